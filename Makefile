@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists the targets. CC=clang and SAN=address,undefined (or thread)
+# choose another build; each has its own folder below build/.
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SAN ?=
+comma := ,
+B := build/$(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+PYTHON := /usr/bin/python3
+
+PROGRAMS := milter deliverd apid admin
+BINARIES := $(PROGRAMS:%=$(B)/e2a-%)
+
+# What the build, the run and the tests need, all from Debian 12.
+PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
+	libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libwebsockets-dev \
+	libopendkim-dev libspf2-dev libopendmarc-dev publicsuffix libunbound-dev \
+	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
+	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \
+	python3 python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
+	python3-websockets python3-aiohttp
+DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
+
+# Those whose headers lie outside /usr/include.
+PKGS := libpq gmime-3.0 opendkim libwebsockets
+# -isystem: warnings are for our own code.
+THIRD_PARTY := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 \
+	-Wnull-dereference -Wimplicit-fallthrough -Wconversion -Werror
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=3) -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) -fPIE -pthread \
+	-I. $(THIRD_PARTY) -include common/base/banned.h
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANFLAGS) $(LDFLAGS)
+
+# Layers, lowest first. A program links the layers it uses, in this order.
+BASE_LIBS := -ljansson -lcrypto
+MAIL_LIBS := -lunbound -lidn2 $(shell pkg-config --libs gmime-3.0 2>/dev/null)
+STORE_LIBS := -lpq
+milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lseccomp
+deliverd_LIBS := -luv -lcurl
+apid_LIBS := -lmicrohttpd -lwebsockets
+admin_LIBS :=
+
+objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))
+library = $(B)/lib$(notdir $(1)).a
+BASE := $(B)/libbase.a
+MAIL := $(B)/libmail.a
+STORE := $(B)/libstore.a
+COMMON := $(STORE) $(MAIL) $(BASE)
+COMMON_LIBS := $(STORE_LIBS) $(MAIL_LIBS) $(BASE_LIBS)
+
+TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c tests/sql/test_*.c))
+TESTS := $(TEST_SOURCES:%.c=$(B)/%)
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS := $(FUZZ_SOURCES:%.c=$(B)/%)
+
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help all deps deps-dev run demo check check-unit check-integration bench fuzz lint format \
+	install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
+
+all: $(BINARIES) ## build the programs
+
+deps: ## install the Debian packages that are missing
+	@scripts/deps $(PACKAGES)
+
+deps-dev: deps ## ... and those that format, fuzz and clang builds need
+	@scripts/deps $(DEV_PACKAGES)
+
+run: deps ## start everything under run/ and stay (Ctrl-C stops it)
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -m scripts.stack run --build $(B) $(if $(RELAYHOST),--relayhost '$(RELAYHOST)')
+
+demo: deps ## the main job once, without a terminal
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -m scripts.stack demo --build $(B)
+
+check: deps ## every test
+	@$(MAKE) --no-print-directory all
+	@scripts/check $(B)
+
+check-unit: $(TESTS) $(REPLAYS) ## unit tests and fuzz corpora only
+	@scripts/check --unit $(B)
+
+check-integration: all ## integration and fault tests only
+	@scripts/check --integration $(B)
+
+bench: deps ## the figures of docs/development.md
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -m tests.bench --build $(B)
+
+fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
+	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
+
+lint: ## layers, includes, banned names
+	@tests/lint/run
+
+format: ## clang-format over the tree
+	@clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+install: all ## below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/e2a/postfix $(DESTDIR)$(SYSCONFDIR)/e2a
+	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(wildcard postfix-conf/*) $(DESTDIR)$(PREFIX)/share/e2a/postfix
+
+clean: ## remove build/
+	rm -rf build
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The migrations as data, with their checksums: `e2a-admin migrate` and the
+# daemons' schema check use the same bytes.
+$(B)/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed-migrations
+	@mkdir -p $(@D)
+	scripts/embed-migrations migrations > $@
+$(B)/gen/migrations.o: $(B)/gen/migrations.c
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BASE): $(call objects,common/base)
+$(MAIL): $(call objects,common/mail)
+$(STORE): $(call objects,common/store) $(B)/gen/migrations.o
+$(foreach p,$(PROGRAMS),$(eval $(B)/lib$(p).a: $(filter-out $(B)/$(p)/main.o,$(call objects,$(p)))))
+$(B)/lib%.a:
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/e2a-%: $(B)/%/main.o $(B)/lib%.a $(COMMON)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) $(COMMON_LIBS) -o $@
+# The milter has no way to Postgres, not even in its binary.
+$(B)/e2a-milter: $(B)/milter/main.o $(B)/libmilter.a $(MAIL) $(BASE)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(milter_LIBS) $(MAIL_LIBS) $(BASE_LIBS) -o $@
+
+# A test of folder X links X's library and everything below it.
+define test_rule
+$(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(2)
+	@echo "LD $$@"
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) $$^ -lcmocka $(3) -o $$@
+endef
+$(eval $(call test_rule,base,$$(BASE),$$(BASE_LIBS)))
+$(eval $(call test_rule,mail,$$(MAIL) $$(BASE),$$(MAIL_LIBS) $$(BASE_LIBS)))
+$(eval $(call test_rule,store,$$(COMMON),$$(COMMON_LIBS)))
+$(foreach p,$(PROGRAMS),$(eval $(call test_rule,$(p),$(B)/lib$(p).a $$(COMMON),$$($(p)_LIBS) $$(COMMON_LIBS))))
+$(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(COMMON_LIBS) -o $@
+# A fuzz target without libFuzzer replays its corpus (tests/fuzz/replay.c).
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libdeliverd.a $(B)/libmilter.a $(B)/libapid.a $(COMMON)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(deliverd_LIBS) $(milter_LIBS) $(apid_LIBS) $(COMMON_LIBS) -o $@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
