@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RFC 4648 encodings. Decoding is strict: one text for one value. */
+#include "common/base/encode.h"
+
+#include <stdint.h>
+
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void hex_text(const void *p, size_t n, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *at = p;
+
+	for (size_t i = 0; i < n; i++) {
+		*ret++ = digits[at[i] >> 4];
+		*ret++ = digits[at[i] & 15];
+	}
+	*ret = '\0';
+}
+
+void hex_encode(struct slice s, struct buf *ret)
+{
+	char pair[3];
+
+	for (size_t i = 0; i < s.n; i++) {
+		hex_text(s.p + i, 1, pair);
+		buf_add(ret, pair, 2);
+	}
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+enum err hex_decode(struct slice s, void *ret, size_t n)
+{
+	uint8_t *out = ret;
+
+	if (s.n != 2 * n)
+		return ERR_INPUT;
+	for (size_t i = 0; i < s.n; i++)
+		if (hex_digit(s.p[i]) < 0)
+			return ERR_INPUT;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)(hex_digit(s.p[2 * i]) << 4 | hex_digit(s.p[2 * i + 1]));
+	return OK;
+}
+
+/* 48 bytes become 64 digits at a time, so that large bodies are cheap to append. */
+static void encode(struct slice s, const char *digits, bool pad, struct buf *ret)
+{
+	const uint8_t *p = (const uint8_t *)s.p;
+	size_t left = s.n;
+	char out[64];
+
+	while (left) {
+		size_t n = 0;
+
+		while (left && n < sizeof(out)) {
+			uint32_t v = (uint32_t)p[0] << 16 | (left > 1 ? (uint32_t)p[1] << 8 : 0) |
+				     (left > 2 ? p[2] : 0);
+			size_t take = left < 3 ? left : 3;
+
+			for (size_t i = 0; i <= take; i++)
+				out[n++] = digits[v >> (18 - 6 * i) & 63];
+			for (size_t i = take; pad && i < 3; i++)
+				out[n++] = '=';
+			p += take;
+			left -= take;
+		}
+		buf_add(ret, out, n);
+	}
+}
+
+void base64_encode(struct slice s, struct buf *ret)
+{
+	encode(s, base64_digits, true, ret);
+}
+
+void base64url_encode(struct slice s, struct buf *ret)
+{
+	encode(s, base64url_digits, false, ret);
+}
+
+static int value_of(char c, const char *digits)
+{
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* `s` without padding; whole groups of four, then the rest of two or three. */
+static enum err decode(struct slice s, const char *digits, struct buf *ret)
+{
+	uint32_t v = 0;
+	size_t bits = 0;
+
+	if (s.n % 4 == 1)
+		return ERR_INPUT;
+	for (size_t i = 0; i < s.n; i++) {
+		int digit = value_of(s.p[i], digits);
+
+		if (digit < 0)
+			return ERR_INPUT;
+		v = v << 6 | (uint32_t)digit;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			buf_add_char(ret, (char)(v >> bits & 0xff));
+		}
+	}
+	if (v & ((1U << bits) - 1))
+		return ERR_INPUT;
+	return buf_check(ret);
+}
+
+enum err base64_decode(struct slice s, struct buf *ret)
+{
+	size_t pad = 0;
+
+	if (s.n % 4)
+		return ERR_INPUT;
+	while (pad < 2 && s.n > pad && s.p[s.n - 1 - pad] == '=')
+		pad++;
+	return decode(slice_sub(s, 0, s.n - pad), base64_digits, ret);
+}
+
+enum err base64url_decode(struct slice s, struct buf *ret)
+{
+	return decode(s, base64url_digits, ret);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON. Objects are read by a table (field, type, offset, flags) with the
+ * tolerance of contract 1.1.4: field names match case-insensitively, the last
+ * of duplicate keys wins, null means "not given", unknown fields and bytes
+ * behind the first value are ignored, invalid UTF-8 becomes U+FFFD. The writer
+ * appends compact JSON to a buf and puts the commas itself.
+ */
+#ifndef E2A_BASE_JSONF_H
+#define E2A_BASE_JSONF_H
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum jsonf_type {
+	JSONF_TEXT, /* struct slice; may hold NUL (from \u0000) */
+	JSONF_INT,  /* int64_t; a number with a fraction is a wrong type */
+	JSONF_BOOL, /* bool */
+	JSONF_TEXTS /* struct jsonf_texts */
+};
+
+struct jsonf_texts {
+	struct slice *v;
+	size_t n;
+};
+
+#define JSONF_NO_GIVEN SIZE_MAX
+
+struct jsonf_row {
+	const char *name; /* NULL ends the table */
+	enum jsonf_type type;
+	size_t offset;
+	size_t given_offset; /* of a bool: the field was there and not null; or JSONF_NO_GIVEN */
+};
+
+enum { JSONF_DEPTH_MAX = 64, JSONF_TEXTS_MAX = 1000 };
+
+/*
+ * Fills the struct `ret` (zeroed by the caller) from the first value in `text`,
+ * which must be an object. Strings are copied into the arena. ERR_INPUT on
+ * malformed text, a wrong type, nesting beyond JSONF_DEPTH_MAX.
+ */
+enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct arena *a,
+		    void *ret) MUST_CHECK;
+
+struct jsonw {
+	struct buf *out;
+	bool comma; /* a value stands before the next one */
+};
+
+void jsonw_init(struct jsonw *w, struct buf *out);
+void jsonw_object(struct jsonw *w); /* { */
+void jsonw_object_end(struct jsonw *w);
+void jsonw_array(struct jsonw *w); /* [ */
+void jsonw_array_end(struct jsonw *w);
+void jsonw_key(struct jsonw *w, const char *key);
+/* A string; invalid UTF-8 is written as U+FFFD, <, >, & and U+2028/9 as \u escapes. */
+void jsonw_text(struct jsonw *w, struct slice s);
+void jsonw_int(struct jsonw *w, int64_t v);
+void jsonw_bool(struct jsonw *w, bool v);
+void jsonw_null(struct jsonw *w);
+/* The base64 of the bytes as a string, without an intermediate copy. */
+void jsonw_base64(struct jsonw *w, struct slice bytes);
+/* JSON text that is known to be valid, as it is. */
+void jsonw_raw(struct jsonw *w, struct slice json);
+/* key + value in one call. */
+void jsonw_key_text(struct jsonw *w, const char *key, struct slice s);
+void jsonw_key_int(struct jsonw *w, const char *key, int64_t v);
+void jsonw_key_bool(struct jsonw *w, const char *key, bool v);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of settings. Every default must be safe for an operator who sets nothing else. */
+#include "common/base/settings.h"
+
+#include <limits.h>
+
+#define ROW(name) .key = #name, .offset = offsetof(struct settings, name)
+#define ROW_MS(name) .key = #name, .type = CONF_TIME, .offset = offsetof(struct settings, name##_ms)
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+#define DAY (24LL * HOUR)
+#define MIB (1024LL * 1024)
+
+const struct conf_row settings_table[] = {
+	/* deployment */
+	{ ROW(database_url), .type = CONF_TEXT, .env = "E2A_DATABASE_URL",
+	  .def = "postgresql:///e2a?host=/var/run/postgresql",
+	  .help = "libpq URL of the database; a daemon adds its own role unless a user is named" },
+	{ ROW(keys_dir), .type = CONF_TEXT, .def = "/etc/e2a/keys",
+	  .help = "folder of milter.keys, deliverd.keys and apid.keys" },
+	{ ROW(hmac_secret), .type = CONF_TEXT, .env = "E2A_HMAC_SECRET", .def = "",
+	  .flags = CONF_SECRET,
+	  .help = "the deployment secret, for e2a-admin; better kept in hmac_secret_file" },
+	{ ROW(hmac_secret_file), .type = CONF_TEXT, .def = "/etc/e2a/secret",
+	  .help = "file with the deployment secret, read by e2a-admin only" },
+	{ ROW(shared_domain), .type = CONF_TEXT, .env = "E2A_SHARED_DOMAIN", .def = "",
+	  .help = "domain on which users register agents by slug; empty switches that off" },
+	{ ROW(mail_host), .type = CONF_TEXT, .def = "localhost.localdomain",
+	  .help = "host name of the Postfix: MX value handed out and authserv-id" },
+	{ ROW(public_url), .type = CONF_TEXT, .env = "E2A_PUBLIC_URL", .def = "",
+	  .help = "URL under which clients reach e2a-apid" },
+	{ ROW(log_level), .type = CONF_WORD, .words = "debug info warn error", .def = "info",
+	  .help = "least level that is logged" },
+	/* name service */
+	{ ROW(dns_servers), .type = CONF_TEXT, .def = "",
+	  .help = "resolvers as address[@port] ...; empty: those of /etc/resolv.conf" },
+	{ ROW(dns_config), .type = CONF_TEXT, .def = "",
+	  .help = "file with further unbound.conf(5) settings" },
+	{ ROW(public_suffix_list), .type = CONF_TEXT,
+	  .def = "/usr/share/publicsuffix/effective_tld_names.dat",
+	  .help = "public suffix list, for organisational domains (RFC 7489 3.2)" },
+	/* milter */
+	{ ROW(milter_listen), .type = CONF_TEXT, .def = "unix:/run/e2a/milter.sock",
+	  .help = "socket of the milter: unix:/path or inet:port@host" },
+	{ ROW(milter_scope), .type = CONF_WORD, .words = "e2a all", .def = "e2a",
+	  .help = "judge mail for the e2a transport only, or all mail" },
+	{ ROW(milter_transport), .type = CONF_TEXT, .def = "e2a",
+	  .help = "name of the master.cf service that delivers to e2a-deliverd" },
+	{ ROW_MS(milter_budget), .min = SECOND, .max = 5 * MINUTE, .def = "25s",
+	  .help = "time for judging one message; what is open then is temperror" },
+	{ ROW(spf_helpers), .type = CONF_INT, .min = 1, .max = 64, .def = "4",
+	  .help = "processes that evaluate SPF" },
+	{ ROW_MS(spf_timeout), .min = SECOND, .max = MINUTE, .def = "20s",
+	  .help = "time for one SPF evaluation (RFC 7208 4.6.4)" },
+	{ ROW(dkim_max_signatures), .type = CONF_INT, .min = 1, .max = 10, .def = "10",
+	  .help = "DKIM signatures that are looked at" },
+	{ ROW(dkim_min_key_bits), .type = CONF_INT, .min = 512, .max = 4096, .def = "1024",
+	  .help = "smaller RSA keys are reported as policy, never as pass" },
+	/* deliverd */
+	{ ROW(lmtp_listen), .type = CONF_TEXT, .def = "unix:/run/e2a/lmtp.sock",
+	  .help = "socket for lmtp(8): unix:/path or inet:host:port" },
+	{ ROW(lmtp_max_connections), .type = CONF_INT, .min = 1, .max = 10000, .def = "200",
+	  .help = "LMTP connections served at once" },
+	{ ROW_MS(lmtp_timeout), .min = SECOND, .max = HOUR, .def = "5m",
+	  .help = "an LMTP client that is silent for so long is cut off" },
+	{ ROW(message_size_limit), .type = CONF_BYTES, .min = 1024, .max = 1024 * MIB,
+	  .def = "10240000", .help = "largest message; keep it equal to Postfix's setting" },
+	{ ROW(recipient_limit), .type = CONF_INT, .min = 1, .max = 1000, .def = "100",
+	  .help = "recipients in one LMTP transaction" },
+	{ ROW(memory_budget), .type = CONF_BYTES, .min = 4 * MIB, .max = 65536 * MIB, .def = "128m",
+	  .help = "bytes of mail held in memory over all connections; beyond it LMTP says 452" },
+	{ ROW(deliverd_db_connections), .type = CONF_INT, .min = 1, .max = 64, .def = "8",
+	  .help = "database connections of one e2a-deliverd" },
+	{ ROW_MS(verdict_max_age), .min = HOUR, .max = 60 * DAY, .def = "6d",
+	  .help = "older verdicts are not trusted: maximal_queue_lifetime plus a day" },
+	{ ROW(postfix_map_dir), .type = CONF_TEXT, .def = "",
+	  .help = "folder for the tables that Postfix reads; empty: none are written" },
+	{ ROW(postfix_map_type), .type = CONF_TEXT, .def = "hash",
+	  .help = "type of those tables (postconf -m)" },
+	{ ROW_MS(postfix_map_interval), .min = SECOND, .max = HOUR, .def = "1m",
+	  .help = "how often the tables are compared with the database" },
+	{ ROW(postmaster), .type = CONF_TEXT, .def = "postmaster",
+	  .help = "address that receives mail to postmaster@ and abuse@ of e2a domains" },
+	{ ROW_MS(webhook_timeout), .min = SECOND, .max = MINUTE, .def = "15s",
+	  .help = "time for one webhook attempt, from connect to the last byte" },
+	{ ROW(webhook_concurrency), .type = CONF_INT, .min = 1, .max = 10000, .def = "200",
+	  .help = "webhook attempts under way at once" },
+	{ ROW(webhook_per_endpoint), .type = CONF_INT, .min = 1, .max = 1000, .def = "10",
+	  .help = "... of them to one endpoint" },
+	{ ROW(webhook_schedule), .type = CONF_TEXT, .def = "5s 1m 5m 30m 2h 5h 10h 14h 20h 24h",
+	  .help = "waits between attempts; after the last one a delivery has failed" },
+	{ ROW(webhook_allow), .type = CONF_TEXT, .def = "",
+	  .help = "CIDR ranges that webhooks may reach although they are not public" },
+	{ ROW(webhook_https), .type = CONF_WORD, .words = "required optional", .def = "required",
+	  .help = "optional admits http:// for addresses in webhook_allow" },
+	{ ROW_MS(message_retention), .min = HOUR, .max = 3650 * DAY, .def = "30d",
+	  .help = "messages are kept so long after they came" },
+	/* apid */
+	{ ROW(http_listen), .type = CONF_TEXT, .def = "127.0.0.1:8080",
+	  .help = "host:port, unix:/path, or fd:3 for a socket handed over by systemd" },
+	{ ROW(http_workers), .type = CONF_INT, .min = 1, .max = 64, .def = "4",
+	  .help = "threads that run requests, each with a database connection" },
+	{ ROW(http_queue), .type = CONF_INT, .min = 1, .max = 100000, .def = "256",
+	  .help = "requests that wait for a worker; beyond it the answer is 503" },
+	{ ROW(http_max_connections), .type = CONF_INT, .min = 1, .max = 100000, .def = "1000",
+	  .help = "HTTP connections at once" },
+	{ ROW_MS(http_timeout), .min = SECOND, .max = HOUR, .def = "2m",
+	  .help = "idle HTTP connections are closed after this" },
+	{ ROW(domain_verification), .type = CONF_WORD, .words = "dns none", .def = "dns",
+	  .help = "none verifies any domain without proof: for tests only" },
+	{ ROW(ws_per_agent), .type = CONF_INT, .min = 1, .max = 100, .def = "8",
+	  .help = "WebSockets of one agent" },
+	{ ROW(ws_max), .type = CONF_INT, .min = 1, .max = 1000000, .def = "10000",
+	  .help = "WebSockets of one e2a-apid" },
+	{ ROW(ws_buffer), .type = CONF_BYTES, .min = 4096, .max = 64 * MIB, .def = "256k",
+	  .help = "notifications that wait for one slow WebSocket; beyond it it is closed" },
+	{ ROW_MS(ws_ping), .min = SECOND, .max = HOUR, .def = "30s",
+	  .help = "time between pings to a WebSocket" },
+	{ .key = NULL },
+};
+
+enum err settings_load(const char *path, struct settings *ret, struct fail *fail)
+{
+	struct settings s = { 0 };
+
+	conf_defaults(settings_table, &s);
+	if (conf_read_file(settings_table, &s, path ? path : SETTINGS_PATH, fail) ||
+	    conf_read_env(settings_table, &s, fail) || settings_check(&s, fail)) {
+		settings_release(&s);
+		return ERR_CONFIG;
+	}
+	*ret = s;
+	return OK;
+}
+
+void settings_release(struct settings *s)
+{
+	conf_release(settings_table, s);
+}
+
+enum err settings_check(const struct settings *s, struct fail *fail)
+{
+	if (*s->hmac_secret)
+		return settings_check_secret(slice_str(s->hmac_secret), fail);
+	return OK;
+}
+
+enum err settings_check_secret(struct slice secret, struct fail *fail)
+{
+	static const char *const placeholders[] = { "change-me", "changeme", "placeholder",
+						    "your-secret", "secret-here", "example" };
+	bool seen[UCHAR_MAX + 1] = { false };
+	size_t different = 0;
+
+	if (secret.n < 32)
+		return fail_set(fail, ERR_CONFIG, "the deployment secret is shorter than 32 bytes");
+	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
+		if (slice_search(secret, slice_str(placeholders[i])) >= 0)
+			return fail_set(fail, ERR_CONFIG, "the deployment secret is a placeholder");
+	for (size_t i = 0; i < secret.n; i++) {
+		different += !seen[(unsigned char)secret.p[i]];
+		seen[(unsigned char)secret.p[i]] = true;
+	}
+	if (different < 8)
+		return fail_set(fail, ERR_CONFIG,
+				"the deployment secret has fewer than 8 different bytes");
+	return OK;
+}

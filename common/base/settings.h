@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of all e2a programs: one file, one table, so that every
+ * program knows every key and an unknown one stops it. Sizes are bytes, times
+ * milliseconds.
+ */
+#ifndef E2A_BASE_SETTINGS_H
+#define E2A_BASE_SETTINGS_H
+
+#include "common/base/conf.h"
+
+#define SETTINGS_PATH "/etc/e2a/e2a.conf"
+
+struct settings {
+	/* deployment */
+	char *database_url;  /* without a password; see docs/operations.md */
+	char *keys_dir;	     /* holds milter.keys, deliverd.keys, apid.keys */
+	char *hmac_secret;   /* the deployment secret, if given by environment */
+	char *hmac_secret_file;
+	char *shared_domain; /* "" = none */
+	char *mail_host;     /* MX value handed out, authserv-id, LMTP banner */
+	char *public_url;
+	char *log_level;
+	/* names */
+	char *dns_servers;	/* "addr[@port] ..."; "" = /etc/resolv.conf */
+	char *dns_config;	/* extra unbound.conf(5) text, "" = none */
+	char *public_suffix_list;
+	/* milter */
+	char *milter_listen;	/* libmilter form: unix:/path or inet:port@host */
+	char *milter_scope;	/* e2a | all */
+	char *milter_transport; /* name of the master.cf service in {rcpt_mailer} */
+	int64_t milter_budget_ms;
+	int64_t spf_helpers;
+	int64_t spf_timeout_ms;
+	int64_t dkim_max_signatures;
+	int64_t dkim_min_key_bits;
+	/* deliverd */
+	char *lmtp_listen; /* unix:/path or inet:host:port */
+	int64_t lmtp_max_connections;
+	int64_t lmtp_timeout_ms;
+	int64_t message_size_limit;
+	int64_t recipient_limit;
+	int64_t memory_budget;
+	int64_t deliverd_db_connections;
+	int64_t verdict_max_age_ms;
+	char *postfix_map_dir; /* "" = maps are not written */
+	char *postfix_map_type;
+	int64_t postfix_map_interval_ms;
+	char *postmaster;	/* where mail to postmaster@ and abuse@ of e2a domains goes */
+	int64_t webhook_timeout_ms;
+	int64_t webhook_concurrency;
+	int64_t webhook_per_endpoint;
+	char *webhook_schedule; /* "5s 1m 5m ..." */
+	char *webhook_allow;	/* CIDRs that may be private */
+	char *webhook_https;	/* required | optional */
+	int64_t message_retention_ms;
+	/* apid */
+	char *http_listen; /* host:port, unix:/path or fd:3 */
+	int64_t http_workers;
+	int64_t http_queue;
+	int64_t http_max_connections;
+	int64_t http_timeout_ms;
+	char *domain_verification; /* dns | none */
+	int64_t ws_per_agent;
+	int64_t ws_max;
+	int64_t ws_buffer;
+	int64_t ws_ping_ms;
+};
+
+extern const struct conf_row settings_table[];
+
+/*
+ * Defaults, then `path` (NULL: SETTINGS_PATH), then the environment, then
+ * settings_check(). On failure *ret is released.
+ */
+enum err settings_load(const char *path, struct settings *ret, struct fail *fail) MUST_CHECK;
+void settings_release(struct settings *s);
+/* What no single row can check; a weak deployment secret is found here. */
+enum err settings_check(const struct settings *s, struct fail *fail) MUST_CHECK;
+/*
+ * ERR_CONFIG for a secret that is empty, shorter than 32 bytes, a well-known
+ * placeholder, or made of fewer than 8 different bytes.
+ */
+enum err settings_check_secret(struct slice secret, struct fail *fail) MUST_CHECK;
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UTF-8 checks and repairs. Output never holds NUL or an invalid sequence. */
+#include "common/base/utf8.h"
+
+#include <stdint.h>
+
+/* Lead bytes by range: length of the sequence and the allowed range of the second byte. */
+static const struct {
+	unsigned char first, last, len, low, high;
+} leads[] = {
+	{ 0x00, 0x7f, 1, 0, 0 },	{ 0xc2, 0xdf, 2, 0x80, 0xbf },
+	{ 0xe0, 0xe0, 3, 0xa0, 0xbf }, { 0xe1, 0xec, 3, 0x80, 0xbf },
+	{ 0xed, 0xed, 3, 0x80, 0x9f }, { 0xee, 0xef, 3, 0x80, 0xbf },
+	{ 0xf0, 0xf0, 4, 0x90, 0xbf }, { 0xf1, 0xf3, 4, 0x80, 0xbf },
+	{ 0xf4, 0xf4, 4, 0x80, 0x8f },
+};
+
+size_t utf8_len(struct slice s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++) {
+		if (p[0] < leads[i].first || p[0] > leads[i].last)
+			continue;
+		if (s.n < leads[i].len)
+			return 0;
+		if (leads[i].len > 1 && (p[1] < leads[i].low || p[1] > leads[i].high))
+			return 0;
+		for (size_t k = 2; k < leads[i].len; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return leads[i].len;
+	}
+	return 0;
+}
+
+bool utf8_valid(struct slice s)
+{
+	while (s.n) {
+		size_t n = utf8_len(s);
+
+		if (n == 0)
+			return false;
+		s = slice_sub(s, n, s.n);
+	}
+	return true;
+}
+
+size_t utf8_count(struct slice s)
+{
+	size_t count = 0;
+
+	while (s.n) {
+		size_t n = utf8_len(s);
+
+		s = slice_sub(s, n ? n : 1, s.n);
+		count++;
+	}
+	return count;
+}
+
+struct slice utf8_clean(struct arena *a, struct slice s)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	char *out, *at;
+
+	if (utf8_valid(s) && slice_find(s, '\0') < 0)
+		return s;
+	out = at = arena_calloc(a, s.n, 3);
+	while (s.n) {
+		size_t n = utf8_len(s);
+
+		if (n == 0) {
+			memcpy(at, replacement, 3);
+			at += 3;
+		} else if (*s.p) {
+			memcpy(at, s.p, n);
+			at += n;
+		}
+		s = slice_sub(s, n ? n : 1, s.n);
+	}
+	return slice_of(out, (size_t)(at - out));
+}
+
+struct slice utf8_cut(struct slice s, size_t max_bytes)
+{
+	size_t n = max_bytes;
+
+	if (s.n <= max_bytes)
+		return s;
+	while (n > 0 && max_bytes - n < 3 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+		n--;
+	return slice_sub(s, 0, n);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UTF-8 (RFC 3629) as Postgres takes it: valid, shortest form, without NUL. */
+#ifndef E2A_BASE_UTF8_H
+#define E2A_BASE_UTF8_H
+
+#include "common/base/arena.h"
+#include "common/base/slice.h"
+
+/*
+ * Length of the valid sequence at the start of s (1..4), or 0 when the first
+ * byte starts none (overlong forms, surrogates and values above U+10FFFF
+ * included). s must not be empty.
+ */
+size_t utf8_len(struct slice s);
+bool utf8_valid(struct slice s);
+/* Number of code points; each invalid byte counts as one. */
+size_t utf8_count(struct slice s);
+/* Invalid bytes become U+FFFD, NUL is removed; the input itself when it was clean. */
+struct slice utf8_clean(struct arena *a, struct slice s);
+/* At most max_bytes of s, cut at a code point. */
+struct slice utf8_cut(struct slice s, size_t max_bytes);
+
+#endif
