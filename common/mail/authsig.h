@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is signed for an agent: the X-E2A-Auth-* set (contract 3.7) and the
+ * Standard Webhooks headers (https://www.standardwebhooks.com, symmetric v1).
+ */
+#ifndef E2A_MAIL_AUTHSIG_H
+#define E2A_MAIL_AUTHSIG_H
+
+#include "common/base/buf.h"
+#include "common/base/crypto.h"
+#include "common/base/jsonf.h"
+#include "common/base/slice.h"
+
+struct authsig {
+	bool verified;
+	struct slice sender;
+	struct slice entity_type; /* "human" or "agent" */
+	struct slice domain_check;
+	struct slice delegation; /* empty = absent */
+	int64_t time_us;
+	struct slice message_id;
+	struct slice body_hash; /* lower-case hex SHA-256 of the raw message */
+};
+
+/* The canonical string: eight fields joined by LF. */
+void authsig_canonical(const struct authsig *s, struct buf *ret);
+/* Lower-case hex HMAC-SHA-256; `secret` is the 64 ASCII bytes. */
+void authsig_sign(const struct authsig *s, struct slice secret, char ret[SHA256_HEX_LEN + 1]);
+/* Writes the JSON object with the X-E2A-Auth-* keys, signature included. */
+void authsig_json(const struct authsig *s, struct slice secret, struct jsonw *w);
+/*
+ * Calls fn(name, value, arg) for each X-E2A-Auth-* header in the order of contract 3.7.
+ * Values hold no CR, LF or NUL (they are removed).
+ */
+void authsig_each(const struct authsig *s, struct slice secret,
+		  void (*fn)(const char *name, const char *value, void *arg), void *arg);
+
+/*
+ * webhook-signature: "v1,<base64>" per secret, separated by one space, over
+ * "<id>.<unix seconds>.<body>".
+ */
+void authsig_webhook(struct slice id, int64_t unix_s, struct slice body,
+		     const struct slice *secrets, size_t n, struct buf *ret);
+/* "whsec_" + base64 of the secret: the form those libraries take. */
+void authsig_whsec(struct slice secret, struct buf *ret);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The header section of a message (RFC 5322 2.2), read with tolerance: a line
+ * that is no field is skipped and marked, never a reason to lose mail. The one
+ * parser that verdict, storage and events use. Fields are slices into the
+ * message; nothing is altered.
+ */
+#ifndef E2A_MAIL_HEADER_H
+#define E2A_MAIL_HEADER_H
+
+#include "common/base/arena.h"
+#include "common/base/slice.h"
+
+enum {
+	HEADER_FIELDS_MAX = 1000,	  /* fields kept; more set `limited` */
+	HEADER_BYTES_MAX = 256 * 1024, /* bytes read; more set `limited` */
+};
+
+struct header_field {
+	struct slice name;  /* without the white space before the colon */
+	struct slice value; /* everything behind the colon, folds included, without the last CRLF */
+	struct slice raw;   /* the whole field with its last line end */
+	bool odd;	    /* white space before the colon, NUL, bare CR or an 8-bit name */
+};
+
+struct header {
+	struct header_field *v;
+	size_t n;
+	size_t body;   /* offset of the body in the message (== length when there is none) */
+	size_t bad;    /* lines that were no field */
+	bool limited;  /* a limit above was passed: fields may be missing */
+};
+
+/* Never fails; the arrays live in the arena, the slices in `message`. */
+void header_parse(struct slice message, struct arena *a, struct header *ret);
+/* The first field of that name (case-insensitive), or NULL. */
+const struct header_field *header_first(const struct header *h, struct slice name);
+size_t header_count(const struct header *h, struct slice name);
+/* The value on one line: CR LF of folds removed, trimmed. In the arena. */
+struct slice header_unfold(struct arena *a, struct slice value);
+/* Message-IDs "<...>" in a References or In-Reply-To value, at most `max`; comments skipped. */
+size_t header_msgids(struct slice value, struct slice *ret, size_t max);
+
+/*
+ * True for names of the private name space: X-E2A- in any case, also with the
+ * look-alikes '_' for '-' and white space before the colon.
+ */
+bool header_is_private(struct slice name);
+/*
+ * True when an Authentication-Results value (RFC 8601 2.2) carries this
+ * authserv-id: comments and folds dropped, case folded, trailing dot and
+ * U-label form normalised, quoted strings unquoted.
+ */
+bool header_has_authserv_id(struct slice value, struct slice authserv_id);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text out of headers, by GMime: RFC 2047 encoded-words and raw 8-bit text in any charset. */
+#ifndef E2A_MAIL_MIME_H
+#define E2A_MAIL_MIME_H
+
+#include "common/base/arena.h"
+#include "common/base/slice.h"
+
+/* Once per process, before the first call from any thread. */
+void mime_init(void);
+/*
+ * The unfolded, decoded text of an unstructured value or a phrase: valid
+ * UTF-8, no NUL, no CR or LF, at most max_bytes (cut at a code point). Raw
+ * 8-bit text that is not UTF-8 is read as windows-1252.
+ */
+struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a);
+
+#endif
