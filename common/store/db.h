@@ -60,10 +60,12 @@ void db_arg_ints(struct db_args *a, const int64_t *v, size_t n);
 /*
  * `url` is a libpq URL or conninfo; a user named there wins over
  * `default_user`. The first connection is made at once: ERR_STORAGE when the
- * server is away, ERR_CONFIG when it refuses us. Later losses reconnect by themselves at the next call.
+ * server is away or refuses us. Later losses reconnect by themselves at the next call.
  */
 enum err db_open(const char *url, const char *default_user, const char *program, struct db **ret,
 		 struct fail *fail) MUST_CHECK;
+/* The same without connecting: the first call that needs the server does. Never NULL. */
+struct db *db_new(const char *url, const char *default_user, const char *program);
 void db_close(struct db *db);
 
 /*
@@ -78,6 +80,8 @@ void db_close(struct db *db);
  */
 enum err db_query(struct db *db, const struct db_stmt *stmt, struct db_args *args,
 		  struct db_rows **ret, struct fail *fail) MUST_CHECK;
+/* Only prepares it (tests/sql). */
+enum err db_prepare(struct db *db, const struct db_stmt *stmt, struct fail *fail) MUST_CHECK;
 /* A text of statements without parameters (migrations). */
 enum err db_script(struct db *db, const char *sql, struct fail *fail) MUST_CHECK;
 
