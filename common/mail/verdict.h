@@ -3,7 +3,8 @@
  * The verdict: what the milter found out about one mail, sealed so that
  * deliverd can believe it (design 3.3). The value of X-E2A-Verdict is
  *     v=1; <tag>=<percent-encoded value>; ... ; s=<base64url HMAC-SHA-256>
- * folded between tags. The seal covers every tag before `s=`.
+ * folded between tags. The seal covers every tag before `s=`, without the
+ * white space (values hold none), so refolding does not break it.
  */
 #ifndef E2A_MAIL_VERDICT_H
 #define E2A_MAIL_VERDICT_H
@@ -11,6 +12,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/mem.h"
 #include "common/base/slice.h"
 #include "common/mail/header.h"
 
@@ -29,7 +31,10 @@ enum auth_result {
 	AUTH_RESULT_COUNT
 };
 
-enum { VERDICT_DKIM_MAX = 10 };
+enum {
+	VERDICT_DKIM_MAX = 10,
+	VERDICT_TEXT_MAX = 64 * 1024, /* bytes of a header value */
+};
 
 struct verdict_dkim {
 	enum auth_result result;
@@ -70,9 +75,18 @@ bool verdict_verified(const struct verdict *v);
 void verdict_domain_check(const struct verdict *v, struct buf *ret);
 
 /*
- * Hash of an ordered list of header fields as Postfix will pass them on: for each field
- * name ":" value LF, with CR removed, length-prefixed so that no field can run
- * into the next; and of a body as it is (CRLF line ends).
+ * Hash of an ordered list of header fields and of a body, made alike on both
+ * sides of Postfix. The milter passes what libmilter gives it under
+ * SMFIP_HDR_LEADSPC (leading space kept, folds as LF), deliverd the slices of
+ * header_parse() (folds as CR LF): a field is hashed as its length and
+ * name ":" value LF with CR LF as LF. Everything else counts byte for byte. A
+ * body is hashed as it is, in any chunks.
+ *
+ * The milter adds the fields in the order in which they will stand below the
+ * verdict, its own Authentication-Results included if that is among them.
+ * Postfix hides the first field (its own Received) from milters: smfi_insheader
+ * index 0 is above that field, index 1 directly below it. The verdict belongs
+ * at index 1, so that what stands below it is what the milter saw.
  */
 struct verdict_hash;
 struct verdict_hash *verdict_hash_new(void);
@@ -81,6 +95,7 @@ void verdict_hash_body(struct verdict_hash *h, struct slice chunk);
 /* Writes both digests and frees the hash. */
 void verdict_hash_finish(struct verdict_hash *h, uint8_t ret_header[32], uint8_t ret_body[32]);
 void verdict_hash_free(struct verdict_hash *h);
+DEFINE_FREEP(struct verdict_hash, verdict_hash_free)
 
 /* Appends the header value, folded with "\n\t" below 78 columns where possible. */
 void verdict_seal(const struct verdict *v, struct slice key, struct buf *ret);
@@ -97,9 +112,10 @@ struct verdict_claim { /* what the LMTP transaction says */
 /*
  * Finds the topmost X-E2A-Verdict in a stored message, opens it and compares
  * hashes of what lies below it, queue id and age. OK: *ret may be trusted.
- * ERR_NOT_FOUND: there is none. ERR_CRYPTO / ERR_INPUT: not to be trusted;
- * *ret_reason is a fixed word for the ledger (no_verdict, bad_seal,
- * queue_id, header_hash, body_hash, too_old, malformed).
+ * ERR_NOT_FOUND: there is none. ERR_CRYPTO / ERR_INPUT: not to be trusted.
+ * *ret_reason is then a fixed word for the ledger: no_verdict, malformed,
+ * bad_seal, queue_id, too_old, header_hash, body_hash. header_hash is also the
+ * answer when `h` is incomplete or a From field stands above the verdict.
  */
 enum err verdict_check(struct slice message, const struct header *h, struct slice key,
 		       const struct verdict_claim *claim, struct arena *a, struct verdict *ret,
