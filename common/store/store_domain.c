@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Domains: claims, their tokens, and who holds what. */
+#include "common/store/store_domain.h"
+
+#include "common/base/ids.h"
+
+#define DOMAINS_CHANNEL "e2a_domains"
+#define COLUMNS "d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
+
+enum { TOKEN_DIGITS = 32 };
+enum { LIST, FIND, CLAIM, VERIFY, DELETE, SHARE };
+
+const struct db_stmt store_domain_stmts[] = {
+	[LIST] = { "domain_list",
+		   "SELECT " COLUMNS " FROM domains d WHERE d.user_id = $1 "
+		   "ORDER BY d.created_at DESC, d.domain",
+		   false },
+	[FIND] = { "domain_find",
+		   "SELECT " COLUMNS " FROM domains d WHERE d.user_id = $1 AND d.domain = $2",
+		   false },
+	[CLAIM] = { "domain_claim",
+		    "INSERT INTO domains (user_id, domain, id, verification_token) "
+		    "SELECT $1, $2, $3, $4 WHERE NOT EXISTS "
+		    "(SELECT FROM domains WHERE domain = $2 AND user_id IS NULL) "
+		    "ON CONFLICT (domain, user_id) DO NOTHING",
+		    true },
+	[VERIFY] = { "domain_verify",
+		     "UPDATE domains d SET verified = true, "
+		     "verified_at = COALESCE(d.verified_at, clock_timestamp()) "
+		     "WHERE d.user_id = $1 AND d.domain = $2 RETURNING " COLUMNS,
+		     true },
+	[DELETE] = { "domain_delete",
+		     "DELETE FROM domains d WHERE d.user_id = $1 AND d.domain = $2 "
+		     "AND NOT EXISTS (SELECT FROM agents a "
+		     "WHERE a.user_id = d.user_id AND a.domain = d.domain) RETURNING 1",
+		     true },
+	[SHARE] = { "domain_share",
+		    "INSERT INTO domains (id, domain, user_id, verified, verification_token, "
+		    "verified_at) VALUES ($1, $2, NULL, true, '', clock_timestamp()) "
+		    "ON CONFLICT (domain, user_id) DO NOTHING",
+		    true },
+	{ 0 },
+};
+
+static void read_domain(const struct db_rows *r, size_t row, struct arena *a,
+			struct store_domain *ret)
+{
+	*ret = (struct store_domain){
+		.domain = arena_slice(a, db_slice(r, row, 0)),
+		.verified = db_bool(r, row, 1),
+		.token = arena_slice(a, db_slice(r, row, 2)),
+		.created_us = db_time(r, row, 3),
+		.verified_us = db_time(r, row, 4),
+	};
+}
+
+/* A statement about one claim of one user: parameters $1 and $2. */
+static enum err one_claim(struct db *db, const struct db_stmt *stmt, struct slice user_id,
+			  struct slice domain, struct db_rows **ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, domain);
+	e = db_query(db, stmt, &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return fail_set(fail, ERR_NOT_FOUND, "no such domain");
+	*ret = TAKE(r);
+	return OK;
+}
+
+enum err store_domain_list(struct db *db, struct slice user_id, struct arena *a,
+			   struct store_domain **ret, size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	struct store_domain *v;
+	size_t n;
+	enum err e;
+
+	db_arg_text(&args, user_id);
+	e = db_query(db, &store_domain_stmts[LIST], &args, &r, fail);
+	if (e)
+		return e;
+	n = db_rows_count(r);
+	v = arena_calloc(a, n, sizeof(*v));
+	for (size_t i = 0; i < n; i++)
+		read_domain(r, i, a, &v[i]);
+	*ret = v;
+	*ret_n = n;
+	return OK;
+}
+
+enum err store_domain_find(struct db *db, struct slice user_id, struct slice domain,
+			   struct arena *a, struct store_domain *ret, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = one_claim(db, &store_domain_stmts[FIND], user_id, domain, &r, fail);
+
+	if (e == OK)
+		read_domain(r, 0, a, ret);
+	return e;
+}
+
+enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain,
+			    struct arena *a, struct store_domain *ret, struct fail *fail)
+{
+	char id[ID_MAX], digits[TOKEN_HEX_LEN + 1];
+	struct db_args args = DB_ARGS_INIT;
+	enum err e;
+
+	id_new("dom_", id);
+	id_random_hex(TOKEN_DIGITS, digits);
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, domain);
+	db_arg_text(&args, slice_str(id));
+	db_arg_text(&args, slice_str(arena_printf(a, DOMAIN_TOKEN_PREFIX "%s", digits)));
+	e = db_query(db, &store_domain_stmts[CLAIM], &args, NULL, fail);
+	if (e)
+		return e;
+	e = store_domain_find(db, user_id, domain, a, ret, fail);
+	return e == ERR_NOT_FOUND ? fail_set(fail, ERR_CONFLICT, "domain of the deployment") : e;
+}
+
+enum err store_domain_verify(struct db *db, struct slice user_id, struct slice domain,
+			     struct arena *a, struct store_domain *ret, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = one_claim(db, &store_domain_stmts[VERIFY], user_id, domain, &r, fail);
+
+	if (e == OK)
+		read_domain(r, 0, a, ret);
+	return e;
+}
+
+enum err store_domain_delete(struct db *db, struct slice user_id, struct slice domain,
+			     struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *found = NULL;
+	AUTO(db_rows_freep) struct db_rows *deleted = NULL;
+	enum err e = one_claim(db, &store_domain_stmts[FIND], user_id, domain, &found, fail);
+
+	if (e)
+		return e;
+	e = one_claim(db, &store_domain_stmts[DELETE], user_id, domain, &deleted, fail);
+	return e == ERR_NOT_FOUND ? fail_set(fail, ERR_CONFLICT, "domain has agents") : e;
+}
+
+enum err store_domain_share(struct db *db, struct slice domain, struct fail *fail)
+{
+	char id[ID_MAX];
+	struct db_args args = DB_ARGS_INIT;
+
+	id_new("dom_", id);
+	db_arg_text(&args, slice_str(id));
+	db_arg_text(&args, domain);
+	return db_query(db, &store_domain_stmts[SHARE], &args, NULL, fail);
+}
+
+enum err store_domain_announce(struct db *db, struct fail *fail)
+{
+	return db_notify(db, DOMAINS_CHANNEL, S(""), fail);
+}

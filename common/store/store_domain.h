@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Domains. A row is one user's claim with a token of its own; whoever proves
+ * control first holds the domain. Names are in the form of addr_domain().
+ */
+#ifndef E2A_STORE_STORE_DOMAIN_H
+#define E2A_STORE_STORE_DOMAIN_H
+
+#include "common/store/db.h"
+
+extern const struct db_stmt store_domain_stmts[];
+
+struct store_domain {
+	struct slice domain;
+	bool verified;
+	struct slice token;
+	int64_t created_us;
+	int64_t verified_us; /* 0 while unverified */
+};
+
+/* All claims of a user, newest first. */
+enum err store_domain_list(struct db *db, struct slice user_id, struct arena *a,
+			   struct store_domain **ret, size_t *ret_n, struct fail *fail) MUST_CHECK;
+/* ERR_NOT_FOUND when the user has no claim on it. */
+enum err store_domain_find(struct db *db, struct slice user_id, struct slice domain,
+			   struct arena *a, struct store_domain *ret, struct fail *fail) MUST_CHECK;
+/*
+ * Makes the claim, or finds the one that is there, token unchanged.
+ * ERR_CONFLICT for a domain of the deployment itself.
+ */
+enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain,
+			    struct arena *a, struct store_domain *ret, struct fail *fail) MUST_CHECK;
+/* ERR_NOT_FOUND without a claim; ERR_CONFLICT when somebody else proved first. */
+enum err store_domain_verify(struct db *db, struct slice user_id, struct slice domain,
+			     struct arena *a, struct store_domain *ret,
+			     struct fail *fail) MUST_CHECK;
+/* ERR_NOT_FOUND without a claim; ERR_CONFLICT while the user has agents on it. */
+enum err store_domain_delete(struct db *db, struct slice user_id, struct slice domain,
+			     struct fail *fail) MUST_CHECK;
+/* The row of the shared domain, which nobody owns. ERR_CONFLICT when a user holds it. */
+enum err store_domain_share(struct db *db, struct slice domain, struct fail *fail) MUST_CHECK;
+/* Tells deliverd that the set of verified domains has changed. */
+enum err store_domain_announce(struct db *db, struct fail *fail) MUST_CHECK;
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages for reading. The guard (user, agent, direction, expiry) is in every
+ * statement; nothing here finds a message by its id alone.
+ */
+#include "common/store/store_message.h"
+
+/* $1 user, $2 agent */
+#define MINE                                                                     \
+	"m.user_id = $1 AND m.agent_email = $2 AND m.direction = 'inbound' " \
+	"AND m.expires_at > now()"
+
+#define SUMMARY                                                                          \
+	"m.id, m.created_at, m.header_from, m.recipient, m.subject, m.conversation_id, " \
+	"m.reply_to, m.to_addresses, m.cc_addresses, m.inbox_status, m.verified"
+
+#define LIST(name, filter)                                                   \
+	{                                                                    \
+		name,                                                        \
+		"SELECT " SUMMARY " FROM messages m WHERE " MINE filter      \
+		" AND (m.created_at, m.id) > ($3, $4) "                      \
+		"ORDER BY m.created_at, m.id LIMIT $5",                      \
+		false                                                        \
+	}
+
+/* $3 id, $4 bytes of the head */
+#define DETAIL(status)                                                                \
+	"SELECT " SUMMARY ", m.sender, m.entity_type, m.domain_check, m.sha256, "     \
+	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " \
+	status " FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "        \
+	"WHERE " MINE " AND m.id = $3"
+
+#define STREAM(name, which)                                                            \
+	{                                                                              \
+		name,                                                                  \
+		"SELECT m.id, m.created_at, m.header_from, m.recipient, m.subject, "   \
+		"m.conversation_id FROM messages m WHERE " MINE                        \
+		" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "   \
+		"AND " which " ORDER BY m.created_at, m.id LIMIT $7",                  \
+		false                                                                  \
+	}
+
+enum { LIST_UNREAD, LIST_READ, LIST_ALL, READ, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
+
+const struct db_stmt store_message_stmts[] = {
+	[LIST_UNREAD] = LIST("message_list_unread", " AND m.inbox_status = 'unread'"),
+	[LIST_READ] = LIST("message_list_read", " AND m.inbox_status = 'read'"),
+	[LIST_ALL] = LIST("message_list_all", ""),
+	[READ] = { "message_read",
+		   "WITH seen AS (UPDATE messages m SET inbox_status = 'read' WHERE " MINE
+		   " AND m.id = $3 AND m.inbox_status = 'unread') "
+		   DETAIL("CASE WHEN m.inbox_status IS NOT NULL THEN 'read' END"),
+		   true },
+	[PEEK] = { "message_peek", DETAIL("m.inbox_status"), false },
+	[RAW] = { "message_raw",
+		  "SELECT substring(r.raw from $2::int for $3::int) FROM raw_messages r "
+		  "WHERE r.id = $1",
+		  false },
+	[BACKLOG] = STREAM("message_backlog", "m.inbox_status = 'unread' AND m.created_at < $6"),
+	[LIVE] = STREAM("message_live", "(m.inbox_status = 'unread' OR m.created_at >= $6)"),
+	[CLOCK] = { "message_clock", "SELECT clock_timestamp()", false },
+	[RECENT] = { "message_recent",
+		     "SELECT a.email FROM unnest($1::text[]) AS a (email) WHERE EXISTS "
+		     "(SELECT FROM messages m WHERE m.agent_email = a.email AND m.created_at > "
+		     "clock_timestamp() - $2::bigint * interval '1 ms')",
+		     false },
+	{ 0 },
+};
+
+static const int list_of[] = {
+	[STORE_MESSAGE_UNREAD] = LIST_UNREAD,
+	[STORE_MESSAGE_READ] = LIST_READ,
+	[STORE_MESSAGE_ALL] = LIST_ALL,
+};
+
+static struct slice cell(const struct db_rows *r, size_t row, int col, struct arena *a)
+{
+	return arena_slice(a, db_slice(r, row, col));
+}
+
+static void cell_texts(const struct db_rows *r, size_t row, int col, struct arena *a,
+		       struct slice **ret, size_t *ret_n)
+{
+	db_slices(r, row, col, a, ret, ret_n);
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = arena_slice(a, (*ret)[i]);
+}
+
+/* The columns that STREAM and SUMMARY begin with. */
+static void read_notice(const struct db_rows *r, size_t row, struct arena *a,
+			struct store_message *ret)
+{
+	*ret = (struct store_message){
+		.id = cell(r, row, 0, a),
+		.created_us = db_time(r, row, 1),
+		.from = cell(r, row, 2, a),
+		.recipient = cell(r, row, 3, a),
+		.subject = cell(r, row, 4, a),
+		.conversation_id = cell(r, row, 5, a),
+	};
+}
+
+static void read_summary(const struct db_rows *r, size_t row, struct arena *a,
+			 struct store_message *ret)
+{
+	read_notice(r, row, a, ret);
+	cell_texts(r, row, 6, a, &ret->reply_to, &ret->reply_to_n);
+	cell_texts(r, row, 7, a, &ret->to, &ret->to_n);
+	cell_texts(r, row, 8, a, &ret->cc, &ret->cc_n);
+	ret->status = cell(r, row, 9, a);
+	ret->verified = db_bool(r, row, 10);
+}
+
+static void read_detail(const struct db_rows *r, struct arena *a, struct store_message *ret)
+{
+	read_summary(r, 0, a, ret);
+	ret->sender = cell(r, 0, 11, a);
+	ret->entity_type = cell(r, 0, 12, a);
+	ret->domain_check = cell(r, 0, 13, a);
+	ret->sha256 = cell(r, 0, 14, a);
+	ret->authentication = cell(r, 0, 15, a);
+	ret->raw_id = cell(r, 0, 16, a);
+	ret->raw_size = db_int(r, 0, 17);
+	ret->raw_head = cell(r, 0, 18, a);
+	ret->status = cell(r, 0, 19, a);
+}
+
+static void read_all(const struct db_rows *r, struct arena *a, struct store_message **ret,
+		     size_t *ret_n,
+		     void (*read)(const struct db_rows *r, size_t row, struct arena *a,
+				  struct store_message *ret))
+{
+	*ret_n = db_rows_count(r);
+	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++)
+		read(r, i, a, &(*ret)[i]);
+}
+
+enum err store_message_list(struct db *db, const struct store_message_page *page, struct arena *a,
+			    struct store_message **ret, size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, page->user_id);
+	db_arg_text(&args, page->agent);
+	db_arg_time(&args, page->after.created_us);
+	db_arg_text(&args, page->after.id);
+	db_arg_int(&args, page->limit);
+	e = db_query(db, &store_message_stmts[list_of[page->filter]], &args, &r, fail);
+	if (e)
+		return e;
+	read_all(r, a, ret, ret_n, read_summary);
+	return OK;
+}
+
+enum err store_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
+			    struct store_message *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, what->user_id);
+	db_arg_text(&args, what->agent);
+	db_arg_text(&args, what->id);
+	db_arg_int(&args, what->head_max);
+	e = db_query(db, &store_message_stmts[what->peek ? PEEK : READ], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return fail_set(fail, ERR_NOT_FOUND, "no such message");
+	read_detail(r, a, ret);
+	return OK;
+}
+
+enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, int64_t n,
+			   struct buf *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, raw_id);
+	db_arg_int(&args, offset + 1); /* SQL counts from 1 */
+	db_arg_int(&args, n);
+	e = db_query(db, &store_message_stmts[RAW], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0 || (int64_t)db_slice(r, 0, 0).n != n)
+		return fail_set(fail, ERR_NOT_FOUND, "raw message is gone");
+	buf_add_slice(ret, db_slice(r, 0, 0));
+	return buf_check(ret);
+}
+
+enum err store_message_stream(struct db *db, const struct store_message_stream *s,
+			      struct arena *a, struct store_message **ret, size_t *ret_n,
+			      struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, s->user_id);
+	db_arg_text(&args, s->agent);
+	db_arg_time(&args, s->after.created_us);
+	db_arg_text(&args, s->after.id);
+	db_arg_texts(&args, s->except, s->except_n);
+	db_arg_time(&args, s->live_us);
+	db_arg_int(&args, s->limit);
+	e = db_query(db, &store_message_stmts[s->backlog ? BACKLOG : LIVE], &args, &r, fail);
+	if (e)
+		return e;
+	read_all(r, a, ret, ret_n, read_notice);
+	return OK;
+}
+
+enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = db_query(db, &store_message_stmts[CLOCK], NULL, &r, fail);
+
+	if (e == OK)
+		*ret_us = db_time(r, 0, 0);
+	return e;
+}
+
+enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
+			      int64_t window_ms, struct arena *a, struct slice **ret,
+			      size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_texts(&args, agents, n);
+	db_arg_int(&args, window_ms);
+	e = db_query(db, &store_message_stmts[RECENT], &args, &r, fail);
+	if (e)
+		return e;
+	*ret_n = db_rows_count(r);
+	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = cell(r, i, 0, a);
+	return OK;
+}

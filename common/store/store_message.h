@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages as their agent sees them: pages, single messages, and the stream
+ * that feeds a WebSocket. Inbound and not expired throughout; every look-up
+ * names user and agent, so that a foreign message looks absent. Order is
+ * (created_at, id), oldest first.
+ */
+#ifndef E2A_STORE_STORE_MESSAGE_H
+#define E2A_STORE_STORE_MESSAGE_H
+
+#include "common/base/buf.h"
+#include "common/store/db.h"
+
+extern const struct db_stmt store_message_stmts[];
+
+struct store_message {
+	struct slice id;
+	int64_t created_us;
+	struct slice from; /* header From */
+	struct slice *reply_to;
+	size_t reply_to_n;
+	struct slice *to;
+	size_t to_n;
+	struct slice *cc;
+	size_t cc_n;
+	struct slice recipient; /* as in RCPT TO */
+	struct slice subject;	/* decoded */
+	struct slice conversation_id;
+	struct slice status; /* "unread", "read", or empty */
+	bool verified;
+	/* store_message_read() only */
+	struct slice sender;
+	struct slice entity_type;
+	struct slice domain_check;
+	struct slice sha256;	     /* 32 bytes */
+	struct slice authentication; /* JSON text, or empty */
+	struct slice raw_id;	     /* empty when no bytes are kept */
+	int64_t raw_size;
+	struct slice raw_head; /* the first bytes of the raw message */
+};
+
+/* A place in the order; an empty id stands before everything. */
+struct store_message_key {
+	int64_t created_us;
+	struct slice id;
+};
+
+enum store_message_filter { STORE_MESSAGE_UNREAD, STORE_MESSAGE_READ, STORE_MESSAGE_ALL };
+
+struct store_message_page {
+	struct slice user_id;
+	struct slice agent; /* email */
+	enum store_message_filter filter;
+	struct store_message_key after;
+	int64_t limit;
+};
+
+/* At most `limit` messages behind `after`. */
+enum err store_message_list(struct db *db, const struct store_message_page *page, struct arena *a,
+			    struct store_message **ret, size_t *ret_n,
+			    struct fail *fail) MUST_CHECK;
+
+struct store_message_read {
+	struct slice user_id;
+	struct slice agent; /* email */
+	struct slice id;
+	bool peek;	  /* leave an unread message unread */
+	int64_t head_max; /* bytes of the raw message to bring along */
+};
+
+/* One message; an unread one becomes read in the same statement. ERR_NOT_FOUND. */
+enum err store_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
+			    struct store_message *ret, struct fail *fail) MUST_CHECK;
+/*
+ * Appends `n` bytes of a raw message from `offset`. The id comes from
+ * store_message_read(). ERR_NOT_FOUND when those bytes are not there any more.
+ */
+enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, int64_t n,
+			   struct buf *ret, struct fail *fail) MUST_CHECK;
+
+/*
+ * What a WebSocket that was opened at `live_us` has still to be told: unread
+ * messages from before that time, and every message from then on. `after` is
+ * where to go on, `except` names messages behind it that were told already.
+ */
+struct store_message_stream {
+	struct slice user_id;
+	struct slice agent; /* email */
+	bool backlog;	    /* only messages from before live_us */
+	int64_t live_us;
+	struct store_message_key after;
+	const struct slice *except;
+	size_t except_n;
+	int64_t limit;
+};
+
+/* Fills id, created_us, from, recipient, subject, conversation_id. */
+enum err store_message_stream(struct db *db, const struct store_message_stream *s,
+			      struct arena *a, struct store_message **ret, size_t *ret_n,
+			      struct fail *fail) MUST_CHECK;
+/* The database's clock: what created_at is made of. */
+enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail) MUST_CHECK;
+/* Those of the agents (emails) that got a message within the last `window_ms`. */
+enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
+			      int64_t window_ms, struct arena *a, struct slice **ret,
+			      size_t *ret_n, struct fail *fail) MUST_CHECK;
+
+#endif
