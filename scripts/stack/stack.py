@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole of it in one object: the parts, in the order in which they need
+each other, the files that connect them, and short ways to use them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import daemons, mail
+from .dns import Dns
+from .part import Part, StackError, check_port, free_port, make_dir, run, write_file
+from .place import Place
+from .postfix import Postfix
+from .postgres import DATABASE, OWNER, Postgres
+
+PROGRAMS = ("milter", "deliverd", "apid", "admin")
+SHARED_DOMAIN = "agents.example"
+MAIL_HOST = "mx.agents.example"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What e2a-admin bootstrap said."""
+    user_id: str
+    email: str
+    api_key: str
+    secret: str | None  # the signing secret, only from the run that made it
+    whsec: str | None
+
+
+class Stack:
+    """Stack(build).start() ... stop(), or `with Stack(build) as s`.
+
+    `directory` None: a temporary one. Ports None: free ones. `settings`
+    overrides e2a.conf, `postfix` adds main.cf parameters, `postgres` adds
+    postgresql.conf settings; `xclient` opens a second SMTP port that takes
+    XCLIENT from anybody.
+    """
+
+    def __init__(self, build: str | Path, directory: Path | None = None, *,
+                 smtp_port: int | None = None, http_port: int | None = None,
+                 dns_port: int | None = None, xclient: bool = False,
+                 relayhost: str | None = None, settings: dict[str, str] | None = None,
+                 postfix: dict[str, str] | None = None,
+                 postgres: dict[str, str] | None = None):
+        self.build = Path(build).resolve()
+        self.place = Place(directory)
+        self.state = self.place.path
+        self.smtp_port = smtp_port or free_port()
+        self.http_port = http_port or free_port()
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.conf = self.state / "e2a.conf"
+        self.postgres = Postgres(self.state, postgres or {})
+        self.dns = Dns(self.state, dns_port or free_port())
+        self.settings = {**self.default_settings(), **(settings or {})}
+        self.postfix = Postfix(self.state, self.smtp_port, free_port() if xclient else None,
+                               relayhost, postfix or {}, self.fragment())
+        self.milter = daemons.Milter(self.state, self.conf)
+        self.deliverd = daemons.Deliverd(self.state, self.conf)
+        self.apid = daemons.Apid(self.state, self.conf)
+        self.parts: list[Part] = [self.dns, self.postgres, self.milter, self.deliverd, self.apid,
+                                  self.postfix]
+
+    def default_settings(self) -> dict[str, str]:
+        return {
+            "database_url": self.postgres.conf_url(),
+            "keys_dir": str(self.state / "keys"),
+            "hmac_secret_file": str(self.state / "secrets" / "deployment"),
+            "shared_domain": SHARED_DOMAIN,
+            "mail_host": MAIL_HOST,
+            "public_url": self.url,
+            "dns_servers": f"127.0.0.1@{self.dns.port}",
+            "milter_listen": f"unix:{self.state}/sock/milter",
+            "lmtp_listen": f"unix:{self.state}/sock/lmtp",
+            "http_listen": f"127.0.0.1:{self.http_port}",
+            "postfix_map_dir": str(self.state / "maps"),
+            "postfix_map_interval": "1s",
+            "postmaster": f"postmaster@{MAIL_HOST}",
+            "webhook_allow": "127.0.0.0/8",
+            "webhook_https": "optional",
+        }
+
+    def fragment(self) -> dict[str, str]:
+        """The placeholders of postfix-conf/."""
+        return {
+            "MAIL_HOST": self.settings["mail_host"],
+            "MAP_DIR": self.settings["postfix_map_dir"],
+            "MAP_TYPE": self.settings.get("postfix_map_type", "hash"),
+            "RECIPIENTS": str(self.state / "postfix" / "recipients.cf"),
+            "MILTER": self.settings["milter_listen"],
+            "MESSAGE_SIZE_LIMIT": self.settings.get("message_size_limit", "10240000"),
+        }
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Stack:
+        """Everything, from nothing; on failure nothing stays behind."""
+        try:
+            self.prepare()
+            for part in (self.milter, self.deliverd, self.apid):
+                part.start()
+            self.postfix.start()
+            return self
+        except BaseException:
+            self.stop()
+            raise
+
+    def start_base(self) -> Stack:
+        """Postgres with the schema, Postfix and the name service, without daemons."""
+        try:
+            self.prepare()
+            self.postfix.start()
+            return self
+        except BaseException:
+            self.stop()
+            raise
+
+    def prepare(self) -> None:
+        for name, port in (("SMTP", self.smtp_port), ("HTTP", self.http_port),
+                           ("DNS", self.dns.port)):
+            check_port(name, port)
+        self.make_dirs()
+        self.copy_programs()
+        for part in (self.dns, self.postgres):
+            part.prepare()
+            part.start()
+        self.write_conf()
+        self.postfix.prepare()
+        self.set_up_database()
+
+    def make_dirs(self) -> None:
+        for name in ("log", "pid", "bin"):
+            make_dir(self.state / name)
+        make_dir(self.state / "secrets", 0o711)
+        make_dir(self.state / "keys", 0o711)
+        # set-gid: sockets made here belong to the group that Postfix runs in
+        make_dir(self.state / "sock", 0o2750, "nobody", "postfix")
+
+    def copy_programs(self) -> None:
+        """To where nobody can reach them, whatever the modes above the checkout."""
+        for name in PROGRAMS:
+            source = self.build / f"e2a-{name}"
+            if source.exists():
+                shutil.copy2(source, self.state / "bin")
+                (self.state / "bin" / source.name).chmod(0o755)
+
+    def write_conf(self) -> None:
+        write_file(self.state / "secrets" / "deployment", secrets.token_hex(32) + "\n", 0o600)
+        text = "".join(f"{key} = {value}\n" for key, value in self.settings.items())
+        write_file(self.conf, text)
+
+    def configure(self, **settings: str) -> None:
+        """Changes e2a.conf; a daemon sees it when it is restarted."""
+        self.settings.update(settings)
+        write_file(self.conf, "".join(f"{k} = {v}\n" for k, v in self.settings.items()))
+
+    def set_up_database(self) -> None:
+        self.postgres.make_database()
+        self.pgpass = write_file(self.state / "secrets" / "admin.pgpass",
+                                 self.postgres.pgpass(OWNER), 0o600)
+        self.admin("migrate")
+        self.admin("keys")
+        for part in (self.milter, self.deliverd, self.apid):
+            if part.role:
+                self.postgres.set_password(part.role)
+            part.give_secrets(self.postgres.pgpass(part.role) if part.role else None)
+        self.postgres.set_password("e2a_maps")
+        url = self.postgres.url("e2a_maps") + "&connect_timeout=5"
+        self.postfix.write_recipients(url, DATABASE)
+
+    def admin(self, *argv: str) -> str:
+        """Runs e2a-admin as the owner of the database; its output."""
+        return run([str(self.state / "bin" / "e2a-admin"), "-c", str(self.conf), *argv],
+                   env={"PGPASSFILE": str(self.pgpass), "PGUSER": OWNER}, cwd="/")
+
+    def bootstrap(self, email: str = "operator@agents.example") -> Account:
+        text = self.admin("bootstrap", email)
+
+        def find(pattern: str) -> str | None:
+            found = re.search(pattern, text, re.MULTILINE)
+            return found.group(1) if found else None
+
+        user_id, api_key = find(r"^User: .*\(id=([0-9a-f]{32})\)$"), find(r"^API key: (e2a_\w+)$")
+        if not user_id or not api_key:
+            raise StackError(f"bootstrap said:\n{text}")
+        return Account(user_id, email, api_key, find(r"\b([0-9a-f]{64})$"),
+                       find(r"(whsec_[A-Za-z0-9+/=]+)$"))
+
+    def stop(self) -> None:
+        """Whatever runs, last started first; then a temporary directory goes."""
+        problems = []
+        for part in reversed(self.parts):
+            try:
+                part.stop()
+            except StackError as e:
+                problems.append(str(e))
+        self.place.release()
+        if problems:
+            raise StackError("; ".join(problems))
+
+    def part(self, name: str) -> Part:
+        return next(p for p in self.parts if p.name == name)
+
+    def kill(self, name: str) -> None:
+        self.part(name).kill()
+
+    def restart(self, name: str) -> None:
+        self.part(name).restart()
+
+    def wait_for_log(self, name: str, event: str, since: int = 0, timeout: float = 15.0) -> str:
+        """The first log line of a part that has the event's name (or matches the
+        expression) behind `since`, which is a log_mark()."""
+        return self.part(name).wait_log(rf"(^|\s){event}(\s|$)", since, timeout)
+
+    def db(self):
+        """psycopg2 connection of the owner, autocommit, search_path e2a."""
+        return self.postgres.connect()
+
+    def send(self, sender: str, recipients: str | list[str], message: bytes,
+             source: str = "127.0.0.1", **options) -> mail.Outcome:
+        """One SMTP transaction with this Postfix, from an address 127.0.0.N."""
+        return mail.send(self.smtp_port, sender, recipients, message, source, **options)
