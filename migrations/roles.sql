@@ -1,0 +1,44 @@
+-- Who may do what. `e2a-admin migrate` applies this after the migrations, each
+-- time: the roles exist afterwards (passwords are the operator's affair), and
+-- they hold exactly the rights named here. A migration that adds a table adds
+-- its rights below.
+
+DO $$
+DECLARE
+	wanted text;
+BEGIN
+	FOREACH wanted IN ARRAY ARRAY['e2a_apid', 'e2a_deliverd', 'e2a_maps'] LOOP
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+			EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE '
+				'NOREPLICATION NOBYPASSRLS', wanted);
+		END IF;
+		EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), wanted);
+	END LOOP;
+EXCEPTION
+	WHEN duplicate_object OR unique_violation THEN
+		RAISE EXCEPTION 'another database of this cluster is being migrated; try again'
+			USING ERRCODE = 'serialization_failure';
+END
+$$;
+
+REVOKE ALL ON SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_maps;
+REVOKE ALL ON ALL TABLES IN SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_maps;
+GRANT USAGE ON SCHEMA e2a TO e2a_apid, e2a_deliverd, e2a_maps;
+GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
+
+-- e2a-apid: what clients ask for. It sees no signing secret, and of a message
+-- it changes only whether it was read.
+GRANT SELECT ON users, api_keys, messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
+GRANT UPDATE (last_used_at) ON api_keys TO e2a_apid;
+GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
+GRANT INSERT ON message_events TO e2a_apid;
+
+-- e2a-deliverd: mail and its way to the agents. It sees no API key.
+GRANT SELECT ON users, domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
+GRANT SELECT, INSERT, DELETE ON message_events TO e2a_deliverd;
+GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;
+
+-- Postfix: which addresses and domains exist.
+GRANT SELECT ON mail_recipients, mail_domains TO e2a_maps;
