@@ -24,6 +24,13 @@ enum { STORE_KEY_TOUCH_S = 60 };
  */
 enum err store_key_find(struct db *db, const uint8_t hash[SHA256_LEN], struct arena *a,
 			struct store_key *ret, struct fail *fail) MUST_CHECK;
+/*
+ * Adds an account-scoped key that never expires; `prefix` is its first
+ * TOKEN_PREFIX_LEN bytes, for lists.
+ */
+enum err store_key_create(struct db *db, struct slice user_id, struct slice name,
+			  struct slice prefix, const uint8_t hash[SHA256_LEN],
+			  struct fail *fail) MUST_CHECK;
 /* Notes that the key was used; at most one row is written per STORE_KEY_TOUCH_S. */
 enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST_CHECK;
 /*

@@ -17,4 +17,13 @@ extern const struct db_stmt store_secret_stmts[];
 enum err store_secret_newest(struct db *db, const struct keys *keys, struct slice user_id,
 			     struct buf *ret, struct fail *fail) MUST_CHECK;
 
+/*
+ * A user who has no signing secret gets one: `value` (TOKEN_HEX_LEN ASCII
+ * bytes), sealed. *ret_made tells whether it was needed; of several callers at
+ * once one makes it. In a transaction of the caller's.
+ */
+enum err store_secret_ensure(struct db *db, const struct keys *keys, struct slice user_id,
+			     struct slice name, struct slice value, bool *ret_made,
+			     struct fail *fail) MUST_CHECK;
+
 #endif

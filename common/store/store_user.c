@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users. An address belongs to one account, whoever asks for it at the same time. */
+#include "common/store/store_user.h"
+
+#include "common/base/ids.h"
+
+enum { CREATE, FIND };
+
+const struct db_stmt store_user_stmts[] = {
+	[CREATE] = { "user_create",
+		     "INSERT INTO users (id, email, name) VALUES ($1, $2, $3) "
+		     "ON CONFLICT (lower(email)) DO NOTHING",
+		     true },
+	[FIND] = { "user_find", "SELECT id, email FROM users WHERE lower(email) = lower($1)",
+		   false },
+	{ 0 },
+};
+
+static enum err create(struct db *db, struct slice email, struct slice name, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	char id[ID_MAX];
+
+	id_new(ID_PREFIX_USER, id);
+	db_arg_text(&args, slice_str(id));
+	db_arg_text(&args, email);
+	db_arg_text(&args, name);
+	return db_query(db, &store_user_stmts[CREATE], &args, NULL, fail);
+}
+
+enum err store_user_ensure(struct db *db, struct slice email, struct slice name, struct arena *a,
+			   struct store_user *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = create(db, email, name, fail);
+
+	if (e)
+		return e;
+	db_arg_text(&args, email);
+	e = db_query(db, &store_user_stmts[FIND], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return fail_set(fail, ERR_CONFLICT, "the user was deleted meanwhile");
+	ret->id = arena_slice(a, db_slice(r, 0, 0));
+	ret->email = arena_slice(a, db_slice(r, 0, 1));
+	return OK;
+}
