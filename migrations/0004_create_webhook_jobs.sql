@@ -13,9 +13,7 @@ CREATE TABLE webhook_jobs (
 	lease_until timestamptz,
 	last_status integer,
 	last_error text NOT NULL DEFAULT '',
-	-- time of the first attempt; frozen into every later body
-	received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX webhook_jobs_due_idx ON webhook_jobs (due_at) WHERE state = 'pending';
 CREATE INDEX webhook_jobs_agent_idx ON webhook_jobs (agent_email);

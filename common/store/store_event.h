@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger (message_events): what happened to a message, in words of closed
+ * lists. A row is written by the statement that makes the fact, so the lists
+ * are here and the INSERTs are with the facts.
+ */
+#ifndef E2A_STORE_STORE_EVENT_H
+#define E2A_STORE_STORE_EVENT_H
+
+#include "common/store/db.h"
+
+/* Why an attempt to call a webhook did not succeed; the order is that of event_reason_name(). */
+enum event_reason {
+	EVENT_NO_REASON,
+	EVENT_HTTP_STATUS,     /* an answer other than 2xx */
+	EVENT_HTTP_GONE,       /* 410: the endpoint wants no more */
+	EVENT_CONNECT,         /* no connection */
+	EVENT_TLS,             /* handshake or certificate */
+	EVENT_TIMEOUT,         /* no answer in time */
+	EVENT_BROKEN,          /* the connection broke off */
+	EVENT_DNS,             /* temporary failure of name service */
+	EVENT_NO_ADDRESS,      /* the name has no address */
+	EVENT_ADDRESS_REFUSED, /* an address that may not be called */
+	EVENT_URL_REFUSED,     /* no usable URL, or http where https is required */
+	EVENT_NO_SECRET,       /* the user has no signing secret that opens */
+	EVENT_NOT_CLOUD,       /* the agent has left cloud mode */
+	EVENT_REASON_COUNT
+};
+
+const char *event_reason_name(enum event_reason r);
+
+extern const struct db_stmt store_event_stmts[];
+
+/* Deletes at most `limit` rows older than `age_ms`; *ret_n says how many. */
+enum err store_event_expire(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
+			    struct fail *fail) MUST_CHECK;
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storing one mail for all its recipients, in one statement (design 3.4, 6). */
+#ifndef E2A_STORE_STORE_INGEST_H
+#define E2A_STORE_STORE_INGEST_H
+
+#include "common/store/db.h"
+
+struct ingest_texts {
+	const struct slice *v;
+	size_t n;
+};
+
+/* Clean UTF-8 without NUL in every text; `raw` is bytes. All borrowed. */
+struct ingest_mail {
+	struct slice raw_id;
+	struct slice raw;
+	uint8_t sha256[32];
+	struct slice header_from;
+	struct ingest_texts reply_to, to, cc;
+	struct slice subject;
+	struct slice email_message_id;
+	struct slice in_reply_to;
+	struct slice auto_submitted;
+	struct ingest_texts parse_flags;
+	struct slice envelope_sender;
+	struct slice queue_id; /* empty: the mail cannot be told from its repetition */
+	struct slice client_ip;
+	struct slice helo;
+	struct slice verdict;
+	bool verified;
+	struct slice sender;
+	struct slice entity_type;
+	struct slice domain_check;
+	struct slice authentication; /* JSON text */
+	int64_t retention_ms;
+	struct slice lease_id; /* empty: jobs are left due for whoever claims them */
+	int64_t lease_ms;
+};
+
+struct ingest_rcpt {
+	struct slice message_id; /* to be used if the mail is new */
+	struct slice recipient;  /* as given */
+	struct slice address;    /* folded (addr_fold) */
+	struct slice base;       /* ... and without +tag */
+	/* answer, in the arena */
+	bool found;  /* there is such an agent */
+	bool stored; /* false with `found`: it was stored before */
+	struct slice agent_email, user_id;
+	bool cloud;
+	struct slice webhook_url;
+	int64_t created_us;
+	struct slice *secret_ids, *secrets; /* of stored cloud mail: sealed, newest first */
+	size_t secrets_n;
+};
+
+extern const struct db_stmt store_ingest_stmts[];
+
+/*
+ * Stores the raw bytes once, a message, a ledger row and, for cloud agents, a
+ * leased webhook job for each recipient that exists and has not got this mail
+ * (queue id, recipient, SHA-256) before. Atomic, durable when it returns OK.
+ */
+enum err store_ingest(struct db *db, const struct ingest_mail *mail, struct ingest_rcpt *rcpts,
+		      size_t n, struct arena *a, struct fail *fail) MUST_CHECK;
+
+#endif
