@@ -97,8 +97,8 @@ check-unit: $(TESTS) $(REPLAYS) ## unit tests and fuzz corpora only
 check-integration: all ## integration and fault tests only
 	@scripts/check --integration $(B)
 
-bench: deps ## the figures of docs/development.md
-	@$(MAKE) --no-print-directory all
+bench: deps ## the inbound path next to plain Postfix, as ratios
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
 	@$(PYTHON) -m tests.bench --build $(B)
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
@@ -160,6 +160,9 @@ $(foreach p,$(PROGRAMS),$(eval $(call test_rule,$(p),$(B)/lib$(p).a $$(COMMON),$
 $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(COMMON_LIBS) -o $@
+$(B)/tests/bench/%: $(B)/tests/bench/%.o
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lmilter -o $@
 # A fuzz target without libFuzzer replays its corpus (tests/fuzz/replay.c).
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libdeliverd.a $(B)/libmilter.a $(B)/libapid.a $(COMMON)
 	@echo "LD $@"
