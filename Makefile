@@ -163,6 +163,12 @@ $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lmilter -o $@
+# The statement tables that tests/sql prepares: all there are.
+$(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
+	@mkdir -p $(@D)
+	sed -n 's/^const struct db_stmt \([a-z_]*_stmts\)\[.*/STORE_TABLE(\1)/p' $^ > $@
+$(B)/tests/sql/test_statements.o: $(B)/gen/store_tables.h
+$(B)/tests/sql/test_statements.o: ALL_CFLAGS += -I$(B)/gen
 # A fuzz target without libFuzzer replays its corpus (tests/fuzz/replay.c).
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libdeliverd.a $(B)/libmilter.a $(B)/libapid.a $(COMMON)
 	@echo "LD $@"

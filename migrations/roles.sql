@@ -37,7 +37,8 @@ GRANT INSERT ON message_events TO e2a_apid;
 -- e2a-deliverd: mail and its way to the agents. It sees no API key.
 GRANT SELECT ON users, domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
-GRANT SELECT, INSERT, DELETE ON message_events TO e2a_deliverd;
+-- (FOR UPDATE asks for the right to update a column: this one nobody can.)
+GRANT SELECT, INSERT, DELETE, UPDATE (id) ON message_events TO e2a_deliverd;
 GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;
 
 -- Postfix: which addresses and domains exist.

@@ -61,7 +61,8 @@ static enum err connect_now(struct db *db, struct fail *fail)
 	const char *keys[] = { "user", "dbname", "fallback_application_name", "connect_timeout",
 			       "tcp_user_timeout", "options", "client_encoding", NULL };
 	const char *values[] = { db->default_user, db->url, db->program, "5", "10000",
-				 "-c search_path=e2a -c statement_timeout=30s "
+				 "-c search_path=e2a -c client_min_messages=error "
+				 "-c statement_timeout=30s "
 				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC",
 				 "UTF8", NULL };
 	bool skip_user = !db->default_user || names_user(db->url);
