@@ -28,14 +28,14 @@ GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 
 -- e2a-apid: what clients ask for. It sees no signing secret, and of a message
 -- it changes only whether it was read.
-GRANT SELECT ON users, api_keys, messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
+GRANT SELECT ON api_keys, messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
 GRANT UPDATE (last_used_at) ON api_keys TO e2a_apid;
 GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
 GRANT INSERT ON message_events TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key.
-GRANT SELECT ON users, domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
+GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)
 GRANT SELECT, INSERT, DELETE, UPDATE (id) ON message_events TO e2a_deliverd;
