@@ -20,36 +20,45 @@ struct header_field {
 	struct slice name;  /* without the white space before the colon */
 	struct slice value; /* everything behind the colon, folds included, without the last CRLF */
 	struct slice raw;   /* the whole field with its last line end */
-	bool odd;	    /* white space before the colon, NUL, bare CR or an 8-bit name */
+	bool odd;	    /* white space before the colon, NUL, bare CR or an 8-bit name: two
+			     * readers may disagree on what the header says */
 };
 
 struct header {
 	struct header_field *v;
 	size_t n;
 	size_t body;   /* offset of the body in the message (== length when there is none) */
-	size_t bad;    /* lines that were no field */
+	size_t bad;    /* lines that were no field: mbox From, no colon, white space first */
 	bool limited;  /* a limit above was passed: fields may be missing */
 };
 
-/* Never fails; the arrays live in the arena, the slices in `message`. */
+/*
+ * Never fails; the arrays live in the arena, the slices in `message`. A line
+ * ends with LF or CR LF; the header section ends at the first empty one.
+ */
 void header_parse(struct slice message, struct arena *a, struct header *ret);
 /* The first field of that name (case-insensitive), or NULL. */
 const struct header_field *header_first(const struct header *h, struct slice name);
 size_t header_count(const struct header *h, struct slice name);
-/* The value on one line: CR LF of folds removed, trimmed. In the arena. */
+/*
+ * The value on one line: each fold, with the white space around it, becomes
+ * one space; trimmed. In the arena.
+ */
 struct slice header_unfold(struct arena *a, struct slice value);
 /* Message-IDs "<...>" in a References or In-Reply-To value, at most `max`; comments skipped. */
 size_t header_msgids(struct slice value, struct slice *ret, size_t max);
 
 /*
- * True for names of the private name space: X-E2A- in any case, also with the
- * look-alikes '_' for '-' and white space before the colon.
+ * True for names of the private name space: X-E2A- in any case, and every
+ * spelling that some program between here and an agent could take for it:
+ * anything but ASCII letters and digits counts as the '-'.
  */
 bool header_is_private(struct slice name);
 /*
  * True when an Authentication-Results value (RFC 8601 2.2) carries this
  * authserv-id: comments and folds dropped, case folded, trailing dot and
- * U-label form normalised, quoted strings unquoted.
+ * U-label form normalised, quoted strings unquoted. True also for an encoded
+ * word in its place, which no honest server writes.
  */
 bool header_has_authserv_id(struct slice value, struct slice authserv_id);
 
