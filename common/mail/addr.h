@@ -27,22 +27,27 @@ struct addr_list {
 	size_t n;
 	bool group;   /* a group was among them (its members are in the list) */
 	bool bad;     /* an element was skipped because it is no mailbox */
+	bool odd;     /* something was tolerated that another reader may read differently */
 	bool limited; /* a limit above was passed */
 };
 
 /* Reads an address list (a From, To, Cc value). Never fails. */
 void addr_parse_list(struct slice value, struct arena *a, struct addr_list *ret);
 /*
- * Exactly one mailbox, with or without display name; else ERR_INPUT. CR, LF,
- * NUL and other controls are ERR_INPUT.
+ * Exactly one mailbox, with or without display name, in the form of RFC 5322
+ * without its obsolete forms; else ERR_INPUT. CR, LF, NUL and other controls
+ * are ERR_INPUT.
  */
 enum err addr_parse_one(struct slice text, struct arena *a, struct addr *ret) MUST_CHECK;
 
 /*
  * The author of a message: the mailbox of the only From field. ERR_INPUT when
  * there is not exactly one From field with exactly one mailbox that has a
- * valid domain (several fields, several mailboxes, groups, malformed parts);
- * then *ret is the first usable mailbox for display, or empty. Such mail can be shown, never verified.
+ * valid domain (several fields, several mailboxes, groups, malformed or
+ * obsolete forms), or when the header section holds anything that readers
+ * disagree on (bad lines, odd fields, more than the limits). Then *ret is the
+ * first usable mailbox for display, or empty: such mail can be shown, never
+ * verified.
  */
 enum err addr_author(const struct header *h, struct arena *a, struct addr *ret) MUST_CHECK;
 
