@@ -15,7 +15,7 @@ BINARIES := $(PROGRAMS:%=$(B)/e2a-%)
 # What the build, the run and the tests need, all from Debian 12.
 PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libwebsockets-dev \
-	libopendkim-dev libspf2-dev libopendmarc-dev publicsuffix libunbound-dev \
+	libopendkim-dev libspf2-dev libopendmarc-dev libpsl-dev publicsuffix libunbound-dev \
 	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
 	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \
 	python3 python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
@@ -42,7 +42,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANFLAGS) $(LDFLAGS)
 BASE_LIBS := -ljansson -lcrypto
 MAIL_LIBS := -lunbound -lidn2 $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 STORE_LIBS := -lpq
-milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lseccomp
+milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp
 deliverd_LIBS := -luv -lcurl
 apid_LIBS := -lmicrohttpd -lwebsockets
 admin_LIBS :=

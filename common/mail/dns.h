@@ -27,10 +27,11 @@ struct dns;
 enum err dns_new(const struct settings *s, struct dns **ret, struct fail *fail) MUST_CHECK;
 void dns_free(struct dns *d);
 /*
- * OK with n >= 1; ERR_NOT_FOUND when the name or the type does not exist
- * (*ret_nxdomain, which may be NULL, tells which); ERR_DNS on SERVFAIL and the
- * like; ERR_TIMEOUT at the deadline (clock_mono_ms); ERR_TOO_BIG when a TXT
- * record passes DNS_TXT_MAX.
+ * OK with n >= 1; ERR_NOT_FOUND when the name or the type does not exist, or
+ * the name is none (*ret_nxdomain, which may be NULL, tells them apart);
+ * ERR_DNS on SERVFAIL and the like; ERR_TIMEOUT at the deadline
+ * (clock_mono_ms). Records beyond DNS_RECORDS_MAX, malformed ones and TXT
+ * longer than DNS_TXT_MAX are left out; ERR_TOO_BIG when nothing remains.
  */
 enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
 		   struct arena *a, struct dns_answer *ret, bool *ret_nxdomain) MUST_CHECK;
