@@ -24,7 +24,8 @@ class StackError(Exception):
     """A failure that is told to a person in one line (or with a log's end)."""
 
 
-def wait_until(what: str, probe: Callable[[], Optional[T]], timeout: float = 15.0) -> T:
+def wait_until(what: str, probe: Callable[[], Optional[T]], timeout: float = 15.0,
+               interval: float = POLL_SECONDS) -> T:
     """Calls probe() until it gives something true; what it gave."""
     deadline = time.monotonic() + timeout
     while True:
@@ -33,7 +34,7 @@ def wait_until(what: str, probe: Callable[[], Optional[T]], timeout: float = 15.
             return result
         if time.monotonic() > deadline:
             raise StackError(f"gave up after {timeout:g} s waiting for {what}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(interval)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -7,12 +7,17 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import signal
+import smtplib
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 from . import daemons, mail
 from .dns import Dns
-from .part import Part, StackError, check_port, free_port, make_dir, run, write_file
+from .part import Part, StackError, check_port, free_port, make_dir, run, wait_until, write_file
 from .place import Place
 from .postfix import Postfix
 from .postgres import DATABASE, OWNER, Postgres
@@ -20,6 +25,20 @@ from .postgres import DATABASE, OWNER, Postgres
 PROGRAMS = ("milter", "deliverd", "apid", "admin")
 SHARED_DOMAIN = "agents.example"
 MAIL_HOST = "mx.agents.example"
+
+
+@contextmanager
+def no_interrupts() -> Iterator[None]:
+    """Signals that ask to stop are ignored meanwhile."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        numbers = ()
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
@@ -182,7 +201,7 @@ class Stack:
         return run([str(self.state / "bin" / "e2a-admin"), "-c", str(self.conf), *argv],
                    env={"PGPASSFILE": str(self.pgpass), "PGUSER": OWNER}, cwd="/")
 
-    def bootstrap(self, email: str = "operator@agents.example") -> Account:
+    def bootstrap(self, email: str = "operator@other.example") -> Account:
         text = self.admin("bootstrap", email)
 
         def find(pattern: str) -> str | None:
@@ -196,14 +215,16 @@ class Stack:
                        find(r"(whsec_[A-Za-z0-9+/=]+)$"))
 
     def stop(self) -> None:
-        """Whatever runs, last started first; then a temporary directory goes."""
+        """Whatever runs, last started first; then a temporary directory goes. A
+        second Ctrl-C does not cut it short."""
         problems = []
-        for part in reversed(self.parts):
-            try:
-                part.stop()
-            except StackError as e:
-                problems.append(str(e))
-        self.place.release()
+        with no_interrupts():
+            for part in reversed(self.parts):
+                try:
+                    part.stop()
+                except StackError as e:
+                    problems.append(str(e))
+            self.place.release()
         if problems:
             raise StackError("; ".join(problems))
 
@@ -224,6 +245,17 @@ class Stack:
     def db(self):
         """psycopg2 connection of the owner, autocommit, search_path e2a."""
         return self.postgres.connect()
+
+    def wait_for_domain(self, domain: str, timeout: float = 30.0) -> None:
+        """Until Postfix takes mail for the domain: deliverd wrote the tables and
+        Postfix's processes, which look every ten seconds, have noticed."""
+        def probe() -> bool:
+            with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=10) as smtp:
+                smtp.ehlo("probe.example")
+                smtp.mail("<>")
+                return smtp.rcpt(f"postmaster@{domain}")[0] == 250
+
+        wait_until(f"Postfix to take mail for {domain}", probe, timeout, 0.2)
 
     def send(self, sender: str, recipients: str | list[str], message: bytes,
              source: str = "127.0.0.1", **options) -> mail.Outcome:

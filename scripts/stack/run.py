@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make run`: everything under run/, until Ctrl-C or SIGTERM. A part that dies
+is started again, as systemd would."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .part import StackError, write_file
+from .peers import Api
+from .stack import SHARED_DOMAIN, Account, Stack
+
+CHECK_SECONDS = 0.5
+# `make run SMTP_PORT=...`: make hands its variables on in the environment
+PORTS = {"SMTP_PORT": 2525, "HTTP_PORT": 8080, "DNS_PORT": 2553}
+
+
+@dataclass(frozen=True)
+class Options:
+    build: Path
+    directory: Path
+    relayhost: str | None
+    ports: dict[str, int]
+
+
+def read_ports() -> dict[str, int]:
+    try:
+        return {name: int(os.environ.get(name, default)) for name, default in PORTS.items()}
+    except ValueError:
+        raise StackError(f"{', '.join(PORTS)} must be numbers") from None
+
+
+def write_env(stack: Stack, account: Account, agent: str) -> Path:
+    """What a script or a person needs to attach, in shell syntax. For the caller only."""
+    values = {
+        "E2A_URL": stack.url,
+        "E2A_API_KEY": account.api_key,
+        "E2A_SMTP": f"127.0.0.1:{stack.smtp_port}",
+        "E2A_DB": stack.postgres.url(),
+        "E2A_AGENT": agent,
+        "E2A_SHARED_DOMAIN": SHARED_DOMAIN,
+        "E2A_WEBHOOK_SECRET": account.secret or "",
+    }
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    path = write_file(stack.state / "env", f"{text}export {' '.join(values)}\n", 0o600)
+    os.chown(path, int(os.environ.get("SUDO_UID", "0")), int(os.environ.get("SUDO_GID", "0")))
+    return path
+
+
+def announce(stack: Stack, options: Options, account: Account, agent: str) -> None:
+    outbox = (f"goes to {options.relayhost}" if options.relayhost
+              else f"is captured in {options.directory}/outbox/mail/new")
+    print(f"""
+URL      {stack.url}
+API key  {account.api_key}
+agent    {agent}  (local: WebSocket and REST)
+secret   {account.secret}
+SMTP     127.0.0.1:{stack.smtp_port}
+logs     {options.directory}/log/    mail to the world {outbox}
+
+Try, in another terminal:
+  . {options.directory}/env
+  curl -s -H "Authorization: Bearer $E2A_API_KEY" $E2A_URL/api/v1/agents
+  printf 'From: alice@sender.example\\nSubject: Hello\\n\\nHi.\\n' |
+      curl -s smtp://$E2A_SMTP --mail-from alice@sender.example --mail-rcpt $E2A_AGENT -T -
+  curl -s -H "Authorization: Bearer $E2A_API_KEY" "$E2A_URL/api/v1/agents/$E2A_AGENT/messages"
+  /usr/bin/python3 -m websockets "ws://${{E2A_URL#http://}}/api/v1/agents/$E2A_AGENT/ws?token=$E2A_API_KEY"
+
+Ctrl-C stops all of it.""", flush=True)
+
+
+def watch(stack: Stack) -> None:
+    """For ever; an exception ends it."""
+    while True:
+        time.sleep(CHECK_SECONDS)
+        for part in stack.parts:
+            if not part.running():
+                print(f"run: {part.name} has ended ({part.log}); starting it again", flush=True)
+                part.start()
+
+
+def run(options: Options) -> int:
+    ports = options.ports
+    stack = Stack(options.build, options.directory, smtp_port=ports["SMTP_PORT"],
+                  http_port=ports["HTTP_PORT"], dns_port=ports["DNS_PORT"],
+                  relayhost=options.relayhost)
+    with stack:
+        # a sender whose mail from 127.0.0.1 is genuine
+        stack.dns.publish("sender.example", "TXT", "v=spf1 ip4:127.0.0.0/8 -all")
+        account = stack.bootstrap()
+        agent = Api(stack.url, account.api_key).make_agent("bot")
+        stack.wait_for_domain(SHARED_DOMAIN)
+        env = write_env(stack, account, agent)
+        try:
+            announce(stack, options, account, agent)
+            watch(stack)
+        finally:
+            env.unlink()
+    return 0
