@@ -10,8 +10,8 @@
 void mime_init(void);
 /*
  * The unfolded, decoded text of an unstructured value or a phrase: valid
- * UTF-8, no NUL, no CR or LF, at most max_bytes (cut at a code point). Raw
- * 8-bit text that is not UTF-8 is read as windows-1252.
+ * UTF-8 without controls, at most max_bytes (cut at a code point). Raw 8-bit
+ * text that is not UTF-8 is read as windows-1252.
  */
 struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a);
 

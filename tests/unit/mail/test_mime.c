@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text out of headers in the charsets that mail is written in, and in broken ones. */
+#include "common/mail/mime.h"
+
+#include "common/base/buf.h"
+#include "common/base/mem.h"
+#include "common/base/utf8.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void assert_text(struct slice got, const char *want)
+{
+	if (!slice_eq(got, slice_str(want)))
+		fail_msg("got \"%.*s\", want \"%s\"", SLICE_ARGS(got), want);
+}
+
+static void header_text_becomes_utf8(void **state)
+{
+	static const struct {
+		struct slice value;
+		const char *want;
+	} rows[] = {
+		{ SLICE_INIT(" Hello"), "Hello" },
+		{ SLICE_INIT(" R\xc3\xa9sum\xc3\xa9"), "R\xc3\xa9sum\xc3\xa9" },
+		{ SLICE_INIT("=?utf-8?q?R=C3=A9sum=C3=A9_=F0=9F=93=84_for_=E3=82=A2=E3=83=AA=E3=82="
+			     "B9_a?= =?utf-8?q?_bc?="),
+		  "R\xc3\xa9sum\xc3\xa9 \xf0\x9f\x93\x84 for \xe3\x82\xa2\xe3\x83\xaa\xe3\x82\xb9 a bc" },
+		{ SLICE_INIT("=?UTF-8?B?w6k=?=\r\n =?UTF-8?B?w6k=?="), "\xc3\xa9\xc3\xa9" },
+		{ SLICE_INIT("=?utf-8?B?ww==?= =?utf-8?B?qQ==?="), "\xc3\xa9" },
+		{ SLICE_INIT("=?utf-8?B?YQ==?= =?UTF-8?b?YWI=?= =?utf-8?B?YWJj?= x"), "aababc x" },
+		{ SLICE_INIT("=?utf-8?B?w6k=?= =?utf-8?q?=C3=A9?= =?utf-8?B?w6k?="),
+		  "\xc3\xa9\xc3\xa9\xc3\xa9" },
+		{ SLICE_INIT("=?iso-8859-1?q?caf=e9?= x"), "caf\xc3\xa9 x" },
+		{ SLICE_INIT("=?iso-8859-15?q?=a4?="), "\xe2\x82\xac" },
+		{ SLICE_INIT("=?windows-1252?q?=80?="), "\xe2\x82\xac" },
+		{ SLICE_INIT("=?koi8-r?q?=f0?="), "\xd0\x9f" },
+		{ SLICE_INIT("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?="), "\xe6\x97\xa5\xe6\x9c\xac" },
+		{ SLICE_INIT("=?shift_jis?B?k/qWew==?="), "\xe6\x97\xa5\xe6\x9c\xac" },
+		{ SLICE_INIT("=?euc-kr?B?x9E=?="), "\xed\x95\x9c" },
+		{ SLICE_INIT("=?gb18030?b?xOO6ww==?="), "\xe4\xbd\xa0\xe5\xa5\xbd" },
+		{ SLICE_INIT("=?big5?b?p0E=?="), "\xe4\xbd\xa0" },
+		{ SLICE_INIT("=?utf-8*en?q?x?="), "x" },
+		/* raw bytes in no declared charset */
+		{ SLICE_INIT(" caf\xe9 \x80 \x93x\x94"),
+		  "caf\xc3\xa9 \xe2\x82\xac \xe2\x80\x9cx\xe2\x80\x9d" },
+		{ SLICE_INIT("caf\xe9 =?utf-8?q?=C3=A9?="), "caf\xc3\xa9 \xc3\xa9" },
+		/* unknown and broken */
+		{ SLICE_INIT("=?x-unknown?q?a=41?="), "aA" },
+		{ SLICE_INIT("=?utf-8?q?open"), "=?utf-8?q?open" },
+		{ SLICE_INIT("=?"), "=?" },
+		/* nothing that could break a line, a column or a terminal */
+		{ SLICE_INIT("a\r\n\tb"), "a b" },
+		{ SLICE_INIT("a\0b"), "ab" },
+		{ SLICE_INIT("=?us-ascii?q?a=0D=0AX:y=1B?="), "a  X:y" },
+		{ SLICE_INIT("\x1b[31mred\x7f"), "[31mred" },
+		{ SLICE_INIT(""), "" },
+		{ SLICE_INIT(" \r\n "), "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+
+		assert_text(mime_text(rows[i].value, 1000, &a), rows[i].want);
+	}
+}
+
+static void text_is_cut_at_a_code_point(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+
+	(void)state;
+	assert_text(mime_text(S("ab\xc3\xa9z"), 5, &a), "ab\xc3\xa9z");
+	assert_text(mime_text(S("ab\xc3\xa9z"), 4, &a), "ab\xc3\xa9");
+	assert_text(mime_text(S("ab\xc3\xa9z"), 3, &a), "ab");
+	assert_text(mime_text(S("ab"), 0, &a), "");
+}
+
+static void a_huge_value_is_read_to_its_limit(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf b = BUF_INIT(1 << 20);
+	struct slice got;
+
+	(void)state;
+	buf_add_char(&b, 'x');
+	while (b.len < 200 * 1024)
+		buf_add_str(&b, "\xe2\x82\xac");
+	got = mime_text(buf_slice(&b), SIZE_MAX, &a);
+	assert_true(utf8_valid(got));
+	assert_true(got.n >= 65530 && got.n <= 65536);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	mime_init();
+	return 0;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(header_text_becomes_utf8),
+		cmocka_unit_test(text_is_cut_at_a_code_point),
+		cmocka_unit_test(a_huge_value_is_read_to_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
