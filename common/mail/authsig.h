@@ -22,16 +22,18 @@ struct authsig {
 	struct slice body_hash; /* lower-case hex SHA-256 of the raw message */
 };
 
+/*
+ * Every text is signed and shown as valid UTF-8 without CR, LF and NUL, and
+ * cut at 4096 bytes; signature, JSON and headers always agree.
+ */
+
 /* The canonical string: eight fields joined by LF. */
 void authsig_canonical(const struct authsig *s, struct buf *ret);
 /* Lower-case hex HMAC-SHA-256; `secret` is the 64 ASCII bytes. */
 void authsig_sign(const struct authsig *s, struct slice secret, char ret[SHA256_HEX_LEN + 1]);
 /* Writes the JSON object with the X-E2A-Auth-* keys, signature included. */
 void authsig_json(const struct authsig *s, struct slice secret, struct jsonw *w);
-/*
- * Calls fn(name, value, arg) for each X-E2A-Auth-* header in the order of contract 3.7.
- * Values hold no CR, LF or NUL (they are removed).
- */
+/* Calls fn(name, value, arg) for each X-E2A-Auth-* header in the order of contract 3.7. */
 void authsig_each(const struct authsig *s, struct slice secret,
 		  void (*fn)(const char *name, const char *value, void *arg), void *arg);
 
