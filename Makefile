@@ -65,8 +65,8 @@ Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all deps deps-dev run demo check check-unit check-integration bench fuzz lint format \
-	install clean
+.PHONY: help all tests deps deps-dev run demo check check-unit check-integration bench fuzz \
+	lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -88,14 +88,15 @@ demo: deps ## the main job once, without a terminal
 	@$(PYTHON) -m scripts.stack demo --build $(B)
 
 check: deps ## every test
-	@$(MAKE) --no-print-directory all
 	@scripts/check $(B)
 
-check-unit: $(TESTS) $(REPLAYS) ## unit tests and fuzz corpora only
+check-unit: ## lint, unit and sql tests, fuzz corpora only
 	@scripts/check --unit $(B)
 
-check-integration: all ## integration and fault tests only
+check-integration: ## integration and fault tests only
 	@scripts/check --integration $(B)
+
+tests: $(TESTS) $(REPLAYS)
 
 bench: deps ## the inbound path next to plain Postfix, as ratios
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
