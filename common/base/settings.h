@@ -27,6 +27,7 @@ struct settings {
 	char *public_suffix_list;
 	/* milter */
 	char *milter_listen;	/* libmilter form: unix:/path or inet:port@host */
+	char *milter_socket_mode; /* of a unix socket */
 	char *milter_scope;	/* e2a | all */
 	char *milter_transport; /* name of the master.cf service in {rcpt_mailer} */
 	int64_t milter_budget_ms;
@@ -59,12 +60,20 @@ struct settings {
 	int64_t http_workers;
 	int64_t http_queue;
 	int64_t http_max_connections;
+	int64_t http_max_waiting;
+	int64_t http_header_limit;
+	int64_t http_header_timeout_ms;
 	int64_t http_timeout_ms;
+	int64_t http_write_timeout_ms;
+	int64_t http_stop_timeout_ms;
 	char *domain_verification; /* dns | none */
 	int64_t ws_per_agent;
 	int64_t ws_max;
 	int64_t ws_buffer;
 	int64_t ws_ping_ms;
+	int64_t ws_pong_timeout_ms;
+	int64_t ws_write_timeout_ms;
+	int64_t ws_recheck_ms;
 };
 
 extern const struct conf_row settings_table[];
