@@ -26,13 +26,14 @@ REVOKE ALL ON ALL TABLES IN SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_
 GRANT USAGE ON SCHEMA e2a TO e2a_apid, e2a_deliverd, e2a_maps;
 GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 
--- e2a-apid: what clients ask for. It sees no signing secret, and of a message
--- it changes only whether it was read.
+-- e2a-apid: what clients ask for. Of a message it changes only whether it was
+-- read; with a signing secret it signs, as e2a-deliverd does.
 GRANT SELECT ON api_keys, messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
 GRANT UPDATE (last_used_at) ON api_keys TO e2a_apid;
 GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
 GRANT INSERT ON message_events TO e2a_apid;
+GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key.
 GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;

@@ -30,7 +30,8 @@ static inline void fresh_url(const char *database, const char *role, struct buf 
 
 	if (!base)
 		fail_msg("E2A_TEST_DATABASE_URL is not set; run under tests/with-postgres");
-	buf_addf(ret, "%s&dbname=%s", base, database);
+	buf_add_str(ret, base);
+	buf_addf(ret, "&dbname=%s", database);
 	if (role)
 		buf_addf(ret, "&user=%s", role);
 }
