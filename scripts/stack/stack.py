@@ -196,10 +196,15 @@ class Stack:
         url = self.postgres.url("e2a_maps") + "&connect_timeout=5"
         self.postfix.write_recipients(url, DATABASE)
 
+    def admin_command(self, *argv: str) -> list[str]:
+        return [str(self.state / "bin" / "e2a-admin"), "-c", str(self.conf), *argv]
+
+    def admin_env(self) -> dict[str, str]:
+        return {"PGPASSFILE": str(self.pgpass), "PGUSER": OWNER}
+
     def admin(self, *argv: str) -> str:
         """Runs e2a-admin as the owner of the database; its output."""
-        return run([str(self.state / "bin" / "e2a-admin"), "-c", str(self.conf), *argv],
-                   env={"PGPASSFILE": str(self.pgpass), "PGUSER": OWNER}, cwd="/")
+        return run(self.admin_command(*argv), env=self.admin_env(), cwd="/")
 
     def bootstrap(self, email: str = "operator@other.example") -> Account:
         text = self.admin("bootstrap", email)
@@ -227,6 +232,12 @@ class Stack:
             self.place.release()
         if problems:
             raise StackError("; ".join(problems))
+
+    def heal(self) -> None:
+        """Starts what is not running."""
+        for part in self.parts:
+            if not part.running():
+                part.start()
 
     def part(self, name: str) -> Part:
         return next(p for p in self.parts if p.name == name)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One stack for the whole session; each test brings agents, domains and peers
+of its own and leaves every part running. When a test fails, what the parts
+logged meanwhile is shown with it.
+
+    def test_something(stack, make_agent, hook, signer): ...
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.stack import Stack
+from scripts.stack.mail import Signer
+from scripts.stack.part import wait_until
+from scripts.stack.peers import Api, WebhookReceiver
+from scripts.stack.stack import SHARED_DOMAIN, Account
+
+HONEST = "127.0.0.7"  # the address that sender.example may send from
+LOG_CHARACTERS = 6000
+
+
+@pytest.fixture(scope="session")
+def build() -> Path:
+    return Path(os.environ.get("E2A_BUILD", "build/gcc")).resolve()
+
+
+@pytest.fixture(scope="session")
+def stack(build: Path) -> Iterator[Stack]:
+    with Stack(build, xclient=True, postgres={"fsync": "off"}) as s:
+        yield s
+
+
+@pytest.fixture(scope="session")
+def account(stack: Stack) -> Account:
+    account = stack.bootstrap()
+    stack.wait_for_domain(SHARED_DOMAIN)
+    return account
+
+
+@pytest.fixture(scope="session")
+def api(stack: Stack, account: Account) -> Api:
+    return Api(stack.url, account.api_key)
+
+
+@pytest.fixture(scope="session")
+def signer(stack: Stack) -> Signer:
+    """sender.example with SPF for 127.0.0.7, a DKIM key and a DMARC policy."""
+    signer = Signer.new("sender.example")
+    stack.dns.set("sender.example", "TXT", f"v=spf1 ip4:{HONEST} -all")
+    stack.dns.set("_dmarc.sender.example", "TXT", "v=DMARC1; p=reject")
+    stack.dns.publish(*signer.record[:1], "TXT", signer.record[1])
+    return signer
+
+
+@pytest.fixture
+def hook() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as receiver:
+        yield receiver
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def make_agent(api: Api) -> Callable[..., str]:
+    """make_agent(webhook="") -> address of a new agent on the shared domain."""
+    return lambda webhook="": api.make_agent(f"t{next(numbers)}", webhook)
+
+
+@pytest.fixture
+def wait_messages(api: Api) -> Callable[..., list[dict]]:
+    """wait_messages(agent, subject...) -> the agent's list, once these are in it."""
+    def wait(agent: str, *subjects: str) -> list[dict]:
+        def probe() -> list[dict] | None:
+            status, answer = api.get(f"/api/v1/agents/{agent}/messages?status=all")
+            found = answer["messages"] if status == 200 else []
+            return found if set(subjects) <= {m["subject"] for m in found} else None
+
+        return wait_until(f"{subjects} in the list of {agent}", probe, interval=0.1)
+
+    return wait
+
+
+@pytest.fixture(autouse=True)
+def healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test may stop or kill parts; the next one finds them running."""
+    yield
+    if "stack" in request.fixturenames:
+        request.getfixturevalue("stack").heal()
+
+
+def log_marks(item: pytest.Item) -> dict[str, int]:
+    stack = getattr(item, "funcargs", {}).get("stack")
+    return {part.name: part.log_mark() for part in stack.parts} if stack else {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    item.stash[MARKS] = log_marks(item)
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if not report.failed or not stack:
+        return
+    for part in stack.parts:
+        text = part.log_since(item.stash.get(MARKS, {}).get(part.name, 0)).strip()
+        if text:
+            report.sections.append((f"log of {part.name}", text[-LOG_CHARACTERS:]))
+
+
+MARKS = pytest.StashKey[dict]()
