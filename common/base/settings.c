@@ -95,6 +95,8 @@ const struct conf_row settings_table[] = {
 	  .help = "CIDR ranges that webhooks may reach although they are not public" },
 	{ ROW(webhook_https), .type = CONF_WORD, .words = "required optional", .def = "required",
 	  .help = "optional admits http:// for addresses in webhook_allow" },
+	{ ROW(webhook_ca_file), .type = CONF_TEXT, .def = "",
+	  .help = "certificate authorities for webhooks (PEM); empty: those of the system" },
 	{ ROW_MS(message_retention), .min = HOUR, .max = 3650 * DAY, .def = "30d",
 	  .help = "messages are kept so long after they came" },
 	/* apid */

@@ -54,6 +54,7 @@ struct settings {
 	char *webhook_schedule; /* "5s 1m 5m ..." */
 	char *webhook_allow;	/* CIDRs that may be private */
 	char *webhook_https;	/* required | optional */
+	char *webhook_ca_file;	/* PEM; "" = the system's */
 	int64_t message_retention_ms;
 	/* apid */
 	char *http_listen; /* host:port, unix:/path or fd:3 */

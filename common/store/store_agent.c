@@ -3,14 +3,14 @@
 #include "common/store/store_agent.h"
 
 /* `d` may carry agents of user `u`. */
-#define DOMAIN_SERVES(d, u) \
-	"EXISTS (SELECT FROM domains o WHERE o.domain = " d " AND o.verified " \
+#define DOMAIN_SERVES(d, u)                                                                        \
+	"EXISTS (SELECT FROM domains o WHERE o.domain = " d " AND o.verified "                     \
 	"AND (o.user_id = " u " OR o.user_id IS NULL))"
 
-#define COLUMNS \
-	"a.email, a.address, a.domain, a.name, a.agent_mode, a.webhook_url, " \
-	DOMAIN_SERVES("a.domain", "a.user_id") \
-	", a.hitl_enabled, a.hitl_ttl_seconds, a.hitl_expiration_action, a.created_at"
+#define COLUMNS                                                                                    \
+	"a.email, a.address, a.domain, a.name, a.agent_mode, a.webhook_url, " DOMAIN_SERVES(       \
+		"a.domain",                                                                        \
+		"a.user_id") ", a.hitl_enabled, a.hitl_ttl_seconds, a.hitl_expiration_action, a.created_at"
 
 enum { LIST, FIND, CREATE };
 
@@ -23,11 +23,13 @@ const struct db_stmt store_agent_stmts[] = {
 		   "SELECT " COLUMNS " FROM agents a WHERE a.user_id = $1 AND a.address = $2",
 		   false },
 	[CREATE] = { "agent_create",
-		     "WITH allowed AS (SELECT " DOMAIN_SERVES("$4::text", "$1::text") " AS yes), "
-		     "made AS (INSERT INTO agents (user_id, email, address, domain, name, "
-		     "agent_mode, webhook_url) SELECT $1, $2, $3, $4, $5, $6, $7 "
-		     "FROM allowed WHERE yes ON CONFLICT DO NOTHING RETURNING 1) "
-		     "SELECT yes, EXISTS (SELECT FROM made) FROM allowed",
+		     "WITH allowed AS (SELECT " DOMAIN_SERVES(
+			     "$4::text",
+			     "$1::text") " AS yes), "
+					 "made AS (INSERT INTO agents (user_id, email, address, domain, name, "
+					 "agent_mode, webhook_url) SELECT $1, $2, $3, $4, $5, $6, $7 "
+					 "FROM allowed WHERE yes ON CONFLICT DO NOTHING RETURNING 1) "
+					 "SELECT yes, EXISTS (SELECT FROM made) FROM allowed",
 		     true },
 	{ 0 },
 };

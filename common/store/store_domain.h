@@ -29,7 +29,8 @@ enum err store_domain_find(struct db *db, struct slice user_id, struct slice dom
  * ERR_CONFLICT for a domain of the deployment itself.
  */
 enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain,
-			    struct arena *a, struct store_domain *ret, struct fail *fail) MUST_CHECK;
+			    struct arena *a, struct store_domain *ret,
+			    struct fail *fail) MUST_CHECK;
 /* ERR_NOT_FOUND without a claim; ERR_CONFLICT when somebody else proved first. */
 enum err store_domain_verify(struct db *db, struct slice user_id, struct slice domain,
 			     struct arena *a, struct store_domain *ret,

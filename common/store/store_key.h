@@ -11,9 +11,9 @@ extern const struct db_stmt store_key_stmts[];
 struct store_key {
 	struct slice id;
 	struct slice user_id;
-	bool agent_scope;	  /* reaches one agent only ... */
+	bool agent_scope;         /* reaches one agent only ... */
 	struct slice agent_email; /* ... this one */
-	bool touch_due;		  /* last_used_at is older than STORE_KEY_TOUCH_S */
+	bool touch_due;           /* last_used_at is older than STORE_KEY_TOUCH_S */
 };
 
 enum { STORE_KEY_TOUCH_S = 60 };

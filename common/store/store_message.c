@@ -6,38 +6,38 @@
 #include "common/store/store_message.h"
 
 /* $1 user, $2 agent */
-#define MINE                                                                     \
-	"m.user_id = $1 AND m.agent_email = $2 AND m.direction = 'inbound' " \
+#define MINE                                                                                       \
+	"m.user_id = $1 AND m.agent_email = $2 AND m.direction = 'inbound' "                       \
 	"AND m.expires_at > now()"
 
-#define SUMMARY                                                                          \
-	"m.id, m.created_at, m.header_from, m.recipient, m.subject, m.conversation_id, " \
+#define SUMMARY                                                                                    \
+	"m.id, m.created_at, m.header_from, m.recipient, m.subject, m.conversation_id, "           \
 	"m.reply_to, m.to_addresses, m.cc_addresses, m.inbox_status, m.verified"
 
-#define LIST(name, filter)                                                   \
-	{                                                                    \
-		name,                                                        \
-		"SELECT " SUMMARY " FROM messages m WHERE " MINE filter      \
-		" AND (m.created_at, m.id) > ($3, $4) "                      \
-		"ORDER BY m.created_at, m.id LIMIT $5",                      \
-		false                                                        \
+#define LIST(name, filter)                                                                         \
+	{                                                                                          \
+		name,                                                                              \
+			"SELECT " SUMMARY " FROM messages m WHERE " MINE filter                    \
+			" AND (m.created_at, m.id) > ($3, $4) "                                    \
+			"ORDER BY m.created_at, m.id LIMIT $5",                                    \
+			false                                                                      \
 	}
 
 /* $3 id, $4 bytes of the head */
-#define DETAIL(status)                                                                \
-	"SELECT " SUMMARY ", m.sender, m.entity_type, m.domain_check, m.sha256, "     \
-	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " \
-	status " FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "        \
+#define DETAIL(status)                                                                             \
+	"SELECT " SUMMARY ", m.sender, m.entity_type, m.domain_check, m.sha256, "                  \
+	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " status       \
+	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MINE " AND m.id = $3"
 
-#define STREAM(name, which)                                                            \
-	{                                                                              \
-		name,                                                                  \
-		"SELECT m.id, m.created_at, m.header_from, m.recipient, m.subject, "   \
-		"m.conversation_id FROM messages m WHERE " MINE                        \
-		" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "   \
-		"AND " which " ORDER BY m.created_at, m.id LIMIT $7",                  \
-		false                                                                  \
+#define STREAM(name, which)                                                                        \
+	{                                                                                          \
+		name,                                                                              \
+			"SELECT m.id, m.created_at, m.header_from, m.recipient, m.subject, "       \
+			"m.conversation_id FROM messages m WHERE " MINE                            \
+			" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "       \
+			"AND " which " ORDER BY m.created_at, m.id LIMIT $7",                      \
+			false                                                                      \
 	}
 
 enum { LIST_UNREAD, LIST_READ, LIST_ALL, READ, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
@@ -48,8 +48,8 @@ const struct db_stmt store_message_stmts[] = {
 	[LIST_ALL] = LIST("message_list_all", ""),
 	[READ] = { "message_read",
 		   "WITH seen AS (UPDATE messages m SET inbox_status = 'read' WHERE " MINE
-		   " AND m.id = $3 AND m.inbox_status = 'unread') "
-		   DETAIL("CASE WHEN m.inbox_status IS NOT NULL THEN 'read' END"),
+		   " AND m.id = $3 AND m.inbox_status = 'unread') " DETAIL(
+			   "CASE WHEN m.inbox_status IS NOT NULL THEN 'read' END"),
 		   true },
 	[PEEK] = { "message_peek", DETAIL("m.inbox_status"), false },
 	[RAW] = { "message_raw",
@@ -60,7 +60,7 @@ const struct db_stmt store_message_stmts[] = {
 	[LIVE] = STREAM("message_live", "(m.inbox_status = 'unread' OR m.created_at >= $6)"),
 	[CLOCK] = { "message_clock", "SELECT clock_timestamp()", false },
 	[RECENT] = { "message_recent",
-		     "SELECT a.email FROM unnest($1::text[]) AS a (email) WHERE EXISTS "
+		     "SELECT a.n - 1 FROM unnest($1::text[]) WITH ORDINALITY AS a (email, n) WHERE EXISTS "
 		     "(SELECT FROM messages m WHERE m.agent_email = a.email AND m.created_at > "
 		     "clock_timestamp() - $2::bigint * interval '1 ms')",
 		     false },
@@ -194,9 +194,8 @@ enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, i
 	return buf_check(ret);
 }
 
-enum err store_message_stream(struct db *db, const struct store_message_stream *s,
-			      struct arena *a, struct store_message **ret, size_t *ret_n,
-			      struct fail *fail)
+enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
+			      struct store_message **ret, size_t *ret_n, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -227,8 +226,8 @@ enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail)
 }
 
 enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
-			      int64_t window_ms, struct arena *a, struct slice **ret,
-			      size_t *ret_n, struct fail *fail)
+			      int64_t window_ms, struct arena *a, size_t **ret, size_t *ret_n,
+			      struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -242,6 +241,6 @@ enum err store_message_recent(struct db *db, const struct slice *agents, size_t 
 	*ret_n = db_rows_count(r);
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = cell(r, i, 0, a);
+		(*ret)[i] = (size_t)db_int(r, i, 0);
 	return OK;
 }

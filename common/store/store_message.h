@@ -24,7 +24,7 @@ struct store_message {
 	struct slice *cc;
 	size_t cc_n;
 	struct slice recipient; /* as in RCPT TO */
-	struct slice subject;	/* decoded */
+	struct slice subject;   /* decoded */
 	struct slice conversation_id;
 	struct slice status; /* "unread", "read", or empty */
 	bool verified;
@@ -32,9 +32,9 @@ struct store_message {
 	struct slice sender;
 	struct slice entity_type;
 	struct slice domain_check;
-	struct slice sha256;	     /* 32 bytes */
+	struct slice sha256;         /* 32 bytes */
 	struct slice authentication; /* JSON text, or empty */
-	struct slice raw_id;	     /* empty when no bytes are kept */
+	struct slice raw_id;         /* empty when no bytes are kept */
 	int64_t raw_size;
 	struct slice raw_head; /* the first bytes of the raw message */
 };
@@ -64,7 +64,7 @@ struct store_message_read {
 	struct slice user_id;
 	struct slice agent; /* email */
 	struct slice id;
-	bool peek;	  /* leave an unread message unread */
+	bool peek;        /* leave an unread message unread */
 	int64_t head_max; /* bytes of the raw message to bring along */
 };
 
@@ -86,7 +86,7 @@ enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, i
 struct store_message_stream {
 	struct slice user_id;
 	struct slice agent; /* email */
-	bool backlog;	    /* only messages from before live_us */
+	bool backlog;       /* only messages from before live_us */
 	int64_t live_us;
 	struct store_message_key after;
 	const struct slice *except;
@@ -95,14 +95,17 @@ struct store_message_stream {
 };
 
 /* Fills id, created_us, from, recipient, subject, conversation_id. */
-enum err store_message_stream(struct db *db, const struct store_message_stream *s,
-			      struct arena *a, struct store_message **ret, size_t *ret_n,
+enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
+			      struct store_message **ret, size_t *ret_n,
 			      struct fail *fail) MUST_CHECK;
 /* The database's clock: what created_at is made of. */
 enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail) MUST_CHECK;
-/* Those of the agents (emails) that got a message within the last `window_ms`. */
+/*
+ * Which of the agents (emails) got a message within the last `window_ms`:
+ * positions in the array that was given.
+ */
 enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
-			      int64_t window_ms, struct arena *a, struct slice **ret,
-			      size_t *ret_n, struct fail *fail) MUST_CHECK;
+			      int64_t window_ms, struct arena *a, size_t **ret, size_t *ret_n,
+			      struct fail *fail) MUST_CHECK;
 
 #endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all parts of e2a-apid share. It is made by main and does not change while they run. */
+#ifndef E2A_APID_APP_H
+#define E2A_APID_APP_H
+
+#include "common/base/keys.h"
+#include "common/base/netaddr.h"
+#include "common/base/settings.h"
+#include "common/mail/dns.h"
+
+struct server;
+struct workers;
+struct ws;
+
+struct app {
+	const struct settings *settings;
+	const struct keys *keys;
+	struct slice shared_domain; /* canonical, empty when there is none */
+	struct netcidr_list webhook_allow;
+	struct dns *dns;
+	struct workers *workers;
+	struct server *server;
+	struct ws *ws;
+};
+
+#endif

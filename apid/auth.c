@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Authentication by API key. A token is hashed here and goes nowhere else. */
+#include "apid/auth.h"
+
+#include "common/base/crypto.h"
+#include "common/mail/addr.h"
+#include "common/store/store_key.h"
+
+struct slice auth_token(struct slice authorization)
+{
+	struct slice prefix = S("Bearer ");
+
+	return slice_starts(authorization, prefix)
+		       ? slice_sub(authorization, prefix.n, authorization.n)
+		       : authorization;
+}
+
+static enum err scope_of(const struct store_key *key, struct arena *a, struct principal *p,
+			 struct fail *fail)
+{
+	p->agent_scope = key->agent_scope;
+	if (key->agent_scope && addr_fold(key->agent_email, a, &p->agent_address))
+		return fail_set(fail, ERR_UNAUTHORIZED, "key is bound to no address");
+	return OK;
+}
+
+enum err auth_principal(struct db *db, struct slice token, struct arena *a, struct principal *ret,
+			struct fail *fail)
+{
+	uint8_t hash[SHA256_LEN];
+	struct store_key key;
+	struct principal p = { 0 };
+	enum err e;
+
+	if (token.n == 0 || token.n > AUTH_TOKEN_MAX)
+		return fail_set(fail, ERR_UNAUTHORIZED, "no usable token");
+	crypto_sha256(token, hash);
+	e = store_key_find(db, hash, a, &key, fail);
+	if (e)
+		return e;
+	e = scope_of(&key, a, &p, fail);
+	if (e)
+		return e;
+	/* A lost note of use must not cost the request. */
+	if (key.touch_due && store_key_touch(db, key.id, NULL) != OK)
+		key.touch_due = false;
+	p.key_id = key.id;
+	p.user_id = key.user_id;
+	*ret = p;
+	return OK;
+}
+
+bool auth_reaches(const struct principal *p, struct slice address)
+{
+	return !p->agent_scope || slice_eq(p->agent_address, address);
+}

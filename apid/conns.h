@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each HTTP connection is doing and since when, so that a peer that drips
+ * bytes is cut off: libmicrohttpd's own time-out starts anew with every byte.
+ */
+#ifndef E2A_APID_CONNS_H
+#define E2A_APID_CONNS_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+enum conn_state {
+	CONN_READING, /* idle, or a request is coming in */
+	CONN_RUNNING, /* a worker has the request */
+	CONN_WRITING, /* the response goes out */
+	CONN_STATES
+};
+
+struct conn {
+	struct conn *prev, *next;
+	int fd;
+	enum conn_state state;
+	int64_t since_ms;
+};
+
+struct conns {
+	pthread_mutex_t lock;
+	struct conn head;              /* of a ring */
+	int64_t limit_ms[CONN_STATES]; /* 0: none */
+};
+
+void conns_init(struct conns *c, int64_t reading_ms, int64_t writing_ms);
+void conns_release(struct conns *c);
+struct conn *conns_add(struct conns *c, int fd);
+/* Before the socket is closed. */
+void conns_remove(struct conns *c, struct conn *conn);
+void conns_set(struct conns *c, struct conn *conn, enum conn_state state);
+/* Shuts down every connection that is past its limit. */
+void conns_sweep(struct conns *c, int64_t now_ms);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers that the route table names, one file per resource. */
+#ifndef E2A_APID_HANDLERS_H
+#define E2A_APID_HANDLERS_H
+
+struct req;
+
+void health_get(struct req *r);
+void info_get(struct req *r);
+
+void agent_list(struct req *r);
+void agent_create(struct req *r);
+void agent_get(struct req *r);
+
+void message_list(struct req *r);
+void message_get(struct req *r);
+
+void domain_list(struct req *r);
+void domain_create(struct req *r);
+void domain_verify(struct req *r);
+void domain_delete(struct req *r);
+
+/* A WebSocket request that came to the HTTP server: says why it cannot be served. */
+void ws_refuse(struct req *r);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * e2a-apid: REST and WebSocket on one port. main brings the parts up in order,
+ * waits for a signal, and takes them down in the reverse order.
+ */
+#include "apid/app.h"
+#include "apid/listen.h"
+#include "apid/server.h"
+#include "apid/workers.h"
+#include "apid/ws.h"
+#include "apid/ws_wake.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/mail/addr.h"
+#include "common/store/store_domain.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { STORAGE_RETRY_S = 2, SPARE_FILES = 100 };
+
+struct daemon {
+	struct settings settings;
+	struct keys keys;
+	struct arena arena;
+	struct app app;
+	int listen_fd;
+	struct listener *listener;
+	struct ws_wake *wake;
+	sigset_t signals;
+};
+
+static enum err read_configuration(struct daemon *d, const char *path, struct fail *fail)
+{
+	enum log_level level = LOGL_INFO;
+	enum err e = settings_load(path, &d->settings, fail);
+
+	if (e)
+		return e;
+	if (log_level_parse(slice_str(d->settings.log_level), &level) == OK)
+		log_init("e2a-apid", level);
+	e = keys_load("apid", d->settings.keys_dir, &d->keys, fail);
+	if (e)
+		return e;
+	if (*d->settings.shared_domain &&
+	    addr_domain(slice_str(d->settings.shared_domain), &d->arena, &d->app.shared_domain))
+		return fail_set(fail, ERR_CONFIG, "shared_domain is not a domain name");
+	e = netcidr_list_parse(slice_str(d->settings.webhook_allow), &d->app.webhook_allow, fail);
+	return e ? e : dns_new(&d->settings, &d->app.dns, fail);
+}
+
+/* Settings that are meant for tests are never silent. */
+static void warn_of_test_settings(const struct settings *s)
+{
+	if (slice_eq(slice_str(s->domain_verification), S("none")))
+		log_warn("domain_verification_off",
+			 LF_STR("effect", "any user can verify any domain without proof"));
+	if (slice_eq(slice_str(s->webhook_https), S("optional")))
+		log_warn("webhook_https_optional",
+			 LF_STR("effect", "webhooks in webhook_allow may use plain http"));
+}
+
+static void raise_file_limit(const struct settings *s)
+{
+	struct rlimit limit;
+	rlim_t want = (rlim_t)(s->http_max_connections + s->http_max_waiting + s->ws_max +
+			       s->http_workers + SPARE_FILES);
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	/* Exactly so many: libwebsockets makes tables of this size. */
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < want)
+		log_warn("file_limit_low", LF_INT("have", limit.rlim_cur), LF_INT("want", want));
+}
+
+static enum err share_domain(struct daemon *d, struct db *db, struct fail *fail)
+{
+	enum err e;
+
+	if (d->app.shared_domain.n == 0)
+		return OK;
+	e = store_domain_share(db, d->app.shared_domain, fail);
+	if (e == ERR_CONFLICT)
+		return fail_set(fail, ERR_CONFIG, "shared_domain belongs to a user already");
+	return e;
+}
+
+static enum err check_storage(struct daemon *d, struct fail *fail)
+{
+	struct db *db;
+	enum err e = db_open(d->settings.database_url, "e2a_apid", "e2a-apid", &db, fail);
+
+	if (e)
+		return e;
+	e = db_check_schema(db, fail);
+	if (e == OK)
+		e = share_domain(d, db, fail);
+	db_close(db);
+	return e;
+}
+
+/* Storage may come up later than we do. ERR_TIMEOUT when a signal comes first. */
+static enum err wait_for_storage(struct daemon *d, struct fail *fail)
+{
+	const struct timespec pause = { .tv_sec = STORAGE_RETRY_S };
+	bool told = false;
+
+	for (;;) {
+		enum err e = check_storage(d, fail);
+
+		if (e != ERR_STORAGE && e != ERR_COMMIT_UNKNOWN)
+			return e;
+		if (!told)
+			log_warn("waiting_for_storage", LF_STR("detail", fail->what));
+		told = true;
+		if (sigtimedwait(&d->signals, NULL, &pause) > 0)
+			return ERR_TIMEOUT;
+	}
+}
+
+static enum err start(struct daemon *d, struct fail *fail)
+{
+	enum err e;
+
+	d->app.workers = workers_new(&d->settings);
+	e = server_new(&d->app, &d->app.server, fail);
+	if (e == OK)
+		e = ws_new(&d->app, &d->app.ws, fail);
+	if (e)
+		return e;
+	d->wake = ws_wake_new(&d->app);
+	return listener_new(&d->app, d->listen_fd, &d->listener, fail);
+}
+
+/* New sockets, then WebSockets, then the requests under way, at most until the deadline. */
+static void stop(struct daemon *d)
+{
+	int64_t deadline_ms = clock_mono_ms() + d->settings.http_stop_timeout_ms;
+
+	listener_free(d->listener);
+	ws_wake_free(d->wake);
+	if (d->app.ws)
+		ws_stop(d->app.ws);
+	if (d->app.server)
+		server_drain(d->app.server, deadline_ms);
+	if (d->app.workers)
+		workers_stop(d->app.workers);
+	server_free(d->app.server);
+	ws_free(d->app.ws);
+	workers_free(d->app.workers);
+}
+
+static enum err serve(struct daemon *d, struct fail *fail)
+{
+	enum err e;
+	int signal;
+
+	raise_file_limit(&d->settings);
+	e = listen_open(d->settings.http_listen, &d->listen_fd, fail);
+	if (e == OK)
+		e = wait_for_storage(d, fail);
+	if (e == ERR_TIMEOUT)
+		return OK;
+	if (e)
+		return e;
+	warn_of_test_settings(&d->settings);
+	e = start(d, fail);
+	if (e == OK) {
+		log_info("ready", LF_STR("listen", d->settings.http_listen));
+		sigwait(&d->signals, &signal);
+		log_info("stopping", LF_INT("signal", signal));
+	}
+	stop(d);
+	return e;
+}
+
+static void prepare_signals(struct daemon *d)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&d->signals);
+	sigaddset(&d->signals, SIGTERM);
+	sigaddset(&d->signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &d->signals, NULL); /* inherited by all threads */
+}
+
+static void release(struct daemon *d)
+{
+	dns_free(d->app.dns);
+	keys_wipe(&d->keys);
+	settings_release(&d->settings);
+	arena_release(&d->arena);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .listen_fd = -1 };
+	struct fail fail = { 0 };
+	const char *path = NULL;
+	enum err e;
+	int c;
+
+	while ((c = getopt(argc, argv, "c:")) == 'c')
+		path = optarg;
+	if (c != -1 || optind != argc) {
+		fprintf(stderr, "usage: e2a-apid [-c file]\n");
+		return EX_USAGE;
+	}
+	log_init("e2a-apid", LOGL_INFO);
+	prepare_signals(&d);
+	d.app.settings = &d.settings;
+	d.app.keys = &d.keys;
+	e = read_configuration(&d, path, &fail);
+	if (e == OK)
+		e = serve(&d, &fail);
+	if (e)
+		log_error("start_failed", LF_STR("error", err_info(e)->name),
+			  LF_STR("detail", fail.what));
+	release(&d);
+	if (e == ERR_CONFIG || e == ERR_SCHEMA)
+		return EX_CONFIG;
+	return e ? EX_UNAVAILABLE : EX_OK;
+}

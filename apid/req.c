@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The dispatcher: what every route has in common, so that no handler can
+ * forget it. A handler runs only after its row of the route table was honoured.
+ */
+#include "apid/req.h"
+
+#include "common/base/log.h"
+#include "common/mail/addr.h"
+
+enum { LOCATION_MAX = 64 * 1024 };
+
+struct req *req_new(const struct app *app)
+{
+	struct req *r = mem_zalloc(sizeof(*r));
+
+	r->app = app;
+	id_random_hex(REQ_ID_DIGITS, r->id);
+	resp_init(&r->resp);
+	buf_init(&r->body, 0);
+	return r;
+}
+
+void req_free(struct req *r)
+{
+	if (!r)
+		return;
+	buf_release(&r->body);
+	resp_release(&r->resp);
+	arena_release(&r->arena);
+	free(r);
+}
+
+static void redirect(struct req *r)
+{
+	AUTO(buf_release) struct buf location = BUF_INIT(LOCATION_MAX);
+
+	target_canonical(&r->target, &location);
+	resp_redirect(&r->resp, arena_dup(&r->arena, buf_slice(&location)));
+}
+
+bool req_route(struct req *r, struct slice method, struct slice raw_target)
+{
+	struct route_match found;
+
+	r->method = arena_slice(&r->arena, method);
+	raw_target = arena_slice(&r->arena, raw_target);
+	if (target_parse(raw_target, &r->arena, &r->target)) {
+		resp_error(&r->resp, 400, "bad request target");
+		return false;
+	}
+	if (!r->target.canonical) {
+		redirect(r);
+		return false;
+	}
+	route_find(r->method, &r->target, &found);
+	if (!found.route && found.other_method)
+		resp_empty(&r->resp, 405);
+	else if (!found.route)
+		resp_error(&r->resp, 404, "404 page not found");
+	if (!found.route)
+		return false;
+	r->route = found.route;
+	memcpy(r->param, found.param, sizeof(r->param));
+	buf_init(&r->body, found.route->body_max);
+	return true;
+}
+
+static bool deny(struct req *r)
+{
+	resp_error(&r->resp, r->route->denied_status, r->route->denied);
+	return false;
+}
+
+/* A key of one agent reaches only the rows that say so, and there only its agent. */
+static bool in_scope(struct req *r)
+{
+	struct slice address;
+
+	if (!r->principal.agent_scope)
+		return true;
+	if (r->route->access != ACCESS_AGENT || addr_fold(r->param[0], &r->arena, &address) ||
+	    !auth_reaches(&r->principal, address))
+		return deny(r);
+	return true;
+}
+
+void req_run(struct req *r, struct db *db)
+{
+	bool known = r->route->access == ACCESS_ACCOUNT || r->route->access == ACCESS_AGENT;
+
+	r->db = db;
+	if (!known || (req_authenticate(r, "unauthorized") && in_scope(r)))
+		r->route->run(r);
+	resp_finish(&r->resp);
+	r->db = NULL;
+}
+
+bool req_authenticate(struct req *r, const char *text)
+{
+	struct fail fail = { 0 };
+	enum err e = auth_principal(r->db, auth_token(r->authorization), &r->arena, &r->principal,
+				    &fail);
+
+	if (e == ERR_UNAUTHORIZED)
+		resp_error(&r->resp, 401, text);
+	else if (e)
+		req_fail(r, &fail, "authentication is not possible now, try again later");
+	return e == OK;
+}
+
+bool req_json(struct req *r, const struct jsonf_row *table, void *ret)
+{
+	r->resp.close = r->resp.close || r->body_bad;
+	if (!r->body_bad && jsonf_read(buf_slice(&r->body), table, &r->arena, ret) == OK)
+		return true;
+	resp_error(&r->resp, 400, "invalid request body");
+	return false;
+}
+
+bool req_agent(struct req *r, struct store_agent *ret)
+{
+	struct fail fail = { 0 };
+	struct slice address;
+	enum err e;
+
+	if (addr_fold(r->param[0], &r->arena, &address))
+		return deny(r);
+	e = store_agent_find(r->db, r->principal.user_id, address, &r->arena, ret, &fail);
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		return deny(r);
+	if (e)
+		req_fail(r, &fail, "failed to load agent");
+	return e == OK;
+}
+
+void req_fail(struct req *r, const struct fail *fail, const char *text)
+{
+	const struct err_info *info = err_info(fail->code);
+
+	log_error("request_failed", LF_STR("request", r->id), LF_STR("error", info->name),
+		  LF_STR("detail", fail->what));
+	resp_error(&r->resp, info->http == 503 ? 503 : 500, text);
+}

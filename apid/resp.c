@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Responses. The text of an error is for people: short, one line, free of our own details. */
+#include "apid/resp.h"
+
+#include "common/base/clock.h"
+
+static const char json_type[] = "application/json";
+
+void resp_init(struct resp *r)
+{
+	*r = (struct resp){ .body = BUF_INIT(RESP_BODY_MAX) };
+}
+
+void resp_release(struct resp *r)
+{
+	buf_release(&r->body);
+}
+
+static void restart(struct resp *r, int status, const char *type)
+{
+	buf_reset(&r->body);
+	r->raw = (struct resp_raw){ 0 };
+	r->status = status;
+	r->type = type;
+}
+
+void resp_error(struct resp *r, int status, const char *text)
+{
+	resp_errorf(r, status, "%s", text);
+}
+
+void resp_errorf(struct resp *r, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	restart(r, status, "text/plain; charset=utf-8");
+	r->nosniff = true;
+	if (status == 503)
+		r->retry_after_s = RESP_RETRY_S;
+	va_start(ap, fmt);
+	buf_vaddf(&r->body, fmt, ap);
+	va_end(ap);
+	buf_add_char(&r->body, '\n');
+}
+
+void resp_empty(struct resp *r, int status)
+{
+	restart(r, status, NULL);
+}
+
+void resp_redirect(struct resp *r, const char *location)
+{
+	restart(r, 301, NULL);
+	r->location = location;
+}
+
+struct jsonw *resp_json(struct resp *r, int status)
+{
+	restart(r, status, json_type);
+	jsonw_init(&r->json, &r->body);
+	return &r->json;
+}
+
+void resp_finish(struct resp *r)
+{
+	if (r->type == json_type)
+		buf_add_char(&r->body, '\n');
+	if (buf_failed(&r->body) || r->status == 0)
+		resp_error(r, 500, "internal error");
+}
+
+void resp_key_time(struct jsonw *w, const char *key, int64_t t_us)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_rfc3339_us(t_us, text);
+	jsonw_key_text(w, key, slice_str(text));
+}
+
+void resp_key_seconds(struct jsonw *w, const char *key, int64_t t_us)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	clock_rfc3339_s(t_us, text);
+	jsonw_key_text(w, key, slice_str(text));
+}
+
+void resp_key_texts(struct jsonw *w, const char *key, const struct slice *v, size_t n)
+{
+	jsonw_key(w, key);
+	resp_texts(w, v, n);
+}
+
+void resp_texts(struct jsonw *w, const struct slice *v, size_t n)
+{
+	jsonw_array(w);
+	for (size_t i = 0; i < n; i++)
+		jsonw_text(w, v[i]);
+	jsonw_array_end(w);
+}

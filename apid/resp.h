@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A response before it goes out. Errors are plain text (contract 1.1.1),
+ * successes JSON and a line feed. Without a status the request was not answered.
+ */
+#ifndef E2A_APID_RESP_H
+#define E2A_APID_RESP_H
+
+#include "common/base/buf.h"
+#include "common/base/jsonf.h"
+
+#include <stdint.h>
+
+enum { RESP_BODY_MAX = 64 * 1024 * 1024, RESP_RETRY_S = 2 };
+
+/* A stored mail whose base64 stands in the body at `at`; it is read piece by piece while it goes
+ * out. */
+struct resp_raw {
+	struct slice id; /* empty: there is none */
+	int64_t size;    /* of the mail, in bytes */
+	size_t at;
+};
+
+struct resp {
+	int status;
+	const char *type; /* NULL: no Content-Type */
+	const char *location;
+	bool nosniff;
+	bool close;
+	bool ws_version; /* Sec-WebSocket-Version: 13 */
+	int retry_after_s;
+	struct buf body;
+	struct jsonw json;
+	struct resp_raw raw;
+};
+
+void resp_init(struct resp *r);
+void resp_release(struct resp *r);
+/* Status and text, instead of whatever was begun before. */
+void resp_error(struct resp *r, int status, const char *text);
+void resp_errorf(struct resp *r, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* A status without body or Content-Type. */
+void resp_empty(struct resp *r, int status);
+void resp_redirect(struct resp *r, const char *location);
+/* Begins a JSON body; the caller writes one value. */
+struct jsonw *resp_json(struct resp *r, int status);
+/* To be called once, after the handler: ends a JSON body, and makes what did not fit a 500. */
+void resp_finish(struct resp *r);
+
+/* key + timestamp, in the encodings (A) and (B) of contract 1.1.5. */
+void resp_key_time(struct jsonw *w, const char *key, int64_t t_us);
+void resp_key_seconds(struct jsonw *w, const char *key, int64_t t_us);
+void resp_key_texts(struct jsonw *w, const char *key, const struct slice *v, size_t n);
+void resp_texts(struct jsonw *w, const struct slice *v, size_t n);
+
+#endif

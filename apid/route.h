@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one route table: method, path, who may, how much body, which handler. A
+ * handler that is called has a principal whose scope reaches this far, unless
+ * its row says otherwise.
+ */
+#ifndef E2A_APID_ROUTE_H
+#define E2A_APID_ROUTE_H
+
+#include "apid/target.h"
+
+struct req;
+
+enum { ROUTE_PARAMS_MAX = 2 };
+
+enum route_access {
+	ACCESS_PUBLIC,  /* no credential; answered without database or worker */
+	ACCESS_ACCOUNT, /* a key of the account */
+	ACCESS_AGENT,   /* ... or one that is bound to the agent in the path */
+	ACCESS_HANDLER, /* the handler authenticates by itself, in its own order */
+};
+
+struct route {
+	const char *method; /* "*" is any */
+	const char *path;   /* "{}" is one segment that is not empty */
+	enum route_access access;
+	size_t body_max;
+	void (*run)(struct req *r);
+	/* what a key of too narrow a scope is told: the answer for an absent object */
+	int denied_status;
+	const char *denied;
+};
+
+extern const struct route route_table[]; /* ends with a row without method */
+
+struct route_match {
+	const struct route *route; /* NULL: none */
+	bool other_method;         /* the path is known, the method is not */
+	struct slice param[ROUTE_PARAMS_MAX];
+};
+
+void route_find(struct slice method, const struct target *t, struct route_match *ret);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server. libmicrohttpd's callbacks run on its one thread and must
+ * never wait. An exchange belongs to that thread, except between its suspension
+ * and its resumption, when it belongs to a worker.
+ */
+#include "apid/server.h"
+
+#include "apid/body.h"
+#include "apid/conns.h"
+#include "apid/req.h"
+#include "apid/workers.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+#include <microhttpd.h>
+
+enum {
+	DISCARD_MAX = 1024 * 1024, /* bytes of a refused body that are read to its end */
+	POOL_EXTRA = 16 * 1024,    /* beside the head: libmicrohttpd's tables and body chunks */
+};
+
+struct server {
+	const struct app *app;
+	struct MHD_Daemon *mhd;
+	struct conns conns;
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	size_t under_way; /* requests, under the lock */
+};
+
+struct exchange {
+	struct job job;
+	struct server *server;
+	struct MHD_Connection *mhd;
+	struct conn *conn;
+	struct req *req;
+	char *target; /* raw, as it came */
+	int64_t start_ms;
+	size_t discarded;
+	enum { EX_NEW, EX_BODY, EX_READY } state;
+};
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+/* First of a request: the target as it came, before anybody decodes it. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
+{
+	struct server *s = arg;
+	struct exchange *x = mem_zalloc(sizeof(*x));
+
+	x->server = s;
+	x->mhd = mhd;
+	x->conn = conn_of(mhd);
+	x->req = req_new(s->app);
+	x->target = mem_strdup(target);
+	x->start_ms = clock_mono_ms();
+	pthread_mutex_lock(&s->lock);
+	s->under_way++;
+	pthread_mutex_unlock(&s->lock);
+	return x;
+}
+
+/* The server reads the target itself; libmicrohttpd must leave it alone. */
+static size_t no_unescape(void *arg, struct MHD_Connection *mhd, char *text)
+{
+	(void)arg;
+	(void)mhd;
+	return strlen(text);
+}
+
+static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *key,
+				size_t key_size, const char *value, size_t value_size)
+{
+	struct req *r = arg;
+	struct slice name = slice_of(key, key_size);
+	struct slice copy = arena_slice(&r->arena, slice_of(value, value_size));
+
+	(void)kind;
+	if (slice_ieq(name, S("Authorization")) && r->authorization.n == 0)
+		r->authorization = slice_trim(copy);
+	upgrade_field(&r->upgrade, name, copy);
+	return MHD_YES;
+}
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	/* It fails for values with CR or LF, which no writer of ours lets through. */
+	if (value && MHD_add_response_header(response, name, value) != MHD_YES)
+		log_error("header_refused", LF_STR("name", name));
+}
+
+static void add_headers(struct MHD_Response *response, const struct req *r)
+{
+	const struct resp *resp = &r->resp;
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%d", resp->retry_after_s);
+	add_header(response, "Content-Type", resp->type);
+	add_header(response, "Location", resp->location);
+	add_header(response, "X-Content-Type-Options", resp->nosniff ? "nosniff" : NULL);
+	add_header(response, "Retry-After", resp->retry_after_s ? seconds : NULL);
+	add_header(response, "Sec-WebSocket-Version", resp->ws_version ? "13" : NULL);
+	add_header(response, "Connection", resp->close ? "close" : NULL);
+	add_header(response, "Cache-Control", "no-store");
+	add_header(response, "X-Request-Id", r->id);
+}
+
+static enum MHD_Result answer(struct exchange *x)
+{
+	struct MHD_Response *response = body_response(x->req, x->mhd);
+	enum MHD_Result ok;
+
+	if (!response)
+		return MHD_NO;
+	add_headers(response, x->req);
+	conns_set(&x->server->conns, x->conn, CONN_WRITING);
+	ok = MHD_queue_response(x->mhd, (unsigned)x->req->resp.status, response);
+	MHD_destroy_response(response);
+	return ok;
+}
+
+static void run_job(struct job *job, struct db *db)
+{
+	struct exchange *x = (struct exchange *)job;
+
+	req_run(x->req, db);
+	x->state = EX_READY;
+	MHD_resume_connection(x->mhd);
+}
+
+/* To a worker. The connection is suspended first: the worker may be done before we are. */
+static enum MHD_Result dispatch(struct exchange *x)
+{
+	x->job.run = run_job;
+	conns_set(&x->server->conns, x->conn, CONN_RUNNING);
+	MHD_suspend_connection(x->mhd);
+	if (workers_post(x->server->app->workers, &x->job, JOB_REQUEST))
+		return MHD_YES;
+	resp_error(&x->req->resp, 503, "too busy, try again later");
+	x->state = EX_READY;
+	MHD_resume_connection(x->mhd);
+	return MHD_YES;
+}
+
+/* Bytes that are announced, 0 when that is not known. */
+static uint64_t announced(struct MHD_Connection *mhd)
+{
+	uint64_t n = 0;
+	struct slice text =
+		slice_str(MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Content-Length"));
+
+	return slice_to_u64(text, INT64_MAX, &n) == OK ? n : 0;
+}
+
+static enum MHD_Result begin(struct exchange *x, const char *method, const char *version)
+{
+	struct req *r = x->req;
+	bool routed = req_route(r, slice_str(method), slice_str(x->target));
+
+	x->state = EX_BODY;
+	if (!routed)
+		return answer(x);
+	if (r->route->access == ACCESS_PUBLIC) {
+		r->route->run(r);
+		resp_finish(&r->resp);
+		return answer(x);
+	}
+	r->upgrade.method = r->method;
+	r->upgrade.http_1_1 = slice_eq(slice_str(version), S("HTTP/1.1"));
+	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, r);
+	if (announced(x->mhd) <= r->route->body_max + DISCARD_MAX)
+		return MHD_YES;
+	r->body_bad = true; /* answered before the body: the connection will be closed */
+	return dispatch(x);
+}
+
+static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *n)
+{
+	struct req *r = x->req;
+
+	buf_add(&r->body, data, *n);
+	r->body_bad = buf_failed(&r->body);
+	x->discarded += r->body_bad ? *n : 0;
+	*n = 0;
+	return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *n, void **context)
+{
+	struct exchange *x = *context;
+
+	(void)arg;
+	(void)mhd;
+	(void)url;
+	switch (x->state) {
+	case EX_NEW:
+		return begin(x, method, version);
+	case EX_BODY:
+		return *n ? take_body(x, data, n) : dispatch(x);
+	case EX_READY:
+		return answer(x);
+	}
+	return MHD_NO;
+}
+
+static void log_request(const struct exchange *x)
+{
+	const struct req *r = x->req;
+	enum log_level level =
+		r->route && r->route->access == ACCESS_PUBLIC ? LOGL_DEBUG : LOGL_INFO;
+
+	LOG_AT(level, "request", LF_STR("request", r->id), LF_SLICE("method", r->method),
+	       LF_SLICE("path", r->target.path), LF_INT("status", r->resp.status),
+	       LF_INT("ms", clock_mono_ms() - x->start_ms), LF_SLICE("user", r->principal.user_id),
+	       { .key = NULL });
+}
+
+static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct server *s = arg;
+	struct exchange *x = TAKE(*context);
+
+	(void)mhd;
+	(void)why;
+	if (!x)
+		return;
+	conns_set(&s->conns, x->conn, CONN_READING);
+	log_request(x);
+	req_free(x->req);
+	free(x->target);
+	free(x);
+	pthread_mutex_lock(&s->lock);
+	if (--s->under_way == 0)
+		pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct server *s = arg;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = conns_add(&s->conns, info->connect_fd);
+	else if (*context)
+		conns_remove(&s->conns, TAKE(*context));
+}
+
+static void on_log(void *arg, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+static void on_log(void *arg, const char *fmt, va_list ap)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(512);
+
+	(void)arg;
+	buf_vaddf(&text, fmt, ap);
+	log_debug("http_server", LF_SLICE("text", slice_trim(buf_slice(&text))));
+}
+
+static struct MHD_Daemon *start(struct server *s, const struct settings *set)
+{
+	const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+			       MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	const size_t pool = (size_t)set->http_header_limit + POOL_EXTRA;
+
+	return MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
+		no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)set->http_max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)(set->http_timeout_ms / 1000), MHD_OPTION_END);
+}
+
+enum err server_new(const struct app *app, struct server **ret, struct fail *fail)
+{
+	struct server *s = mem_zalloc(sizeof(*s));
+	pthread_condattr_t attr;
+
+	s->app = app;
+	conns_init(&s->conns, app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->idle, &attr);
+	pthread_condattr_destroy(&attr);
+	s->mhd = start(s, app->settings);
+	if (!s->mhd) {
+		server_free(s);
+		return fail_set(fail, ERR_IO, "libmicrohttpd did not start");
+	}
+	*ret = s;
+	return OK;
+}
+
+void server_add(struct server *s, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	/* It closes the socket when it is full. */
+	if (MHD_add_connection(s->mhd, fd, peer, len) != MHD_YES)
+		log_warn("connection_refused", LF_STR("reason", "http_max_connections"));
+}
+
+void server_tick(struct server *s)
+{
+	conns_sweep(&s->conns, clock_mono_ms());
+}
+
+void server_drain(struct server *s, int64_t deadline_ms)
+{
+	const struct timespec until = { .tv_sec = deadline_ms / 1000,
+					.tv_nsec = deadline_ms % 1000 * 1000000 };
+
+	pthread_mutex_lock(&s->lock);
+	while (s->under_way && pthread_cond_timedwait(&s->idle, &s->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->mhd)
+		MHD_stop_daemon(s->mhd);
+	conns_release(&s->conns);
+	pthread_cond_destroy(&s->idle);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

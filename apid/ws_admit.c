@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Admission of WebSockets. A token is used here once and is kept nowhere. */
+#include "apid/ws_admit.h"
+
+#include "apid/server.h"
+#include "apid/workers.h"
+#include "apid/ws.h"
+#include "common/mail/addr.h"
+#include "common/store/store_message.h"
+
+struct candidate {
+	struct job job;
+	const struct app *app;
+	int fd;
+	struct head head;
+	struct arena arena;
+	struct sockaddr_storage peer;
+	socklen_t len;
+};
+
+static enum ws_admission find_agent(struct db *db, struct slice name, struct arena *a,
+				    const struct principal *p, struct store_agent *ret,
+				    struct fail *fail)
+{
+	struct slice address;
+	enum err e;
+
+	if (addr_fold(name, a, &address) || !auth_reaches(p, address))
+		return WS_NO_AGENT;
+	e = store_agent_find(db, p->user_id, address, a, ret, fail);
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		return WS_NO_AGENT;
+	if (e)
+		return WS_TROUBLE;
+	return slice_eq(ret->agent_mode, S("local")) ? WS_ADMITTED : WS_NOT_LOCAL;
+}
+
+enum ws_admission ws_admit(struct db *db, struct slice agent, struct slice token, struct arena *a,
+			   struct principal *ret_principal, struct store_agent *ret_agent,
+			   struct fail *fail)
+{
+	enum err e;
+
+	if (token.n == 0)
+		return WS_NO_TOKEN;
+	e = auth_principal(db, token, a, ret_principal, fail);
+	if (e == ERR_UNAUTHORIZED)
+		return WS_BAD_TOKEN;
+	if (e)
+		return WS_TROUBLE;
+	return find_agent(db, agent, a, ret_principal, ret_agent, fail);
+}
+
+/* OK: the WebSocket thread has the socket. */
+static enum err try_upgrade(struct candidate *c, struct db *db, struct fail *fail)
+{
+	struct ws_subscriber sub;
+	struct principal p;
+	struct store_agent agent;
+	enum err e;
+
+	if (ws_admit(db, c->head.agent, c->head.token, &c->arena, &p, &agent, fail) != WS_ADMITTED)
+		return ERR_UNAUTHORIZED;
+	sub = (struct ws_subscriber){ p.key_id, p.user_id, agent.email, agent.address, 0 };
+	e = store_message_clock(db, &sub.live_us, fail);
+	return e ? e : ws_adopt(c->app->ws, c->fd, &sub);
+}
+
+static void admit_job(struct job *job, struct db *db)
+{
+	struct candidate *c = (struct candidate *)job;
+	struct fail fail = { 0 };
+
+	/* The HTTP server finds the reason again and answers with it; trouble is logged there. */
+	if (try_upgrade(c, db, &fail))
+		server_add(c->app->server, c->fd, (const struct sockaddr *)&c->peer, c->len);
+	arena_release(&c->arena);
+	free(c);
+}
+
+bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
+		     const struct sockaddr_storage *peer, socklen_t len)
+{
+	struct candidate *c = mem_zalloc(sizeof(*c));
+
+	c->job.run = admit_job;
+	c->app = app;
+	c->fd = fd;
+	c->peer = *peer;
+	c->len = len;
+	c->head.agent = arena_slice(&c->arena, head->agent);
+	c->head.token = arena_slice(&c->arena, head->token);
+	if (workers_post(app->workers, &c->job, JOB_REQUEST))
+		return true;
+	arena_release(&c->arena);
+	free(c);
+	return false;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One WebSocket. It holds at most one page of notifications; the next is read
+ * when the last one is out, so a slow reader costs itself only. Nothing here
+ * marks mail read.
+ */
+#include "apid/ws_private.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+#include <unistd.h>
+
+enum {
+	CLIENT_FRAME_MAX = 32768,
+	HANDSHAKE_MS = 10000,
+	CLOSING_MS = 5000, /* for the peer to answer a close */
+};
+
+struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub)
+{
+	struct ws_conn *conn = mem_zalloc(sizeof(*conn));
+
+	conn->ws = ws;
+	conn->fd = fd;
+	conn->sub = (struct ws_subscriber){
+		.key_id = arena_slice(&conn->arena, sub->key_id),
+		.user_id = arena_slice(&conn->arena, sub->user_id),
+		.email = arena_slice(&conn->arena, sub->email),
+		.address = arena_slice(&conn->arena, sub->address),
+		.live_us = sub->live_us,
+	};
+	conn->out_tail = &conn->out;
+	conn->adopted_ms = conn->checked_ms = conn->ping_ms = clock_mono_ms();
+	ws_stream_init(&conn->stream, sub->live_us);
+	return conn;
+}
+
+static void drop_frames(struct ws_conn *conn)
+{
+	while (conn->out) {
+		struct ws_frame *f = conn->out;
+
+		conn->out = f->next;
+		free(f);
+	}
+	conn->out_tail = &conn->out;
+}
+
+void ws_conn_free(struct ws_conn *conn)
+{
+	drop_frames(conn);
+	if (conn->fd >= 0)
+		close(conn->fd);
+	ws_stream_release(&conn->stream);
+	arena_release(&conn->arena);
+	free(conn);
+}
+
+int ws_conn_established(struct ws_conn *conn, struct lws *wsi)
+{
+	conn->wsi = wsi;
+	conn->established = true;
+	conn->progress_ms = conn->ping_ms = clock_mono_ms();
+	log_info("ws_open", LF_SLICE("agent", conn->sub.email), LF_SLICE("key", conn->sub.key_id));
+	if (conn->ws->stop_deadline_ms)
+		ws_conn_close(conn, LWS_CLOSE_STATUS_GOINGAWAY, "server shutting down");
+	else
+		ws_conn_wake(conn);
+	return 0;
+}
+
+static int write_close(struct ws_conn *conn)
+{
+	unsigned char reason[128];
+	size_t n = strlen(conn->close_reason);
+
+	memcpy(reason, conn->close_reason, n);
+	lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, reason, n);
+	return -1;
+}
+
+static int write_ping(struct ws_conn *conn)
+{
+	unsigned char room[LWS_PRE + 1];
+
+	conn->ping_due = false;
+	conn->pong_missing = true;
+	conn->ping_ms = clock_mono_ms();
+	return lws_write(conn->wsi, room + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+}
+
+static int write_frame(struct ws_conn *conn)
+{
+	struct ws_frame *f = conn->out;
+	int n;
+
+	conn->out = f->next;
+	if (!conn->out)
+		conn->out_tail = &conn->out;
+	n = lws_write(conn->wsi, f->bytes + LWS_PRE, f->n, LWS_WRITE_TEXT);
+	free(f);
+	return n < 0 ? -1 : 0;
+}
+
+int ws_conn_writable(struct ws_conn *conn)
+{
+	int ret = 0;
+
+	conn->progress_ms = clock_mono_ms();
+	if (conn->close_code)
+		return write_close(conn);
+	if (conn->ping_due)
+		ret = write_ping(conn);
+	else if (conn->out)
+		ret = write_frame(conn);
+	if (ret)
+		return ret;
+	if (conn->out)
+		lws_callback_on_writable(conn->wsi);
+	else if (conn->wanted)
+		ws_conn_wake(conn);
+	return 0;
+}
+
+/* What clients send has no meaning; it is only not allowed to be endless. */
+int ws_conn_received(struct ws_conn *conn, size_t n)
+{
+	static unsigned char reason[] = "message too big";
+
+	conn->rx_bytes += n;
+	if (conn->rx_bytes > CLIENT_FRAME_MAX) {
+		lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, reason,
+				 sizeof(reason) - 1);
+		return -1;
+	}
+	if (lws_is_final_fragment(conn->wsi))
+		conn->rx_bytes = 0;
+	return 0;
+}
+
+void ws_conn_pong(struct ws_conn *conn)
+{
+	conn->pong_missing = false;
+}
+
+void ws_conn_close(struct ws_conn *conn, int code, const char *reason)
+{
+	if (conn->close_code || !conn->wsi)
+		return;
+	conn->close_code = code;
+	conn->close_reason = reason;
+	conn->closing_ms = clock_mono_ms();
+	drop_frames(conn);
+	lws_callback_on_writable(conn->wsi);
+}
+
+void ws_conn_wake(struct ws_conn *conn)
+{
+	conn->wanted = true;
+	if (conn->established && !conn->fetching && !conn->out && !conn->close_code &&
+	    !conn->failed && !conn->gone)
+		ws_fetch_start(conn);
+}
+
+static void cut(struct ws_conn *conn)
+{
+	lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
+}
+
+static void tick_ping(struct ws_conn *conn, const struct settings *s, int64_t now_ms)
+{
+	if (conn->pong_missing && now_ms - conn->ping_ms > s->ws_pong_timeout_ms) {
+		ws_conn_close(conn, LWS_CLOSE_STATUS_GOINGAWAY, "ping timeout");
+	} else if (!conn->pong_missing && now_ms - conn->ping_ms >= s->ws_ping_ms) {
+		conn->ping_due = true;
+		lws_callback_on_writable(conn->wsi);
+	}
+}
+
+void ws_conn_tick(struct ws_conn *conn, int64_t now_ms)
+{
+	const struct settings *s = conn->ws->app->settings;
+
+	if (!conn->wsi)
+		return;
+	if (!conn->established) {
+		if (now_ms - conn->adopted_ms > HANDSHAKE_MS)
+			cut(conn);
+		return;
+	}
+	if (conn->close_code) {
+		if (now_ms - conn->closing_ms > CLOSING_MS)
+			cut(conn);
+		return;
+	}
+	if (conn->out && now_ms - conn->progress_ms > s->ws_write_timeout_ms) {
+		log_info("ws_slow", LF_SLICE("agent", conn->sub.email));
+		cut(conn);
+		return;
+	}
+	tick_ping(conn, s, now_ms);
+	conn->failed = false;
+	if (conn->wanted || now_ms - conn->checked_ms >= s->ws_recheck_ms)
+		ws_conn_wake(conn);
+}
+
+void ws_conn_gone(struct ws_conn *conn)
+{
+	if (conn->established && !conn->gone)
+		log_info("ws_close", LF_SLICE("agent", conn->sub.email),
+			 LF_INT("code", conn->close_code));
+	conn->gone = true;
+	conn->wsi = NULL;
+	if (conn->adopting || conn->fetching)
+		return;
+	ws_index_remove(conn->ws, conn);
+	ws_conn_free(conn);
+}

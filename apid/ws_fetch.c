@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What WebSockets need from the database. The worker's half of each job touches
+ * only the job; the connection is touched by the other half, which runs on the
+ * WebSocket thread.
+ */
+#include "apid/resp.h"
+#include "apid/ws_private.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/store/store_key.h"
+#include "common/store/store_message.h"
+
+#include <stddef.h>
+
+enum { PAGE = 100, POLL_WINDOW_MS = 10000, FRAME_MAX = 256 * 1024 };
+
+struct fetch {
+	struct job job;
+	struct ws_event done;
+	struct ws_conn *conn; /* not for the worker */
+	struct ws *ws;
+	struct arena arena;
+	struct slice key_id, address;
+	struct store_message_stream query;
+	size_t budget;
+	/* found */
+	enum err e;
+	struct fail fail;
+	struct store_message *v;
+	size_t n;      /* those with a frame */
+	bool complete; /* there was nothing behind them */
+	struct ws_frame *frames, **frames_tail;
+};
+
+static void write_notice(const struct store_message *m, struct buf *out)
+{
+	struct jsonw w;
+
+	jsonw_init(&w, out);
+	jsonw_object(&w);
+	jsonw_key_text(&w, "message_id", m->id);
+	if (m->conversation_id.n)
+		jsonw_key_text(&w, "conversation_id", m->conversation_id);
+	jsonw_key_text(&w, "from", m->from);
+	jsonw_key_text(&w, "recipient", m->recipient);
+	jsonw_key_text(&w, "subject", m->subject);
+	resp_key_time(&w, "received_at", m->created_us);
+	jsonw_object_end(&w);
+}
+
+static size_t add_frame(struct fetch *f, const struct store_message *m)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(FRAME_MAX);
+	struct ws_frame *frame;
+
+	write_notice(m, &text);
+	frame = mem_alloc(sizeof(*frame) + LWS_PRE + text.len);
+	frame->next = NULL;
+	frame->n = text.len;
+	memcpy(frame->bytes + LWS_PRE, buf_cstr(&text), text.len);
+	*f->frames_tail = frame;
+	f->frames_tail = &frame->next;
+	return text.len;
+}
+
+static enum err read_page(struct fetch *f, struct db *db)
+{
+	size_t n, bytes = 0;
+	enum err e = store_key_may_listen(db, f->key_id, f->address, &f->fail);
+
+	if (e)
+		return e;
+	e = store_message_stream(db, &f->query, &f->arena, &f->v, &n, &f->fail);
+	if (e)
+		return e;
+	while (f->n < n && bytes < f->budget)
+		bytes += add_frame(f, &f->v[f->n++]);
+	f->complete = f->n == n && n < PAGE;
+	return OK;
+}
+
+static void fetch_job(struct job *job, struct db *db)
+{
+	struct fetch *f = (struct fetch *)job;
+
+	f->e = read_page(f, db);
+	ws_post(f->ws, &f->done);
+}
+
+static void fetch_free(struct fetch *f)
+{
+	while (f->frames) {
+		struct ws_frame *frame = f->frames;
+
+		f->frames = frame->next;
+		free(frame);
+	}
+	arena_release(&f->arena);
+	free(f);
+}
+
+static void take_page(struct ws_conn *conn, struct fetch *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		ws_stream_tell(&conn->stream, f->v[i].created_us, f->v[i].id);
+	if (!f->complete || ws_stream_exhausted(&conn->stream))
+		conn->wanted = true;
+	if (f->frames) {
+		*conn->out_tail = f->frames;
+		conn->out_tail = f->frames_tail;
+		f->frames = NULL;
+		conn->progress_ms = clock_mono_ms();
+		lws_callback_on_writable(conn->wsi);
+	} else if (conn->wanted) {
+		ws_conn_wake(conn);
+	}
+}
+
+/* One line when the database goes away and one when it is back, not one per socket. */
+static void note_storage(struct ws *ws, const struct fetch *f)
+{
+	bool failed = f->e != OK && f->e != ERR_FORBIDDEN;
+
+	if (failed && !ws->storage_failed)
+		log_warn("ws_read_failed", LF_STR("detail", f->fail.what));
+	if (!failed && ws->storage_failed)
+		log_info("ws_read_works_again");
+	ws->storage_failed = failed;
+}
+
+static void fetch_done(struct ws *ws, struct ws_event *e)
+{
+	struct fetch *f = (struct fetch *)((char *)e - offsetof(struct fetch, done));
+	struct ws_conn *conn = f->conn;
+
+	conn->fetching = false;
+	note_storage(ws, f);
+	if (conn->gone) {
+		ws_conn_gone(conn);
+	} else if (f->e == OK) {
+		conn->checked_ms = clock_mono_ms();
+		if (!conn->close_code)
+			take_page(conn, f);
+	} else if (f->e == ERR_FORBIDDEN) {
+		ws_conn_close(conn, LWS_CLOSE_STATUS_POLICY_VIOLATION, "no longer authorized");
+	} else {
+		conn->wanted = conn->failed = true; /* again at the next tick */
+	}
+	fetch_free(f);
+}
+
+void ws_fetch_start(struct ws_conn *conn)
+{
+	struct fetch *f = mem_zalloc(sizeof(*f));
+
+	f->job.run = fetch_job;
+	f->done.run = fetch_done;
+	f->conn = conn;
+	f->ws = conn->ws;
+	f->key_id = arena_slice(&f->arena, conn->sub.key_id);
+	f->address = arena_slice(&f->arena, conn->sub.address);
+	f->query.user_id = arena_slice(&f->arena, conn->sub.user_id);
+	f->query.agent = arena_slice(&f->arena, conn->sub.email);
+	f->query.limit = PAGE;
+	f->budget = (size_t)conn->ws->app->settings->ws_buffer;
+	f->frames_tail = &f->frames;
+	ws_stream_next(&conn->stream, &f->arena, &f->query);
+	if (!workers_post(conn->ws->app->workers, &f->job, JOB_SOCKET)) {
+		fetch_free(f); /* the workers have stopped, and so will we */
+		return;
+	}
+	conn->fetching = true;
+	conn->wanted = false;
+}
+
+struct poll {
+	struct job job;
+	struct ws_event done;
+	struct ws *ws;
+	struct arena arena;
+	struct slice *emails, *addresses;
+	size_t n, max;
+	enum err e;
+	size_t *found;
+	size_t found_n;
+};
+
+static void poll_job(struct job *job, struct db *db)
+{
+	struct poll *p = (struct poll *)job;
+
+	p->e = store_message_recent(db, p->emails, p->n, POLL_WINDOW_MS, &p->arena, &p->found,
+				    &p->found_n, NULL);
+	ws_post(p->ws, &p->done);
+}
+
+static void wake_conn(struct ws_conn *conn, void *arg)
+{
+	(void)arg;
+	ws_conn_wake(conn);
+}
+
+static void poll_done(struct ws *ws, struct ws_event *e)
+{
+	struct poll *p = (struct poll *)((char *)e - offsetof(struct poll, done));
+
+	ws->polling = false;
+	if (p->e == OK && ws->poll_failed) /* the window may not reach back far enough */
+		ws_index_each(ws, wake_conn, NULL);
+	for (size_t i = 0; p->e == OK && i < p->found_n; i++)
+		if (p->found[i] < p->n)
+			ws_index_of(ws, p->addresses[p->found[i]], wake_conn, NULL);
+	ws->poll_failed = p->e != OK;
+	arena_release(&p->arena);
+	free(p);
+}
+
+static void add_to_poll(struct ws_conn *conn, void *arg)
+{
+	struct poll *p = arg;
+
+	if (!conn->established || conn->gone || p->n == p->max)
+		return;
+	p->emails[p->n] = arena_slice(&p->arena, conn->sub.email);
+	p->addresses[p->n++] = arena_slice(&p->arena, conn->sub.address);
+}
+
+void ws_poll_start(struct ws *ws)
+{
+	struct poll *p;
+	size_t max = ws_index_count(ws);
+
+	if (ws->polling || max == 0)
+		return;
+	p = mem_zalloc(sizeof(*p));
+	p->job.run = poll_job;
+	p->done.run = poll_done;
+	p->ws = ws;
+	p->max = max;
+	p->emails = arena_calloc(&p->arena, max, sizeof(*p->emails));
+	p->addresses = arena_calloc(&p->arena, max, sizeof(*p->addresses));
+	ws_index_each(ws, add_to_poll, p);
+	if (p->n && workers_post(ws->app->workers, &p->job, JOB_SOCKET)) {
+		ws->polling = true;
+		return;
+	}
+	arena_release(&p->arena);
+	free(p);
+}

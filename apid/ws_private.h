@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the files of the WebSocket side. Everything here belongs to the
+ * WebSocket thread, except where a comment says "under the lock". Other threads
+ * reach it by events only.
+ */
+#ifndef E2A_APID_WS_PRIVATE_H
+#define E2A_APID_WS_PRIVATE_H
+
+#include "apid/workers.h"
+#include "apid/ws.h"
+#include "apid/ws_stream.h"
+
+#include <libwebsockets.h>
+#include <pthread.h>
+
+enum { WS_BUCKETS = 4096 };
+
+/* Work for the WebSocket thread. `run` owns the struct that it is part of. */
+struct ws_event {
+	struct ws_event *next;
+	void (*run)(struct ws *ws, struct ws_event *e);
+};
+
+/* One text frame, with the room that libwebsockets wants before it. */
+struct ws_frame {
+	struct ws_frame *next;
+	size_t n;
+	unsigned char bytes[]; /* LWS_PRE, then n */
+};
+
+struct ws_conn {
+	struct ws_conn *next; /* in its bucket; under the lock */
+	struct ws_event adopt;
+	struct ws *ws;
+	struct arena arena;
+	struct ws_subscriber sub; /* texts in the arena */
+	int fd;                   /* until libwebsockets has it */
+	struct lws *wsi;          /* NULL before and after */
+	bool established;
+	bool adopting; /* inside the call that adopts it */
+	bool gone;     /* closed; freed when no worker has a read for it */
+	struct ws_stream stream;
+	bool wanted;   /* there may be something to read */
+	bool fetching; /* a worker reads */
+	bool failed;   /* the last read failed: wait for the next tick */
+	struct ws_frame *out, **out_tail;
+	int64_t adopted_ms, checked_ms, progress_ms, ping_ms;
+	bool ping_due, pong_missing;
+	size_t rx_bytes; /* of the client's frame that is coming in */
+	int close_code;  /* 0: not closing */
+	const char *close_reason;
+	int64_t closing_ms;
+};
+
+struct ws {
+	const struct app *app;
+	pthread_t thread;
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	lws_sorted_usec_list_t tick;
+	bool polling, poll_failed, storage_failed;
+	bool ended;
+	int64_t stop_deadline_ms; /* 0: not stopping */
+	pthread_mutex_t lock;
+	struct ws_event *events, **events_tail; /* under the lock */
+	bool wake_all;                          /* under the lock */
+	size_t wakes;                           /* under the lock: queued wake events */
+	bool refusing;                          /* under the lock: ws_stop() was called */
+	struct ws_conn *buckets[WS_BUCKETS];    /* by address; under the lock */
+	size_t conns_n;                         /* under the lock */
+};
+
+/* ws.c: queues the event and wakes the thread. Thread-safe. */
+void ws_post(struct ws *ws, struct ws_event *e);
+
+/* ws_index.c: who is connected. All of these take the lock. */
+bool ws_index_add(struct ws *ws, struct ws_conn *conn);
+void ws_index_remove(struct ws *ws, struct ws_conn *conn);
+size_t ws_index_count(struct ws *ws);
+void ws_index_each(struct ws *ws, void (*fn)(struct ws_conn *conn, void *arg), void *arg);
+/* Those of one agent. */
+void ws_index_of(struct ws *ws, struct slice address, void (*fn)(struct ws_conn *conn, void *arg),
+		 void *arg);
+
+/* ws_conn.c: one socket. */
+struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub);
+void ws_conn_free(struct ws_conn *conn);
+/* Libwebsockets' callbacks; what they return goes back to it. */
+int ws_conn_established(struct ws_conn *conn, struct lws *wsi);
+int ws_conn_writable(struct ws_conn *conn);
+int ws_conn_received(struct ws_conn *conn, size_t n);
+void ws_conn_pong(struct ws_conn *conn);
+/* Begins to close with a code and a literal reason. */
+void ws_conn_close(struct ws_conn *conn, int code, const char *reason);
+/* There may be new mail: reads it, now or when the last page is out. */
+void ws_conn_wake(struct ws_conn *conn);
+void ws_conn_tick(struct ws_conn *conn, int64_t now_ms);
+/* The socket is closed; frees the connection as soon as nobody uses it. */
+void ws_conn_gone(struct ws_conn *conn);
+
+/* ws_fetch.c: reads on workers. */
+void ws_fetch_start(struct ws_conn *conn);
+/* Looks for agents with recent mail, in case a wake-up was lost. */
+void ws_poll_start(struct ws *ws);
+
+#endif

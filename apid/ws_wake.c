@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LISTEN on a connection of its own. A notification is a hint: what is lost
+ * while the connection is down is made up for by waking everybody afterwards,
+ * and by the WebSockets' own poll.
+ */
+#include "apid/ws_wake.h"
+
+#include "apid/ws.h"
+#include "common/base/log.h"
+#include "common/store/db.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define MAIL_CHANNEL "e2a_mail"
+
+enum { RETRY_MS = 1000, IDLE_MS = 30000 };
+
+struct ws_wake {
+	const struct app *app;
+	pthread_t thread;
+	int stop;
+	bool down;
+};
+
+static void pass_on(struct slice payload, void *arg)
+{
+	struct ws_wake *w = arg;
+
+	ws_wake(w->app->ws, payload);
+}
+
+/* True at the end. */
+static bool stopped(struct ws_wake *w, int fd, int wait_ms)
+{
+	struct pollfd fds[] = { { .fd = w->stop, .events = POLLIN },
+				{ .fd = fd, .events = POLLIN } };
+
+	return poll(fds, 2, wait_ms) > 0 && fds[0].revents;
+}
+
+/* Returns when the connection is lost or the end has come. */
+static enum err listen_on(struct ws_wake *w, struct db *db, struct fail *fail)
+{
+	enum err e = db_listen(db, MAIL_CHANNEL, fail);
+
+	if (e == OK && w->down)
+		log_info("listen_works_again");
+	if (e == OK) {
+		w->down = false;
+		ws_wake(w->app->ws, S("*"));
+	}
+	while (e == OK && !stopped(w, db_socket(db), IDLE_MS))
+		e = db_notifications(db, pass_on, w, fail);
+	return e;
+}
+
+static void *run(void *arg)
+{
+	struct ws_wake *w = arg;
+	struct db *db = db_new(w->app->settings->database_url, "e2a_apid", "e2a-apid wake");
+
+	while (!stopped(w, -1, 0)) {
+		struct fail fail = { 0 };
+
+		if (listen_on(w, db, &fail) == OK)
+			break;
+		if (!w->down)
+			log_warn("listen_failed", LF_STR("detail", fail.what));
+		w->down = true;
+		if (stopped(w, -1, RETRY_MS))
+			break;
+	}
+	db_close(db);
+	return NULL;
+}
+
+struct ws_wake *ws_wake_new(const struct app *app)
+{
+	struct ws_wake *w = mem_zalloc(sizeof(*w));
+
+	w->app = app;
+	w->stop = eventfd(0, EFD_CLOEXEC);
+	if (w->stop < 0 || pthread_create(&w->thread, NULL, run, w))
+		abort(); /* out of resources before anything was served */
+	return w;
+}
+
+void ws_wake_free(struct ws_wake *w)
+{
+	const uint64_t one = 1;
+
+	if (!w)
+		return;
+	if (write(w->stop, &one, sizeof(one)) != sizeof(one))
+		abort(); /* an eventfd takes this always */
+	pthread_join(w->thread, NULL);
+	close(w->stop);
+	free(w);
+}
