@@ -28,7 +28,8 @@ void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((re
 /* A NUL-terminated copy. */
 char *arena_dup(struct arena *a, struct slice s) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
-char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((returns_nonnull))
+PRINTF_LIKE(2, 3);
 /* A slice of a copy inside the arena. */
 struct slice arena_slice(struct arena *a, struct slice s);
 size_t arena_used(const struct arena *a);

@@ -4,6 +4,8 @@
 
 #include "common/base/mem.h"
 
+#include <assert.h>
+
 void buf_init(struct buf *b, size_t max_bytes)
 {
 	*b = (struct buf)BUF_INIT(max_bytes);
@@ -23,12 +25,18 @@ void buf_reset(struct buf *b)
 	buf_truncate(b, 0);
 }
 
+/* No ceiling is so high that a length and its NUL could overflow. */
+static size_t ceiling(const struct buf *b)
+{
+	return b->max < PTRDIFF_MAX - 1 ? b->max : PTRDIFF_MAX - 1;
+}
+
 /* Makes room for n more bytes and the NUL; false marks the overflow. */
 static bool reserve(struct buf *b, size_t n)
 {
 	size_t need, cap;
 
-	if (b->overflow || n > b->max - b->len) {
+	if (b->overflow || n > ceiling(b) - b->len) {
 		b->overflow = true;
 		return false;
 	}
@@ -37,16 +45,22 @@ static bool reserve(struct buf *b, size_t n)
 		return true;
 	cap = b->cap ? b->cap : 64;
 	while (cap < need)
-		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-	if (cap > b->max + 1)
-		cap = b->max + 1;
+		cap *= 2;
+	if (cap > ceiling(b) + 1)
+		cap = ceiling(b) + 1;
 	b->p = mem_realloc(b->p, cap);
 	b->cap = cap;
 	return true;
 }
 
+static bool is_inside(const struct buf *b, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)b->p < b->len;
+}
+
 void buf_add(struct buf *b, const void *p, size_t n)
 {
+	assert(n == 0 || !is_inside(b, p));
 	if (!reserve(b, n))
 		return;
 	if (n)

@@ -28,13 +28,14 @@ void buf_release(struct buf *b);
 /* Empties the buffer and clears the mark; keeps the memory. */
 void buf_reset(struct buf *b);
 
+/* What is added must not lie inside the buffer itself. */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_slice(struct buf *b, struct slice s);
 void buf_add_str(struct buf *b, const char *s);
 void buf_add_char(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
-/* Drops the first n bytes. */
+/* Drops the first n bytes; moves the rest, so call it once per read, not once per line. */
 void buf_consume(struct buf *b, size_t n);
 /* Cuts the content to at most n bytes. */
 void buf_truncate(struct buf *b, size_t n);

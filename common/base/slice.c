@@ -77,8 +77,11 @@ ptrdiff_t slice_rfind(struct slice s, char c)
 
 ptrdiff_t slice_search(struct slice s, struct slice needle)
 {
-	const char *at = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+	const char *at;
 
+	if (needle.n == 0)
+		return 0;
+	at = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
 	return at ? at - s.p : -1;
 }
 
@@ -145,12 +148,13 @@ enum err slice_to_u64(struct slice s, uint64_t max, uint64_t *ret)
 enum err slice_to_i64(struct slice s, int64_t min, int64_t max, int64_t *ret)
 {
 	bool negative = s.n > 0 && s.p[0] == '-';
-	uint64_t magnitude;
+	uint64_t most = (uint64_t)INT64_MAX + negative, magnitude;
 	int64_t v;
 
-	if (slice_to_u64(slice_sub(s, negative, s.n), INT64_MAX, &magnitude))
+	if (slice_to_u64(slice_sub(s, negative, s.n), most, &magnitude))
 		return ERR_INPUT;
-	v = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+	/* Negated without sign, because INT64_MIN has no positive twin. */
+	v = (int64_t)(negative ? 0 - magnitude : magnitude);
 	if (v < min || v > max)
 		return ERR_INPUT;
 	*ret = v;

@@ -40,7 +40,7 @@ bool slice_iends(struct slice s, struct slice suffix);
 /* Index of the first (last) byte c, or -1. */
 ptrdiff_t slice_find(struct slice s, char c);
 ptrdiff_t slice_rfind(struct slice s, char c);
-/* Index of the first occurrence of `needle`, or -1. */
+/* Index of the first occurrence of `needle`, or -1; an empty one is at 0. */
 ptrdiff_t slice_search(struct slice s, struct slice needle);
 bool slice_has_ctl(struct slice s); /* any byte below 0x20, or 0x7f */
 
