@@ -59,27 +59,34 @@ size_t utf8_count(struct slice s)
 	return count;
 }
 
+/* Writes the clean form of s to `out`, unless that is NULL; its length. */
+static size_t clean(struct slice s, char *out)
+{
+	size_t total = 0;
+
+	while (s.n) {
+		size_t n = utf8_len(s);
+		struct slice piece = n ? slice_sub(s, 0, *s.p ? n : 0) : S("\xef\xbf\xbd");
+
+		if (out)
+			memcpy(out + total, piece.p, piece.n);
+		total += piece.n;
+		s = slice_sub(s, n ? n : 1, s.n);
+	}
+	return total;
+}
+
 struct slice utf8_clean(struct arena *a, struct slice s)
 {
-	static const char replacement[] = "\xef\xbf\xbd";
-	char *out, *at;
+	size_t n;
+	char *out;
 
 	if (utf8_valid(s) && slice_find(s, '\0') < 0)
 		return s;
-	out = at = arena_calloc(a, s.n, 3);
-	while (s.n) {
-		size_t n = utf8_len(s);
-
-		if (n == 0) {
-			memcpy(at, replacement, 3);
-			at += 3;
-		} else if (*s.p) {
-			memcpy(at, s.p, n);
-			at += n;
-		}
-		s = slice_sub(s, n ? n : 1, s.n);
-	}
-	return slice_of(out, (size_t)(at - out));
+	n = clean(s, NULL);
+	out = arena_alloc(a, n);
+	clean(s, out);
+	return slice_of(out, n);
 }
 
 struct slice utf8_cut(struct slice s, size_t max_bytes)
