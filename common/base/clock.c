@@ -23,27 +23,35 @@ int64_t clock_mono_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Whole seconds, rounded down also before 1970. */
-static int64_t seconds_of(int64_t t_us)
+/* The years that RFC 3339 and Postgres can both write: 0001 to 9999. */
+static int64_t clamp(int64_t t_us)
 {
-	int64_t s = t_us / US_PER_S;
+	const int64_t first = -62135596800LL * US_PER_S, last = 253402300800LL * US_PER_S - 1;
 
-	return t_us % US_PER_S < 0 ? s - 1 : s;
+	return t_us < first ? first : t_us > last ? last : t_us;
+}
+
+/* The part below a second, counted forward also before 1970. */
+static int64_t fraction_of(int64_t t_us)
+{
+	return (t_us % US_PER_S + US_PER_S) % US_PER_S;
 }
 
 static size_t put_seconds(int64_t t_us, char ret[CLOCK_TEXT_MAX])
 {
-	time_t s = (time_t)seconds_of(t_us);
+	time_t s = (time_t)((t_us - fraction_of(t_us)) / US_PER_S);
 	struct tm tm;
+	size_t n;
 
 	gmtime_r(&s, &tm);
-	return strftime(ret, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	n = (size_t)snprintf(ret, CLOCK_TEXT_MAX, "%04d", tm.tm_year + 1900);
+	return n + strftime(ret + n, CLOCK_TEXT_MAX - n, "-%m-%dT%H:%M:%S", &tm);
 }
 
 void clock_rfc3339_us(int64_t t_us, char ret[CLOCK_TEXT_MAX])
 {
-	size_t n = put_seconds(t_us, ret);
-	int us = (int)(t_us - seconds_of(t_us) * US_PER_S);
+	size_t n = put_seconds(clamp(t_us), ret);
+	int us = (int)fraction_of(clamp(t_us));
 
 	if (us) {
 		n += (size_t)snprintf(ret + n, CLOCK_TEXT_MAX - n, ".%06d", us);
@@ -56,7 +64,7 @@ void clock_rfc3339_us(int64_t t_us, char ret[CLOCK_TEXT_MAX])
 
 void clock_rfc3339_s(int64_t t_us, char ret[CLOCK_TEXT_MAX])
 {
-	size_t n = put_seconds(t_us, ret);
+	size_t n = put_seconds(clamp(t_us), ret);
 
 	ret[n] = 'Z';
 	ret[n + 1] = '\0';
@@ -118,20 +126,24 @@ static enum err take_zone(struct slice s, int *ret_offset_s)
 enum err clock_parse_rfc3339(struct slice s, int64_t *ret_us)
 {
 	struct tm tm = { 0 };
-	int us, offset;
+	int us, offset, day, second;
+	time_t minute;
 
 	if (take_number(&s, 4, '-', &tm.tm_year) || take_number(&s, 2, '-', &tm.tm_mon) ||
-	    take_number(&s, 2, 0, &tm.tm_mday) || s.n == 0 || (s.p[0] | 0x20) != 't')
+	    take_number(&s, 2, 0, &day) || s.n == 0 || (s.p[0] | 0x20) != 't')
 		return ERR_INPUT;
 	s = slice_sub(s, 1, s.n);
 	if (take_number(&s, 2, ':', &tm.tm_hour) || take_number(&s, 2, ':', &tm.tm_min) ||
-	    take_number(&s, 2, 0, &tm.tm_sec) || take_fraction(&s, &us) || take_zone(s, &offset))
+	    take_number(&s, 2, 0, &second) || take_fraction(&s, &us) || take_zone(s, &offset))
 		return ERR_INPUT;
-	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
-	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_hour > 23 || tm.tm_min > 59 || second > 60)
 		return ERR_INPUT;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	*ret_us = ((int64_t)timegm(&tm) - offset) * US_PER_S + us;
+	tm.tm_mday = day;
+	minute = timegm(&tm);
+	if (tm.tm_mday != day) /* timegm() made 1 March of 29 February */
+		return ERR_INPUT;
+	*ret_us = ((int64_t)minute + second - offset) * US_PER_S + us;
 	return OK;
 }
