@@ -89,35 +89,51 @@ void base64url_encode(struct slice s, struct buf *ret)
 	encode(s, base64url_digits, false, ret);
 }
 
+/* The two encodings differ in their last two digits only. */
 static int value_of(char c, const char *digits)
 {
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == digits[62] ? 62 : c == digits[63] ? 63 : -1;
 }
 
-/* `s` without padding; whole groups of four, then the rest of two or three. */
-static enum err decode(struct slice s, const char *digits, struct buf *ret)
+/* Up to four digits become one to three bytes; false when a digit or a trailing bit is wrong. */
+static bool decode_group(struct slice s, const char *digits, char out[3])
 {
+	size_t bytes = s.n * 6 / 8;
 	uint32_t v = 0;
-	size_t bits = 0;
 
-	if (s.n % 4 == 1)
-		return ERR_INPUT;
-	for (size_t i = 0; i < s.n; i++) {
-		int digit = value_of(s.p[i], digits);
+	for (size_t i = 0; i < 4; i++) {
+		int digit = i < s.n ? value_of(s.p[i], digits) : 0;
 
 		if (digit < 0)
-			return ERR_INPUT;
+			return false;
 		v = v << 6 | (uint32_t)digit;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			buf_add_char(ret, (char)(v >> bits & 0xff));
-		}
 	}
-	if (v & ((1U << bits) - 1))
-		return ERR_INPUT;
+	for (size_t i = 0; i < 3; i++)
+		out[i] = (char)(v >> (16 - 8 * i) & 0xff);
+	return s.n != 1 && (v & (0xffffffU >> (8 * bytes))) == 0;
+}
+
+/* `s` without padding. On failure the content of *ret is what it was. */
+static enum err decode(struct slice s, const char *digits, struct buf *ret)
+{
+	size_t before = ret->len;
+	char group[3];
+
+	for (size_t at = 0; at < s.n; at += 4) {
+		struct slice four = slice_sub(s, at, at + 4);
+
+		if (!decode_group(four, digits, group)) {
+			buf_truncate(ret, before);
+			return ERR_INPUT;
+		}
+		buf_add(ret, group, four.n * 6 / 8);
+	}
 	return buf_check(ret);
 }
 

@@ -16,7 +16,10 @@ enum err hex_decode(struct slice s, void *ret, size_t n) MUST_CHECK;
 
 void base64_encode(struct slice s, struct buf *ret);	/* padded, no line breaks */
 void base64url_encode(struct slice s, struct buf *ret); /* no padding */
-/* Strict: right padding, no blanks, no trailing bits; else ERR_INPUT. ERR_TOO_BIG at the ceiling. */
+/*
+ * Appended. Strict: right padding, no blanks, no trailing bits; else ERR_INPUT
+ * and nothing is appended. ERR_TOO_BIG at the ceiling.
+ */
 enum err base64_decode(struct slice s, struct buf *ret) MUST_CHECK;
 enum err base64url_decode(struct slice s, struct buf *ret) MUST_CHECK;
 
