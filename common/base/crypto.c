@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -95,6 +96,15 @@ static EVP_CIPHER_CTX *gcm_new(const uint8_t *key, const uint8_t *nonce, bool en
 	return ctx;
 }
 
+/* The version is authenticated too, in front of what the caller binds. */
+static bool gcm_bind(EVP_CIPHER_CTX *ctx, uint8_t key_version, struct slice aad)
+{
+	int n;
+
+	return EVP_CipherUpdate(ctx, NULL, &n, &key_version, 1) &&
+	       EVP_CipherUpdate(ctx, NULL, &n, (const uint8_t *)aad.p, (int)aad.n);
+}
+
 void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], uint8_t key_version, struct slice aad,
 		 struct slice plain, struct buf *ret)
 {
@@ -106,7 +116,7 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], uint8_t key_version, struct 
 	must(plain.n <= INT32_MAX && aad.n <= INT32_MAX);
 	crypto_random(nonce, sizeof(nonce));
 	ctx = gcm_new(key, nonce, true);
-	must(EVP_EncryptUpdate(ctx, NULL, &n, (const uint8_t *)aad.p, (int)aad.n) &&
+	must(gcm_bind(ctx, key_version, aad) &&
 	     EVP_EncryptUpdate(ctx, (uint8_t *)cipher, &n, (const uint8_t *)plain.p,
 			       (int)plain.n) &&
 	     EVP_EncryptFinal_ex(ctx, (uint8_t *)cipher + n, &n) &&
@@ -136,7 +146,7 @@ enum err crypto_open(const uint8_t key[CRYPTO_KEY_LEN], struct slice aad, struct
 	memcpy(tag, sealed.p + sealed.n - TAG_LEN, TAG_LEN);
 	plain = mem_alloc(cipher.n + 1);
 	ctx = gcm_new(key, (const uint8_t *)nonce.p, false);
-	ok = EVP_DecryptUpdate(ctx, NULL, &n, (const uint8_t *)aad.p, (int)aad.n) &&
+	ok = gcm_bind(ctx, (uint8_t)sealed.p[0], aad) &&
 	     EVP_DecryptUpdate(ctx, (uint8_t *)plain, &n, (const uint8_t *)cipher.p,
 			       (int)cipher.n) &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_LEN, tag) &&
@@ -146,7 +156,7 @@ enum err crypto_open(const uint8_t key[CRYPTO_KEY_LEN], struct slice aad, struct
 		buf_add(ret, plain, cipher.n);
 	crypto_wipe(plain, cipher.n);
 	free(plain);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? buf_check(ret) : ERR_CRYPTO;
 }
 
 void crypto_random(void *p, size_t n)
@@ -156,6 +166,8 @@ void crypto_random(void *p, size_t n)
 	while (n) {
 		ssize_t got = getrandom(at, n, 0);
 
+		if (got < 0 && errno == EINTR)
+			continue;
 		must(got > 0);
 		at += got;
 		n -= (size_t)got;

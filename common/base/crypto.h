@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The cryptography that e2a uses, over OpenSSL 3: SHA-256, HMAC-SHA-256
- * (RFC 2104), HKDF-SHA-256 (RFC 5869) and AES-256-GCM. A failure inside OpenSSL aborts: it is out of memory or a broken
- * installation, and no caller could do anything about it.
+ * (RFC 2104), HKDF-SHA-256 (RFC 5869) and AES-256-GCM. A failure inside
+ * OpenSSL aborts: it is out of memory or a broken installation, and no caller
+ * could do anything about it.
  */
 #ifndef E2A_BASE_CRYPTO_H
 #define E2A_BASE_CRYPTO_H
@@ -38,11 +39,15 @@ void crypto_hkdf(struct slice secret, struct slice label, uint8_t ret[CRYPTO_KEY
 
 /*
  * AES-256-GCM: ret = version byte (`key_version`) | nonce (12) | ciphertext |
- * tag (16). `aad` binds the text to its place (table, row id).
+ * tag (16). `aad` binds the text to its place (table, row id); the version is
+ * bound as well.
  */
 void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], uint8_t key_version, struct slice aad,
 		 struct slice plain, struct buf *ret);
-/* ERR_CRYPTO when the text was altered, the key or the place is another. */
+/*
+ * ERR_CRYPTO when the text was altered, the key or the place is another;
+ * ERR_TOO_BIG when the plain text passes the ceiling of *ret.
+ */
 enum err crypto_open(const uint8_t key[CRYPTO_KEY_LEN], struct slice aad, struct slice sealed,
 		     struct buf *ret) MUST_CHECK;
 
