@@ -27,13 +27,13 @@ enum err file_read(const char *path, struct buf *ret, struct fail *fail)
 	AUTO(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char chunk[8192];
 	struct stat st;
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (fd < 0 || fstat(fd, &st))
 		return io_fail(fail, path);
 	if (!S_ISREG(st.st_mode))
 		return fail_set(fail, ERR_IO, "%.180s: not a regular file", path);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+	while (!buf_failed(ret) && (n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(ret, chunk, (size_t)n);
 	if (n < 0)
 		return io_fail(fail, path);
@@ -66,11 +66,18 @@ enum err file_replace(const char *path, struct slice content, mode_t mode, struc
 {
 	AUTO(buf_release) struct buf temp = BUF_INIT(4096);
 	AUTO(closep) int fd = -1;
+	enum err e;
 
-	buf_addf(&temp, "%s.new", path);
-	fd = open(buf_cstr(&temp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-	if (fd < 0 || fchmod(fd, mode) || write_all(fd, content) || fsync(fd) ||
-	    rename(buf_cstr(&temp), path) || sync_folder_of(path))
+	buf_addf(&temp, "%s.XXXXXX", path);
+	if (buf_failed(&temp))
+		return fail_set(fail, ERR_IO, "%.180s: path is too long", path);
+	fd = mkostemp(temp.p, O_CLOEXEC);
+	if (fd < 0)
 		return io_fail(fail, path);
-	return OK;
+	if (fchmod(fd, mode) == 0 && write_all(fd, content) == OK && fsync(fd) == 0 &&
+	    rename(temp.p, path) == 0 && sync_folder_of(path) == OK)
+		return OK;
+	e = io_fail(fail, path);
+	unlink(temp.p);
+	return e;
 }
