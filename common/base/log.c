@@ -4,6 +4,7 @@
 
 #include "common/base/utf8.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 4096, VALUE_MAX_BYTES = 512 };
@@ -41,6 +42,14 @@ static bool is_plain(struct slice s)
 	return s.n > 0;
 }
 
+/* Control characters, those of U+0080 to U+009F too: terminals obey them. */
+static bool is_ctl(struct slice s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	return p[0] < 0x20 || p[0] == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+}
+
 static void put_escaped(struct line *l, struct slice s)
 {
 	put(l, "\"", 1);
@@ -52,12 +61,13 @@ static void put_escaped(struct line *l, struct slice s)
 		if (c == '"' || c == '\\') {
 			put(l, "\\", 1);
 			put(l, s.p, 1);
-		} else if (n == 0 || c < 0x20 || c == 0x7f) {
+		} else if (n == 0 || is_ctl(s, n)) {
+			n = 1;
 			put(l, hex, (size_t)snprintf(hex, sizeof(hex), "\\x%02x", c));
 		} else {
 			put(l, s.p, n);
 		}
-		s = slice_sub(s, n ? n : 1, s.n);
+		s = slice_sub(s, n, s.n);
 	}
 	put(l, "\"", 1);
 }
@@ -109,6 +119,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 	for (; fields->key; fields++)
 		put_field(&l, fields);
 	l.p[l.n++] = '\n';
-	written = write(STDERR_FILENO, l.p, l.n);
-	(void)written; /* nowhere to report it */
+	do
+		written = write(STDERR_FILENO, l.p, l.n);
+	while (written < 0 && errno == EINTR); /* other failures: nowhere to report them */
 }
