@@ -5,7 +5,6 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 
-
 enum { CONF_FILE_MAX = 1024 * 1024 };
 
 struct unit {
@@ -56,6 +55,11 @@ static enum err parse_units(struct slice v, const struct unit *units, int64_t *r
 	return ERR_INPUT;
 }
 
+enum err conf_time(struct slice text, int64_t *ret_ms)
+{
+	return parse_units(text, time_units, ret_ms);
+}
+
 static enum err parse_number(const struct conf_row *row, struct slice v, int64_t *ret)
 {
 	enum err e = row->type == CONF_INT ? slice_to_i64(v, row->min, row->max, ret)
@@ -64,12 +68,21 @@ static enum err parse_number(const struct conf_row *row, struct slice v, int64_t
 	return e ? e : *ret >= row->min && *ret <= row->max ? OK : ERR_INPUT;
 }
 
+/* What can stand behind `key = `: no control characters but the tab, no blanks around it. */
+static bool is_one_line(struct slice v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (((unsigned char)v.p[i] < 0x20 && v.p[i] != '\t') || v.p[i] == 0x7f)
+			return false;
+	return slice_trim(v).n == v.n;
+}
+
 static enum err set(const struct conf_row *row, void *settings, struct slice v)
 {
 	void *at = field(row, settings);
 	int64_t n;
 
-	if (slice_find(v, '\0') >= 0)
+	if (!is_one_line(v))
 		return ERR_INPUT;
 	if (is_number(row->type)) {
 		if (parse_number(row, v, &n))
@@ -127,7 +140,7 @@ static void print_value(const struct conf_row *row, const void *settings, struct
 /* What the row accepts, for messages. */
 static void describe(const struct conf_row *row, struct buf *ret)
 {
-	static const char *const kinds[] = { "text without NUL", "a whole number", "a size like 64k",
+	static const char *const kinds[] = { "one line of text", "a whole number", "a size like 64k",
 					     "a time like 30s", "yes or no", "one of: " };
 
 	buf_add_str(ret, kinds[row->type]);
@@ -174,15 +187,18 @@ void conf_defaults(const struct conf_row *table, void *settings)
 }
 
 /* One logical line: `key = value`, continuation lines already joined. */
-static enum err read_line(const struct conf_row *table, void *settings, struct slice line,
+static enum err read_line(const struct conf_row *table, void *settings, const struct buf *joined,
 			  const char *name, size_t number, struct fail *fail)
 {
 	AUTO(buf_release) struct buf where = BUF_INIT(512);
+	struct slice line = buf_slice(joined);
 	ptrdiff_t eq = slice_find(line, '=');
 	const struct conf_row *row;
 	struct slice key;
 
 	buf_addf(&where, "%.200s:%zu", name, number);
+	if (buf_failed(joined))
+		return fail_set(fail, ERR_CONFIG, "%s: too long", buf_cstr(&where));
 	if (eq < 0)
 		return fail_set(fail, ERR_CONFIG, "%s: expected key = value", buf_cstr(&where));
 	key = slice_trim(slice_sub(line, 0, (size_t)eq));
@@ -213,15 +229,13 @@ enum err conf_read(const struct conf_row *table, void *settings, struct slice te
 			buf_add_slice(&joined, content);
 			continue;
 		}
-		if (start && read_line(table, settings, buf_slice(&joined), name, start, fail))
+		if (start && read_line(table, settings, &joined, name, start, fail))
 			return ERR_CONFIG;
 		buf_reset(&joined);
 		buf_add_slice(&joined, content);
 		start = number;
 	}
-	if (buf_failed(&joined))
-		return fail_set(fail, ERR_CONFIG, "%.200s: too long", name);
-	return start ? read_line(table, settings, buf_slice(&joined), name, start, fail) : OK;
+	return start ? read_line(table, settings, &joined, name, start, fail) : OK;
 }
 
 enum err conf_read_file(const struct conf_row *table, void *settings, const char *path,
@@ -229,8 +243,11 @@ enum err conf_read_file(const struct conf_row *table, void *settings, const char
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(CONF_FILE_MAX);
 
-	if (file_read(path, &text, fail))
+	if (file_read(path, &text, fail)) {
+		if (fail)
+			fail->code = ERR_CONFIG;
 		return ERR_CONFIG;
+	}
 	return conf_read(table, settings, buf_slice(&text), path, fail);
 }
 
@@ -240,7 +257,7 @@ enum err conf_read_env(const struct conf_row *table, void *settings, struct fail
 		const char *value = table->env ? getenv(table->env) : NULL;
 
 		if (value && *value &&
-		    set_or_explain(table, settings, slice_str(value), table->env, fail))
+		    set_or_explain(table, settings, slice_trim(slice_str(value)), table->env, fail))
 			return ERR_CONFIG;
 	}
 	return OK;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum conf_type {
-	CONF_TEXT,  /* char *, malloc'ed */
+	CONF_TEXT,  /* char *, malloc'ed; one line without blanks around it */
 	CONF_INT,   /* int64_t between min and max */
 	CONF_BYTES, /* int64_t; 64, 64k, 10m, 1g */
 	CONF_TIME,  /* int64_t milliseconds; 500ms, 5s, 10m, 2h, 3d */
@@ -47,7 +47,9 @@ enum err conf_read_file(const struct conf_row *table, void *settings, const char
 /* Same, from memory; `name` stands for the file in messages. */
 enum err conf_read(const struct conf_row *table, void *settings, struct slice text,
 		   const char *name, struct fail *fail) MUST_CHECK;
-/* Applies the environment variables of the rows. */
+/* One time of the form above ("500ms", "3d"), for settings that are lists of them. */
+enum err conf_time(struct slice text, int64_t *ret_ms) MUST_CHECK;
+/* Applies the environment variables of the rows; blanks around a value are dropped. */
 enum err conf_read_env(const struct conf_row *table, void *settings, struct fail *fail) MUST_CHECK;
 /* Frees the texts. */
 void conf_release(const struct conf_row *table, void *settings);

@@ -33,7 +33,7 @@ static unsigned bit_of(const char *program)
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
 		if (slice_eq(slice_str(program), slice_str(programs[i].program)))
 			return programs[i].bit;
-	return 0;
+	abort(); /* no such program */
 }
 
 static void read_key(struct slice line, struct keys *k)
@@ -80,8 +80,11 @@ enum err keys_load(const char *program, const char *keys_dir, struct keys *ret, 
 	enum err e;
 
 	buf_addf(&path, "%s/%s.keys", credentials ? credentials : keys_dir, program);
-	if (check_mode(buf_cstr(&path), fail) || file_read(buf_cstr(&path), &text, fail))
+	if (check_mode(buf_cstr(&path), fail) || file_read(buf_cstr(&path), &text, fail)) {
+		if (fail)
+			fail->code = ERR_CONFIG;
 		return ERR_CONFIG;
+	}
 	rest = buf_slice(&text);
 	while (slice_cut(&rest, '\n', &line))
 		read_key(line, &k);
