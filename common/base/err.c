@@ -36,13 +36,14 @@ const struct err_info *err_info(enum err code)
 
 enum err fail_set(struct fail *fail, enum err code, const char *fmt, ...)
 {
-	if (fail) {
-		va_list ap;
+	struct fail f = { .code = code }; /* apart, because `what` may be among the arguments */
+	va_list ap;
 
-		fail->code = code;
-		va_start(ap, fmt);
-		vsnprintf(fail->what, sizeof(fail->what), fmt, ap);
-		va_end(ap);
-	}
+	if (!fail)
+		return code;
+	va_start(ap, fmt);
+	vsnprintf(f.what, sizeof(f.what), fmt, ap);
+	va_end(ap);
+	*fail = f;
 	return code;
 }

@@ -53,7 +53,10 @@ struct fail {
 /* The row of a code; unknown codes get the row of ERR_INTERNAL. */
 const struct err_info *err_info(enum err code);
 
-/* Fills *fail (which may be NULL) and returns `code`, so callers can return it. */
+/*
+ * Fills *fail (which may be NULL) and returns `code`, so callers can return it.
+ * fail->what may be among the arguments.
+ */
 enum err fail_set(struct fail *fail, enum err code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif
