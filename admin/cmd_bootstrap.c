@@ -73,8 +73,8 @@ static enum err make_rows(struct db *db, void *arg, struct fail *fail)
 
 	crypto_sha256(key, hash);
 	if ((e = store_user_ensure(db, b->email, S(BOOTSTRAP_NAME), &b->arena, &b->user, fail)) ||
-	    (e = store_secret_ensure(db, &b->keys, b->user.id, S(SECRET_NAME),
-				     slice_str(b->secret), &b->secret_made, fail)) ||
+	    (e = store_secret_ensure(db, &b->keys, b->user.id, S(SECRET_NAME), slice_str(b->secret),
+				     &b->secret_made, fail)) ||
 	    (e = store_key_create(db, b->user.id, S(BOOTSTRAP_NAME),
 				  slice_sub(key, 0, TOKEN_PREFIX_LEN), hash, fail)))
 		return e;

@@ -38,7 +38,7 @@ static enum err compare(const struct db_rows *r, const struct migration *list, s
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].version == 0)
 			return fail_set(fail, ERR_SCHEMA,
-					"the database is newer than this program: it has migration %d",
+					"the database is newer: it has migration %d",
 					(int)db_int(r, i, 0));
 		if (db_int(r, i, 0) != list[i].version)
 			return fail_set(fail, ERR_SCHEMA, "migration %s is missing in the database",
@@ -75,7 +75,8 @@ enum err db_check_schema(struct db *db, struct fail *fail)
 	if (e)
 		return e;
 	if (migrations[n].version != 0)
-		return fail_set(fail, ERR_SCHEMA, "migration %s is not applied; run e2a-admin migrate",
+		return fail_set(fail, ERR_SCHEMA,
+				"migration %s is not applied; run e2a-admin migrate",
 				migrations[n].name);
 	return OK;
 }

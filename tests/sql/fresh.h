@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#define assert_ok(call, fail)                                    \
-	do {                                                     \
-		enum err e_ = (call);                            \
-		if (e_)                                          \
-			fail_msg("%s: %s", #call, (fail)->what); \
+#define assert_ok(call, fail)                                                                      \
+	do {                                                                                       \
+		enum err e_ = (call);                                                              \
+		if (e_)                                                                            \
+			fail_msg("%s: %s", #call, (fail)->what);                                   \
 	} while (0)
 
 DEFINE_FREEP(struct db, db_close)

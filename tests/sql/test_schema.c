@@ -22,7 +22,7 @@ static int known(void)
 	return n;
 }
 
-static void an_empty_database_becomes_current_and_a_second_run_changes_nothing(void **state)
+static void a_second_run_changes_nothing(void **state)
 {
 	AUTO(db_closep) struct db *db = fresh_database("t_twice");
 	struct fail fail = { 0 };
@@ -136,7 +136,7 @@ static void of_many_at_once_each_migration_is_applied_by_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_empty_database_becomes_current_and_a_second_run_changes_nothing),
+		cmocka_unit_test(a_second_run_changes_nothing),
 		cmocka_unit_test(a_database_of_another_history_is_refused_and_left_alone),
 		cmocka_unit_test(a_database_that_lacks_a_migration_is_refused_by_daemons),
 		cmocka_unit_test(a_broken_migration_leaves_nothing_and_can_be_repeated),

@@ -147,7 +147,7 @@ static void check_role(const char *role, int bit)
 			bool wanted = (daemons_of(s->name) & bit) != 0;
 			struct fail fail = { 0 };
 
-			/* What nobody needs, nobody may; what one needs, the other may happen to. */
+			/* What one needs, the other may happen to; what none needs, none may. */
 			if (wanted && !may_run(db, s, &fail))
 				fail_msg("%s may not run %s: %s", role, s->name, fail.what);
 			if (daemons_of(s->name) == NOBODY && may_run(db, s, &fail))
