@@ -149,6 +149,12 @@ static enum MHD_Result dispatch(struct exchange *x)
 	return MHD_YES;
 }
 
+/* Some requests are answered without a worker: their route alone decides. */
+static enum MHD_Result conclude(struct exchange *x)
+{
+	return x->req->resp.status ? answer(x) : dispatch(x);
+}
+
 /* Bytes that are announced, 0 when that is not known. */
 static uint64_t announced(struct MHD_Connection *mhd)
 {
@@ -165,20 +171,17 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	bool routed = req_route(r, slice_str(method), slice_str(x->target));
 
 	x->state = EX_BODY;
-	if (!routed)
-		return answer(x);
-	if (r->route->access == ACCESS_PUBLIC) {
+	if (routed && r->route->access == ACCESS_PUBLIC) {
 		r->route->run(r);
 		resp_finish(&r->resp);
-		return answer(x);
 	}
 	r->upgrade.method = r->method;
 	r->upgrade.http_1_1 = slice_eq(slice_str(version), S("HTTP/1.1"));
 	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, r);
-	if (announced(x->mhd) <= r->route->body_max + DISCARD_MAX)
+	if (announced(x->mhd) <= r->body.max + DISCARD_MAX)
 		return MHD_YES;
 	r->body_bad = true; /* answered before the body: the connection will be closed */
-	return dispatch(x);
+	return conclude(x);
 }
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *n)
@@ -205,7 +208,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	case EX_NEW:
 		return begin(x, method, version);
 	case EX_BODY:
-		return *n ? take_body(x, data, n) : dispatch(x);
+		return *n ? take_body(x, data, n) : conclude(x);
 	case EX_READY:
 		return answer(x);
 	}
