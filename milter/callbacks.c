@@ -180,9 +180,13 @@ static sfsistat on_body(SMFICTX *ctx, unsigned char *chunk, size_t n)
 	return go_on(l, SMFIP_NR_BODY);
 }
 
+/*
+ * At the top of what the milter sees. Index 0 would be above the one field that
+ * Postfix hides from milters, its own Received, which the hash cannot cover.
+ */
 static enum err insert(SMFICTX *ctx, const char *name, const char *value)
 {
-	int e = smfi_insheader(ctx, 0, (char *)(uintptr_t)name, (char *)(uintptr_t)value);
+	int e = smfi_insheader(ctx, 1, (char *)(uintptr_t)name, (char *)(uintptr_t)value);
 
 	return e == MI_SUCCESS ? OK : ERR_IO;
 }

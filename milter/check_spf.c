@@ -14,20 +14,22 @@
 #include "milter/spf_vet.h"
 #include "milter/spf_wire.h"
 
+enum { LOCAL_PART_MAX = 64 };
+
 struct evaluation {
 	struct dns *dns;
 	struct arena *arena;
 	int64_t deadline_ms;
-	struct spf_client client;
+	struct spf_context ctx; /* `domain` is set for each record */
 	struct spf_count count;
 	bool timed_out;
 };
 
 /* Picks the one SPF record. ERR_NOT_FOUND: none. ERR_INPUT: several, or one that is malformed. */
-static enum err pick_record(struct evaluation *ev, const struct dns_answer *answer,
-			    struct slice *ret)
+static enum err pick_record(struct evaluation *ev, struct slice domain,
+			    const struct dns_answer *answer, struct slice *ret)
 {
-	struct buf vetted = BUF_INIT(2 * SPF_RECORD_MAX);
+	AUTO(buf_release) struct buf vetted = BUF_INIT(SPF_VETTED_MAX);
 	const struct slice *found = NULL;
 	enum err e;
 
@@ -40,10 +42,10 @@ static enum err pick_record(struct evaluation *ev, const struct dns_answer *answ
 	}
 	if (!found)
 		return ERR_NOT_FOUND;
-	e = spf_vet(*found, &ev->client, &vetted);
+	ev->ctx.domain = domain;
+	e = spf_vet(*found, &ev->ctx, &vetted);
 	if (e == OK)
 		*ret = arena_slice(ev->arena, buf_slice(&vetted));
-	buf_release(&vetted);
 	return e;
 }
 
@@ -65,7 +67,7 @@ static const char *first_record(struct evaluation *ev, struct slice domain, stru
 	enum err e = ask(ev, domain, DNS_TXT, &answer, &nxdomain);
 
 	if (e == OK)
-		e = pick_record(ev, &answer, ret);
+		e = pick_record(ev, domain, &answer, ret);
 	switch (e) {
 	case OK:
 		return NULL;
@@ -85,9 +87,10 @@ static const char *first_record(struct evaluation *ev, struct slice domain, stru
 }
 
 /* A record of an include or redirect, vetted like the first; a bad one ends the evaluation. */
-static void answer_txt(struct evaluation *ev, const struct dns_answer *answer, struct spf_msg *m)
+static void answer_txt(struct evaluation *ev, struct slice name, const struct dns_answer *answer,
+		       struct spf_msg *m)
 {
-	switch (pick_record(ev, answer, &m->field[0])) {
+	switch (pick_record(ev, name, answer, &m->field[0])) {
 	case OK:
 		m->n = 1;
 		break;
@@ -132,7 +135,7 @@ static void answer_query(struct evaluation *ev, struct slice name, enum dns_type
 	}
 	m->code = SPF_FOUND;
 	if (type == DNS_TXT)
-		answer_txt(ev, &answer, m);
+		answer_txt(ev, name, &answer, m);
 	else
 		answer_records(type, &answer, m);
 }
@@ -195,32 +198,38 @@ static const char *evaluate(struct evaluation *ev, struct spf_pool *pool,
 	return decide(ev, e, ret);
 }
 
-/* What the macros of a record may expand to: nothing but what a host name or dot-atom holds. */
+/* What macros may expand to: nothing that means something in a record or a name server. */
 static struct slice harmless(struct arena *a, struct slice s, size_t max)
 {
-	char *out = arena_dup(a, slice_sub(s, 0, max));
 	size_t n = s.n < max ? s.n : max;
+	char *p = arena_dup(a, slice_sub(s, 0, n));
 
 	for (size_t i = 0; i < n; i++)
-		if (out[i] <= ' ' || out[i] > '~' || out[i] == '%' || out[i] == '@')
-			out[i] = '_';
-	return slice_of(out, n);
+		if (p[i] <= ' ' || p[i] > '~' || strchr("%/@\\:", p[i]))
+			p[i] = '_';
+	return n > 0 ? slice_of(p, n) : S("unknown");
 }
 
-/* The domain to check, and local-part@domain for the macros; false when no SPF applies. */
-static bool identify(const struct spf_identity *id, struct arena *a, struct slice *ret_sender,
-		     struct slice *ret_domain)
+/* False when there is no domain to check. */
+static bool identify(const struct spf_identity *id, struct arena *a, struct spf_context *ret)
 {
 	struct slice local = S("postmaster"), domain = id->helo;
 
+	if (spf_client_parse(id->client_ip, &ret->client) != OK)
+		return false;
 	if (id->mail_from.n > 0 && !addr_split(id->mail_from, &local, &domain))
 		return false;
-	if (addr_domain(domain, a, ret_domain) != OK)
+	if (addr_domain(domain, a, &ret->sender_domain) != OK)
 		return false;
-	local = harmless(a, local, 64);
-	*ret_sender = slice_str(
-		arena_printf(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(*ret_domain)));
+	ret->local = harmless(a, local, LOCAL_PART_MAX);
+	ret->helo = harmless(a, id->helo, SPF_DOMAIN_MAX);
 	return true;
+}
+
+static struct slice sender_of(const struct spf_context *ctx, struct arena *a)
+{
+	return slice_str(arena_printf(a, "%.*s@%.*s", SLICE_ARGS(ctx->local),
+				      SLICE_ARGS(ctx->sender_domain)));
 }
 
 void check_spf(struct spf_pool *pool, struct dns *dns, const struct spf_identity *id,
@@ -230,14 +239,15 @@ void check_spf(struct spf_pool *pool, struct dns *dns, const struct spf_identity
 	struct spf_msg m = { .kind = SPF_EVALUATE, .n = SPF_F_COUNT };
 
 	*ret = (struct spf_outcome){ .result = AUTH_NONE, .reason = "no_identity" };
-	if (spf_client_parse(id->client_ip, &ev.client) != OK ||
-	    !identify(id, a, &m.field[SPF_F_SENDER], &ret->domain))
+	if (!identify(id, a, &ev.ctx))
 		return;
+	ret->domain = ev.ctx.sender_domain;
 	ret->reason = first_record(&ev, ret->domain, &m.field[SPF_F_RECORD], &ret->result);
 	if (ret->reason)
 		return;
-	m.field[SPF_F_IP] = spf_client_text(&ev.client, a);
-	m.field[SPF_F_HELO] = harmless(a, id->helo, 253);
+	m.field[SPF_F_IP] = spf_client_text(&ev.ctx.client, a);
+	m.field[SPF_F_HELO] = ev.ctx.helo;
+	m.field[SPF_F_SENDER] = sender_of(&ev.ctx, a);
 	m.field[SPF_F_DOMAIN] = ret->domain;
 	ret->reason = evaluate(&ev, pool, &m, &ret->result);
 }

@@ -55,7 +55,7 @@ void headers_add(struct headers *h, struct slice name, struct slice value)
 		.odd = is_odd(name, value),
 	};
 	h->bytes += bytes;
-	h->truncated |= bytes >= HEADER_SIZE_LIMIT - HEADER_SIZE_SLACK;
+	h->truncated |= bytes >= HEADER_CUT - HEADER_CUT_SLACK;
 }
 
 static bool must_go(const struct header_field *f, struct slice authserv_id)

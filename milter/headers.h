@@ -10,15 +10,18 @@
 #include "common/mail/header.h"
 #include "common/mail/verdict.h"
 
-/* Postfix's default header_size_limit: what is longer arrives cut short. */
-enum { HEADER_SIZE_LIMIT = 102400, HEADER_SIZE_SLACK = 1024 };
+/*
+ * Where Postfix cuts a field short before any milter sees it, at a line end
+ * when there is one, however large header_size_limit is.
+ */
+enum { HEADER_CUT = 60000, HEADER_CUT_SLACK = 1000 };
 
 struct headers {
 	struct arena *arena;
 	struct header h; /* `raw` and `body` are not filled */
 	size_t cap;
 	size_t bytes;
-	bool truncated; /* a field is as long as the MTA's limit */
+	bool truncated; /* a field may have been cut short */
 };
 
 struct header_removal {

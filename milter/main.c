@@ -4,6 +4,7 @@
  * holds the seal key and no other credential.
  */
 #include "common/base/log.h"
+#include "common/base/mem.h"
 #include "milter/callbacks.h"
 #include "milter/check_dkim.h"
 #include "milter/spf_helper.h"
@@ -62,6 +63,19 @@ static int serve(const char *config)
 	_exit(e ? EX_SOFTWARE : 0);
 }
 
+/* libmilter takes these with sigwait(3) on a thread of its own; no other thread may get them. */
+static void block_signals(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaddset(&set, signals[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	const char *config = NULL;
@@ -69,7 +83,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && slice_eq(slice_str(argv[1]), S(SPF_HELPER_ARG)))
 		return spf_helper_main();
-	signal(SIGPIPE, SIG_IGN);
+	block_signals();
 	log_init("e2a-milter", LOGL_INFO);
 	while ((opt = getopt(argc, argv, "c:")) != -1) {
 		if (opt != 'c')

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The SPF grammar, as a filter. What it lets through must be harmless to a
- * library that has overrun its buffers on macros more than once
- * (CVE-2021-20314, CVE-2021-33912, CVE-2021-33913): macros are bounded in
- * number and digits, delimiters are those the library knows.
+ * library that has overrun its buffers more than once (CVE-2021-20314,
+ * CVE-2021-33912, CVE-2021-33913, CVE-2023-42118).
  */
 #include "milter/spf_vet.h"
 
@@ -11,7 +10,7 @@
 
 #include <arpa/inet.h>
 
-enum { MACROS_PER_TERM_MAX = 16, MACRO_DIGITS_MAX = 128, IP_TEXT_MAX = 45 };
+enum { IP_TEXT_MAX = 45 };
 
 enum arg { ARG_NONE, ARG_OPTIONAL, ARG_REQUIRED };
 
@@ -22,7 +21,7 @@ struct term {
 };
 
 struct vet {
-	const struct spf_client *client;
+	const struct spf_context *ctx;
 	struct buf *out;
 	struct slice redirect;
 	bool has_redirect, has_exp;
@@ -39,89 +38,11 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-enum err spf_client_parse(struct slice text, struct spf_client *ret)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	char buf[IP_TEXT_MAX + 1];
-	struct spf_client c = { 0 };
-
-	if (text.n == 0 || text.n > IP_TEXT_MAX)
-		return ERR_INPUT;
-	memcpy(buf, text.p, text.n);
-	buf[text.n] = '\0';
-	if (inet_pton(AF_INET, buf, c.ip) != 1) {
-		if (inet_pton(AF_INET6, buf, c.ip) != 1)
-			return ERR_INPUT;
-		c.v6 = memcmp(c.ip, mapped, sizeof(mapped)) != 0;
-		if (!c.v6) {
-			memmove(c.ip, c.ip + sizeof(mapped), 4);
-			memset(c.ip + 4, 0, 12);
-		}
-	}
-	*ret = c;
-	return OK;
-}
-
-struct slice spf_client_text(const struct spf_client *client, struct arena *a)
-{
-	char *text = arena_alloc(a, INET6_ADDRSTRLEN);
-
-	inet_ntop(client->v6 ? AF_INET6 : AF_INET, client->ip, text, INET6_ADDRSTRLEN);
-	return slice_str(text);
-}
-
 bool spf_is_record(struct slice txt)
 {
 	struct slice version = S("v=spf1");
 
 	return slice_istarts(txt, version) && (txt.n == version.n || txt.p[version.n] == ' ');
-}
-
-/* "{" macro-letter transformers *delimiter "}" (RFC 7208 7.1); returns its length, 0 if bad. */
-static size_t macro_len(struct slice s, bool explanation)
-{
-	const char *letters = explanation ? "slodiphvcrtSLODIPHVCRT" : "slodiphvSLODIPHV";
-	size_t i = 2, digits;
-	uint64_t parts;
-
-	if (s.n < 3 || s.p[0] != '{' || s.p[1] == '\0' || !strchr(letters, s.p[1]))
-		return 0;
-	for (digits = i; digits < s.n && is_digit(s.p[digits]);)
-		digits++;
-	if (digits > i && (slice_to_u64(slice_sub(s, i, digits), MACRO_DIGITS_MAX, &parts) != OK ||
-			   parts == 0))
-		return 0;
-	i = digits;
-	if (i < s.n && (s.p[i] == 'r' || s.p[i] == 'R'))
-		i++;
-	while (i < s.n && s.p[i] != '\0' && strchr(".-+,/_=", s.p[i]))
-		i++;
-	return i < s.n && s.p[i] == '}' ? i + 1 : 0;
-}
-
-/* macro-string; *ret_slash is where a '/' outside of macros starts, or the length. */
-static enum err check_macros(struct slice s, bool explanation, size_t *ret_slash)
-{
-	size_t macros = 0, slash = s.n;
-
-	for (size_t i = 0; i < s.n; i++) {
-		size_t len;
-
-		if (s.p[i] == '/' && slash == s.n)
-			slash = i;
-		if (s.p[i] != '%')
-			continue;
-		if (i + 1 < s.n && strchr("%_-", s.p[i + 1]) && s.p[i + 1] != '\0') {
-			i++;
-			continue;
-		}
-		len = macro_len(slice_sub(s, i + 1, s.n), explanation);
-		if (len == 0 || ++macros > MACROS_PER_TERM_MAX)
-			return ERR_INPUT;
-		i += len;
-	}
-	*ret_slash = slash;
-	return OK;
 }
 
 /* domain-spec: a macro-string that ends in a macro or in "." toplabel ["."]. */
@@ -201,7 +122,7 @@ static enum err vet_ip(struct vet *v, const struct term *t, bool v6)
 		return ERR_INPUT;
 	if (t->cidr.n > 0 && read_prefix(slice_sub(t->cidr, 1, t->cidr.n), bits, &bits) != OK)
 		return ERR_INPUT;
-	if (v6 == v->client->v6 && prefix_matches(ip, v->client->ip, bits))
+	if (v6 == v->ctx->client.v6 && prefix_matches(ip, v->ctx->client.ip, bits))
 		write_all(v, t->qualifier);
 	return OK;
 }
@@ -235,8 +156,10 @@ static enum err vet_dns(struct vet *v, const struct term *t, const char *name)
 	if (v->ended)
 		return OK;
 	buf_addf(v->out, " %c%s", t->qualifier, name);
-	if (t->arg.n > 0)
-		buf_addf(v->out, ":%.*s", SLICE_ARGS(t->arg));
+	if (t->arg.n > 0) {
+		buf_add_char(v->out, ':');
+		spf_macro_expand(t->arg, v->ctx, v->out);
+	}
 	buf_add_slice(v->out, t->cidr);
 	return OK;
 }
@@ -277,7 +200,7 @@ static enum err vet_mechanism(struct vet *v, struct slice text)
 	if (!m)
 		return ERR_INPUT;
 	text = slice_sub(text, name, text.n);
-	if (check_macros(text, false, &slash) != OK)
+	if (spf_macro_check(text, false, &slash) != OK)
 		return ERR_INPUT;
 	t.cidr = slice_sub(text, slash, text.n);
 	text = slice_sub(text, 0, slash);
@@ -294,7 +217,7 @@ static enum err vet_modifier(struct vet *v, struct slice name, struct slice valu
 	bool exp = slice_ieq(name, S("exp")), redirect = slice_ieq(name, S("redirect"));
 	size_t slash;
 
-	if (check_macros(value, !redirect, &slash) != OK)
+	if (spf_macro_check(value, !redirect, &slash) != OK)
 		return ERR_INPUT;
 	if (!exp && !redirect)
 		return OK;
@@ -329,9 +252,9 @@ static enum err vet_term(struct vet *v, struct slice term)
 	return vet_mechanism(v, term);
 }
 
-enum err spf_vet(struct slice record, const struct spf_client *client, struct buf *ret)
+enum err spf_vet(struct slice record, const struct spf_context *ctx, struct buf *ret)
 {
-	struct vet v = { .client = client, .out = ret };
+	struct vet v = { .ctx = ctx, .out = ret };
 	struct slice rest, term;
 	size_t terms = 0;
 
@@ -348,7 +271,9 @@ enum err spf_vet(struct slice record, const struct spf_client *client, struct bu
 		if (++terms > SPF_TERMS_MAX || vet_term(&v, term) != OK)
 			return ERR_INPUT;
 	}
-	if (v.has_redirect && !v.ended)
-		buf_addf(ret, " redirect=%.*s", SLICE_ARGS(v.redirect));
+	if (v.has_redirect && !v.ended) {
+		buf_add_str(ret, " redirect=");
+		spf_macro_expand(v.redirect, ctx, ret);
+	}
 	return buf_failed(ret) ? ERR_INPUT : OK;
 }
