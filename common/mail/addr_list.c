@@ -9,28 +9,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
-
-enum token_type { T_END, T_ATOM, T_QUOTED, T_LITERAL, T_SPECIAL };
-
-struct token {
-	enum token_type type;
-	char c;            /* T_SPECIAL: which one; any control counts as special */
-	struct slice text; /* as written, with quotes or brackets */
-	bool gap;          /* white space or a comment stood before it */
-};
-
-/*
- * A bracket that is never closed is an ordinary character; `plain` remembers
- * which kinds have none left to close them, so nothing is searched twice.
- */
-struct lexer {
-	struct slice in;
-	size_t at;
-	struct slice comment; /* the last one seen, with its parentheses */
-	bool plain_comment, plain_quote, plain_literal;
-	bool limited;
-	bool odd;
-};
+#include "common/mail/addr_token.h"
 
 enum spec_state { WANT_LOCAL, AFTER_LOCAL, WANT_DOMAIN, AFTER_DOMAIN, BROKEN };
 
@@ -42,7 +21,7 @@ struct spec {
 };
 
 struct reader {
-	struct lexer lex;
+	struct addr_lexer lex;
 	struct token tok;
 	struct spec spec;
 	struct arena *a;
@@ -50,115 +29,6 @@ struct reader {
 	size_t cap;
 	bool in_group;
 };
-
-static bool is_special(unsigned char c)
-{
-	return c < ' ' || c == 0x7f || strchr("()<>[]:;@\\,.\"", c);
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Length of a string that ends with `close`, backslash escaping; 0 when it is open. */
-static size_t quoted_len(struct slice s, char close)
-{
-	for (size_t i = 1; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == close)
-			return i + 1;
-	}
-	return 0;
-}
-
-static size_t comment_len(struct lexer *l, struct slice s)
-{
-	size_t depth = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\') {
-			i++;
-		} else if (s.p[i] == '(') {
-			depth++;
-			l->limited |= depth > ADDR_COMMENT_DEPTH_MAX;
-		} else if (s.p[i] == ')' && --depth == 0) {
-			return i + 1;
-		}
-	}
-	return 0;
-}
-
-/* A comment with an address in it is one that naive readers take for the author. */
-static bool looks_like_address(struct slice comment)
-{
-	return slice_find(comment, '@') >= 0 || slice_find(comment, '<') >= 0;
-}
-
-/* Skips white space and comments; true when there were any. */
-static bool skip_gap(struct lexer *l)
-{
-	size_t from = l->at;
-
-	while (l->at < l->in.n) {
-		struct slice rest = slice_sub(l->in, l->at, l->in.n);
-		size_t n = is_space(rest.p[0]) ? 1 : 0;
-
-		if (rest.p[0] == '(' && !l->plain_comment) {
-			n = comment_len(l, rest);
-			l->comment = slice_sub(rest, 0, n);
-			l->plain_comment = n == 0;
-			l->odd |= n == 0 || looks_like_address(l->comment);
-		}
-		if (n == 0)
-			break;
-		l->at += n;
-	}
-	return l->at > from;
-}
-
-static size_t atom_len(struct slice s)
-{
-	size_t n = 0;
-
-	while (n < s.n && !is_special((unsigned char)s.p[n]) && s.p[n] != ' ')
-		n++;
-	return n;
-}
-
-static size_t bracketed_len(struct lexer *l, struct slice rest, char close, bool *plain)
-{
-	size_t n = *plain ? 0 : quoted_len(rest, close);
-
-	*plain = n == 0;
-	l->odd |= *plain;
-	return n;
-}
-
-static struct token next_token(struct lexer *l)
-{
-	struct token t = { .gap = skip_gap(l) };
-	struct slice rest = slice_sub(l->in, l->at, l->in.n);
-	size_t n;
-
-	if (rest.n == 0)
-		return t;
-	t.type = T_SPECIAL;
-	t.c = rest.p[0];
-	n = atom_len(rest);
-	if (n)
-		t.type = T_ATOM;
-	else if (t.c == '"' && (n = bracketed_len(l, rest, '"', &l->plain_quote)) > 0)
-		t.type = T_QUOTED;
-	else if (t.c == '[' && (n = bracketed_len(l, rest, ']', &l->plain_literal)) > 0)
-		t.type = T_LITERAL;
-	else
-		n = 1;
-	t.text = slice_sub(rest, 0, n);
-	l->at += n;
-	return t;
-}
 
 static void spec_reset(struct spec *s)
 {
@@ -233,7 +103,7 @@ static bool is_dot_atom(struct slice local)
 	struct slice part;
 
 	while (slice_cut(&local, '.', &part))
-		if (part.n == 0 || atom_len(part) != part.n)
+		if (part.n == 0 || addr_atom_len(part) != part.n)
 			return false;
 	return true;
 }
@@ -270,7 +140,7 @@ static bool spec_text(struct spec *s, struct arena *a, struct addr *ret)
 
 static void advance(struct reader *r)
 {
-	r->tok = next_token(&r->lex);
+	r->tok = addr_next_token(&r->lex);
 }
 
 static bool at_special(const struct reader *r, char c)
@@ -344,7 +214,7 @@ static struct slice comment_name(const struct reader *r)
 static bool is_harmless(const struct token *t)
 {
 	if (t->type == T_LITERAL)
-		return !looks_like_address(t->text);
+		return !addr_looks_like_address(t->text);
 	return t->type != T_SPECIAL || t->c == '.' || t->c == '[' || t->c == ']';
 }
 
