@@ -167,7 +167,7 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o
 # The statement tables that tests/sql prepares: all there are.
 $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 	@mkdir -p $(@D)
-	sed -n 's/^const struct db_stmt \([a-z_]*_stmts\)\[.*/STORE_TABLE(\1)/p' $^ > $@
+	$(Q)sed -n 's/^const struct db_stmt \([a-z_]*_stmts\)\[.*/STORE_TABLE(\1)/p' $^ > $@
 $(B)/tests/sql/test_statements.o: $(B)/gen/store_tables.h
 $(B)/tests/sql/test_statements.o: ALL_CFLAGS += -I$(B)/gen
 # A fuzz target without libFuzzer replays its corpus (tests/fuzz/replay.c).

@@ -44,7 +44,7 @@ class Daemon(Part):
             write_file(self.pgpass_path(), pgpass, 0o600, "nobody")
 
     def wait_ready(self) -> None:
-        self.wait_log(r"\bready\b", since=self.started_at)
+        self.wait_log(r"\bready\b", since=self.started_at, timeout=60)
 
     def start(self) -> None:
         if not self.running():

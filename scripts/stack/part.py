@@ -43,13 +43,15 @@ def free_port(host: str = "127.0.0.1") -> int:
         return s.getsockname()[1]
 
 
-def check_port(name: str, port: int, host: str = "127.0.0.1") -> None:
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def check_port(name: str, port: int, host: str = "127.0.0.1", udp: bool = False) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as s:
+        if not udp:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind((host, port))
         except OSError as e:
-            raise StackError(f"{name}: {host}:{port} cannot be used: {e.strerror}") from None
+            raise StackError(f"{name}: {host}:{port} cannot be used: {e.strerror}; choose "
+                             f"another with {name}_PORT=...") from None
 
 
 def as_user(user: Optional[str], *argv: str, group: Optional[str] = None) -> list[str]:
@@ -134,6 +136,10 @@ class Part:
 
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    def crashed(self) -> bool:
+        """It ended and nobody here asked it to."""
+        return self.process is not None and self.process.poll() is not None
 
     def start(self) -> None:
         if self.running():

@@ -79,7 +79,7 @@ def watch(stack: Stack) -> None:
         time.sleep(CHECK_SECONDS)
         for part in stack.parts:
             if not part.running():
-                print(f"run: {part.name} has ended ({part.log}); starting it again", flush=True)
+                print(f"run: {part.name} has ended; starting it again ({part.log})", flush=True)
                 part.start()
 
 

@@ -147,6 +147,7 @@ class Stack:
         for name, port in (("SMTP", self.smtp_port), ("HTTP", self.http_port),
                            ("DNS", self.dns.port)):
             check_port(name, port)
+        check_port("DNS", self.dns.port, udp=True)
         self.make_dirs()
         self.copy_programs()
         for part in (self.dns, self.postgres):
@@ -226,18 +227,23 @@ class Stack:
         with no_interrupts():
             for part in reversed(self.parts):
                 try:
-                    part.stop()
+                    status = part.stop()
+                    if status:
+                        problems.append(f"{part.name} ended with status {status}: "
+                                        + part.log_since()[-1000:].strip())
                 except StackError as e:
                     problems.append(str(e))
             self.place.release()
         if problems:
             raise StackError("; ".join(problems))
 
-    def heal(self) -> None:
-        """Starts what is not running."""
+    def heal(self) -> list[str]:
+        """Starts what is not running; the names of those that ended by themselves."""
+        crashed = [part.name for part in self.parts if part.crashed()]
         for part in self.parts:
             if not part.running():
                 part.start()
+        return crashed
 
     def part(self, name: str) -> Part:
         return next(p for p in self.parts if p.name == name)

@@ -89,10 +89,12 @@ def wait_messages(api: Api) -> Callable[..., list[dict]]:
 
 @pytest.fixture(autouse=True)
 def healed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test may stop or kill parts; the next one finds them running."""
+    """A test may stop or kill parts; the next one finds them running. A part that
+    ended by itself is a failure."""
     yield
     if "stack" in request.fixturenames:
-        request.getfixturevalue("stack").heal()
+        crashed = request.getfixturevalue("stack").heal()
+        assert not crashed, f"ended by themselves: {crashed}"
 
 
 def log_marks(item: pytest.Item) -> dict[str, int]:

@@ -119,7 +119,7 @@ def test_a_busy_port_is_named(build, directory):
         run = make_run(build, directory, SMTP_PORT=port)
         text, _ = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert f"SMTP: 127.0.0.1:{port}" in text
+    assert f"SMTP: 127.0.0.1:{port} cannot be used" in text
     assert processes_of(directory.resolve()) == []
 
 
