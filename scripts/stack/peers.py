@@ -74,11 +74,13 @@ class Delivery:
 
 
 class WebhookReceiver(Inbox):
-    """An endpoint on 127.0.0.1. `answer(delivery)` gives the status; 200 if not set."""
+    """An endpoint on 127.0.0.1. `answer(delivery)` gives the status, 200 if not set,
+    or a function that is given the request handler and answers in its own way."""
 
     def __init__(self, host: str = "127.0.0.1"):
         super().__init__()
-        self.answer: Callable[[Delivery], int] = lambda _: 200
+        self.answer: Callable[[Delivery], int | Callable[[BaseHTTPRequestHandler], None]]
+        self.answer = lambda _: 200
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -88,10 +90,13 @@ class WebhookReceiver(Inbox):
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 delivery = Delivery(self.path, headers, body, time.time())
-                status = receiver.answer(delivery)
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                answer = receiver.answer(delivery)
+                if callable(answer):
+                    answer(self)
+                else:
+                    self.send_response(answer)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                 receiver.put(delivery)
 
             def log_message(self, *_: object) -> None:
