@@ -61,7 +61,9 @@ void crypto_sha256_hex(struct slice data, char ret[SHA256_HEX_LEN + 1])
 
 void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t ret[SHA256_LEN])
 {
-	must(key.n <= INT32_MAX && HMAC(EVP_sha256(), key.p, (int)key.n,
+	const char *p = key.p ? key.p : ""; /* HMAC() refuses NULL */
+
+	must(key.n <= INT32_MAX && HMAC(EVP_sha256(), p, (int)key.n,
 					(const unsigned char *)data.p, data.n, ret, NULL));
 }
 

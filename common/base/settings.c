@@ -165,6 +165,15 @@ enum err settings_check(const struct settings *s, struct fail *fail)
 	return OK;
 }
 
+/* In any capitalisation. */
+static bool mentions(struct slice text, struct slice word)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (slice_istarts(slice_sub(text, i, text.n), word))
+			return true;
+	return false;
+}
+
 enum err settings_check_secret(struct slice secret, struct fail *fail)
 {
 	static const char *const placeholders[] = { "change-me", "changeme", "placeholder",
@@ -175,7 +184,7 @@ enum err settings_check_secret(struct slice secret, struct fail *fail)
 	if (secret.n < 32)
 		return fail_set(fail, ERR_CONFIG, "the deployment secret is shorter than 32 bytes");
 	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
-		if (slice_search(secret, slice_str(placeholders[i])) >= 0)
+		if (mentions(secret, slice_str(placeholders[i])))
 			return fail_set(fail, ERR_CONFIG, "the deployment secret is a placeholder");
 	for (size_t i = 0; i < secret.n; i++) {
 		different += !seen[(unsigned char)secret.p[i]];
