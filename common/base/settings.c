@@ -99,6 +99,8 @@ const struct conf_row settings_table[] = {
 	  .help = "certificate authorities for webhooks (PEM); empty: those of the system" },
 	{ ROW_MS(message_retention), .min = HOUR, .max = 3650 * DAY, .def = "30d",
 	  .help = "messages are kept so long after they came" },
+	{ ROW_MS(event_retention), .min = HOUR, .max = 3650 * DAY, .def = "90d",
+	  .help = "the ledger keeps what happened to a message so long" },
 	/* apid */
 	{ ROW(http_listen), .type = CONF_TEXT, .def = "127.0.0.1:8080",
 	  .help = "host:port, unix:/path, or fd:3 for a socket handed over by systemd" },

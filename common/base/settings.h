@@ -56,6 +56,7 @@ struct settings {
 	char *webhook_https;	/* required | optional */
 	char *webhook_ca_file;	/* PEM; "" = the system's */
 	int64_t message_retention_ms;
+	int64_t event_retention_ms;
 	/* apid */
 	char *http_listen; /* host:port, unix:/path or fd:3 */
 	int64_t http_workers;

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Puts the parts together: LMTP to ingest, ingest to webhooks and wake-ups.
+ * The order of the end is: no new work, what is under way, its results, then
+ * the parts. A mail that was taken must get its answer.
+ */
+#include "deliverd/deliverd.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/mail/dns.h"
+#include "common/mail/mime.h"
+#include "common/store/store_domain.h"
+#include "deliverd/ingest.h"
+#include "deliverd/janitor.h"
+#include "deliverd/listener.h"
+#include "deliverd/lmtp_server.h"
+#include "deliverd/maps.h"
+#include "deliverd/notify.h"
+#include "deliverd/webhook.h"
+
+enum {
+	HEADER_ALLOWANCE = 128 * 1024, /* for what Postfix and the milter add to a mail */
+	BUDGET_MAILS_MIN = 5,          /* a mail must fit however it is held */
+	WEB_TASKS = 16,
+	MISC_TASKS = 4,
+	DB_WAIT_MS = 10000,
+	DRAIN_LOOK_MS = 20,
+	ABORT_MS = 15000, /* of the drain; then calls are cut */
+};
+
+struct deliverd {
+	const struct settings *settings;
+	const struct keys *keys;
+	struct loop *loop;
+	struct db_pool *pool;
+	struct dns *dns;
+	struct budget budget;
+	struct lmtp_server *lmtp;
+	struct webhook *webhook;
+	struct notify *notify;
+	struct listener *jobs, *domains;
+	struct maps *maps; /* NULL without postfix_map_dir */
+	struct janitor *janitor;
+	struct loop_timer *drain;
+	int64_t drain_end_ms; /* 0 while serving */
+	bool aborted;
+};
+
+/* ---- a mail ---- */
+
+struct delivery {
+	struct task task;
+	struct deliverd *owner;
+	struct lmtp_conn *conn;
+	struct mail *mail;
+	struct ingest_config config;
+	struct webhook_lease lease;
+	struct ingest ingest;
+};
+
+static void store(struct task *t)
+{
+	struct delivery *d = CONTAINER(t, struct delivery, task);
+	struct fail fail = { 0 };
+	struct db *db;
+	enum err e = db_pool_get(d->owner->pool, DB_WAIT_MS, &db, &fail);
+
+	if (e) {
+		d->ingest = (struct ingest){ .code = e, .fail = fail };
+		return;
+	}
+	ingest_store(d->mail, &d->config, db, &d->ingest);
+	db_pool_put(d->owner->pool, db);
+}
+
+static void answer(struct delivery *d)
+{
+	size_t n = d->mail->rcpts_n;
+	struct lmtp_reply *replies = mem_calloc(n, sizeof(*replies));
+
+	for (size_t i = 0; i < n; i++)
+		replies[i].code = ingest_reply(&d->ingest, i, &replies[i].text);
+	lmtp_server_answer(d->conn, replies, n);
+	free(replies);
+}
+
+static void log_delivery(const struct delivery *d)
+{
+	const struct ingest *in = &d->ingest;
+	size_t stored = 0;
+
+	for (size_t i = 0; i < in->rcpts_n; i++)
+		stored += in->rcpts[i].stored;
+	if (in->code)
+		log_error("mail_not_stored", LF_SLICE("queue_id", d->mail->xforward.ident),
+			  LF_STR("error", err_info(in->code)->name),
+			  LF_STR("cause", in->fail.what));
+	else
+		log_info("mail_stored", LF_SLICE("queue_id", d->mail->xforward.ident),
+			 LF_SLICE("message_id", in->rcpts_n ? in->rcpts[0].message_id : S("")),
+			 LF_INT("recipients", d->mail->rcpts_n), LF_INT("stored", stored),
+			 LF_INT("size", in->mail.raw.n), LF_SLICE("verdict", in->mail.verdict));
+}
+
+/* The sender of the mail first, then the agents. */
+static void stored(struct task *t)
+{
+	struct delivery *d = CONTAINER(t, struct delivery, task);
+	struct deliverd *owner = d->owner;
+	const struct ingest *in = &d->ingest;
+
+	answer(d);
+	log_delivery(d);
+	for (size_t i = 0; i < in->rcpts_n && !in->code; i++)
+		if (in->rcpts[i].stored && !in->rcpts[i].cloud)
+			notify_add(owner->notify, in->rcpts[i].agent_email);
+	if (!in->code && d->config.lease_id.n)
+		webhook_stored(owner->webhook, d->mail, in, &d->lease);
+	mail_free(d->mail);
+	free(d);
+}
+
+static void on_mail(struct lmtp_conn *conn, struct mail *m, void *arg)
+{
+	struct deliverd *owner = arg;
+	struct delivery *d = mem_zalloc(sizeof(*d));
+
+	d->task = (struct task){ .lane = LANE_DB, .run = store, .done = stored };
+	d->owner = owner;
+	d->conn = conn;
+	d->mail = m;
+	d->config.settings = owner->settings;
+	d->config.seal_key = keys_get(owner->keys, KEY_SEAL);
+	if (webhook_lease(owner->webhook, &d->lease, &d->config.lease_ms))
+		d->config.lease_id = slice_str(d->lease.id);
+	loop_submit(owner->loop, &d->task);
+}
+
+/* ---- wake-ups ---- */
+
+static void on_jobs(void *arg)
+{
+	struct deliverd *d = arg;
+
+	webhook_wake(d->webhook);
+}
+
+static void on_domains(void *arg)
+{
+	struct deliverd *d = arg;
+
+	maps_wake(d->maps);
+}
+
+/* ---- end ---- */
+
+static bool drained(const struct deliverd *d)
+{
+	return lmtp_server_connections(d->lmtp) == 0 && webhook_idle(d->webhook) &&
+	       notify_idle(d->notify) && loop_tasks(d->loop) == 0;
+}
+
+static void look_if_drained(void *arg)
+{
+	struct deliverd *d = arg;
+	int64_t left = d->drain_end_ms - clock_mono_ms();
+
+	if (left < DELIVERD_DRAIN_MS - ABORT_MS && !d->aborted) {
+		d->aborted = true;
+		webhook_abort(d->webhook);
+	}
+	if (drained(d) || (left <= 0 && loop_tasks(d->loop) == 0))
+		loop_stop(d->loop);
+	else
+		loop_timer_start(d->drain, DRAIN_LOOK_MS);
+}
+
+static void on_terminate(void *arg)
+{
+	struct deliverd *d = arg;
+
+	if (d->drain_end_ms)
+		return;
+	log_info("stopping");
+	d->drain_end_ms = clock_mono_ms() + DELIVERD_DRAIN_MS;
+	lmtp_server_drain(d->lmtp);
+	webhook_drain(d->webhook);
+	listener_stop(d->jobs);
+	if (d->maps) {
+		listener_stop(d->domains);
+		maps_stop(d->maps);
+	}
+	janitor_stop(d->janitor);
+	loop_timer_start(d->drain, 0);
+}
+
+/* ---- start ---- */
+
+static enum err check_settings(const struct settings *s, struct fail *fail)
+{
+	if (s->memory_budget / BUDGET_MAILS_MIN < s->message_size_limit)
+		return fail_set(fail, ERR_CONFIG,
+				"memory_budget must be at least %d times message_size_limit",
+				BUDGET_MAILS_MIN);
+	return OK;
+}
+
+/* Asks the database once before anything is served. */
+static enum err check_database(const struct deliverd *d, struct fail *fail)
+{
+	const char *shared = d->settings->shared_domain;
+	struct db *db;
+	enum err e = db_pool_get(d->pool, DB_WAIT_MS, &db, fail);
+
+	if (e)
+		return e;
+	e = db_check_schema(db, fail);
+	if (e == OK && *shared)
+		e = store_domain_share(db, slice_str(shared), fail);
+	db_pool_put(d->pool, db);
+	return e == ERR_CONFLICT ? ERR_CONFIG : e;
+}
+
+static enum err start_lmtp(struct deliverd *d, struct fail *fail)
+{
+	const struct lmtp_server_config config = {
+		.settings = d->settings,
+		.limits = { .host = d->settings->mail_host,
+			    .message_bytes =
+				    (size_t)d->settings->message_size_limit + HEADER_ALLOWANCE,
+			    .recipients = (size_t)d->settings->recipient_limit,
+			    .budget = &d->budget },
+		.on_mail = on_mail,
+		.arg = d,
+	};
+
+	return lmtp_server_new(d->loop, &config, &d->lmtp, fail);
+}
+
+static enum err start_webhook(struct deliverd *d, struct fail *fail)
+{
+	const struct webhook_config config = {
+		.loop = d->loop,
+		.settings = d->settings,
+		.keys = d->keys,
+		.pool = d->pool,
+		.dns = d->dns,
+		.budget = &d->budget,
+	};
+
+	return webhook_new(&config, &d->webhook, fail);
+}
+
+/* Parts that cannot fail to start; they find out later that something is away. */
+static void start_rest(struct deliverd *d)
+{
+	d->notify = notify_new(d->loop, d->settings);
+	d->jobs = listener_new(d->loop, d->settings, "e2a_jobs", on_jobs, d);
+	d->janitor = janitor_new(d->loop, d->settings, d->pool);
+	if (*d->settings->postfix_map_dir) {
+		d->maps = maps_new(d->loop, d->settings, d->pool);
+		d->domains = listener_new(d->loop, d->settings, "e2a_domains", on_domains, d);
+	}
+	d->drain = loop_timer_new(d->loop, look_if_drained, d);
+	loop_on_terminate(d->loop, on_terminate, d);
+}
+
+enum err deliverd_new(const struct settings *s, const struct keys *keys, struct deliverd **ret,
+		      struct fail *fail)
+{
+	const size_t width[LANE_COUNT] = { [LANE_DB] = (size_t)s->deliverd_db_connections,
+					   [LANE_WEB] = WEB_TASKS,
+					   [LANE_MISC] = MISC_TASKS };
+	AUTO(deliverd_freep) struct deliverd *d = mem_zalloc(sizeof(*d));
+	enum err e = check_settings(s, fail);
+
+	if (e)
+		return e;
+	mime_init();
+	d->settings = s;
+	d->keys = keys;
+	d->budget.limit = (size_t)s->memory_budget;
+	d->loop = loop_new(width);
+	d->pool = db_pool_new(s->database_url, DELIVERD_ROLE, DELIVERD_PROGRAM, width[LANE_DB]);
+	e = check_database(d, fail);
+	if (e == OK)
+		e = dns_new(s, &d->dns, fail);
+	if (e == OK)
+		e = start_webhook(d, fail);
+	if (e == OK)
+		e = start_lmtp(d, fail);
+	if (e)
+		return e;
+	start_rest(d);
+	*ret = TAKE(d);
+	return OK;
+}
+
+void deliverd_run(struct deliverd *d)
+{
+	loop_run(d->loop);
+}
+
+void deliverd_free(struct deliverd *d)
+{
+	if (!d)
+		return;
+	lmtp_server_free(d->lmtp);
+	webhook_free(d->webhook);
+	notify_free(d->notify);
+	listener_free(d->jobs);
+	listener_free(d->domains);
+	maps_free(d->maps);
+	janitor_free(d->janitor);
+	loop_timer_free(d->drain);
+	loop_free(d->loop);
+	dns_free(d->dns);
+	db_pool_free(d->pool);
+	free(d);
+}

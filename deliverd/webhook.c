@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine. A job is called only while its lease outlasts the attempt; it
+ * must never be dropped without a result or the end of its lease, and nothing
+ * here decides by the clock of this host when a job is due.
+ */
+#include "deliverd/webhook.h"
+
+#include "common/base/clock.h"
+#include "common/base/conf.h"
+#include "common/base/log.h"
+#include "deliverd/endpoint.h"
+#include "deliverd/record.h"
+#include "deliverd/webhook_http.h"
+
+#include <assert.h>
+
+enum {
+	DNS_MS = 5000,
+	MARGIN_MS = 5000, /* to write the result down */
+	WAIT_MS = 30000,  /* that a leased job may stand in line */
+	POLL_MS = 1000,
+	CLAIM_MAX = 50,
+	LINE_FACTOR = 2, /* jobs in line, per call that may be under way */
+	BLOCKED_MAX = 100,
+	DB_WAIT_MS = 1000,
+	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
+};
+
+struct webhook {
+	struct webhook_config config;
+	struct webhook_policy policy;
+	struct webhook_http *http;
+	struct record *record;
+	int64_t schedule_ms[WEBHOOK_SCHEDULE_MAX];
+	size_t schedule_n;
+	struct endpoints endpoints;
+	size_t held, active;
+	/* agents whose endpoint has a full line; until the next poll */
+	char *blocked[BLOCKED_MAX];
+	size_t blocked_n;
+	struct loop_timer *poll;
+	bool claiming, wake;
+	bool draining;
+};
+
+static int64_t attempt_ms(const struct webhook *w)
+{
+	return DNS_MS + w->config.settings->webhook_timeout_ms + MARGIN_MS;
+}
+
+static size_t held_max(const struct webhook *w)
+{
+	return (size_t)w->config.settings->webhook_concurrency * LINE_FACTOR;
+}
+
+static int64_t new_lease(const struct webhook *w, struct webhook_lease *ret)
+{
+	int64_t ms = attempt_ms(w) + WAIT_MS;
+
+	id_new("lease_", ret->id);
+	ret->end_ms = clock_mono_ms() + ms;
+	return ms;
+}
+
+/* ---- results ---- */
+
+static void note(struct webhook *w, const struct webhook_job *j, enum record_kind kind,
+		 const struct http_answer *answer)
+{
+	const struct webhook_result result = {
+		.message_id = j->message_id,
+		.lease_id = j->lease_id,
+		.secret_id = j->secret_id,
+		.reason = answer->reason,
+		.http_status = answer->status,
+		.duration_ms = j->started_ms ? clock_mono_ms() - j->started_ms : 0,
+		.retry_after_ms = answer->retry_after_ms,
+		.final = answer->reason == EVENT_HTTP_GONE || answer->reason == EVENT_NOT_CLOUD,
+	};
+
+	record_add(w->record, kind, &result);
+}
+
+static void drop(struct webhook *w, struct webhook_job *j)
+{
+	w->held--;
+	webhook_job_free(j);
+}
+
+/* Gives a job back without an attempt. */
+static void release(struct webhook *w, struct webhook_job *j)
+{
+	static const struct http_answer none = { 0 };
+
+	note(w, j, RECORD_RELEASED, &none);
+	drop(w, j);
+}
+
+static void log_failure(const struct webhook_job *j, const struct http_answer *answer)
+{
+	log_info("webhook_attempt_failed", LF_SLICE("message_id", j->message_id),
+		 LF_SLICE("agent", j->agent_email),
+		 LF_STR("reason", event_reason_name(answer->reason)),
+		 LF_INT("status", answer->status));
+}
+
+static void start_waiting(struct webhook *w);
+
+static void attempt_end(struct webhook_job *j, enum record_kind kind,
+			const struct http_answer *answer)
+{
+	struct webhook *w = j->owner;
+	struct endpoint *e = j->endpoint;
+
+	note(w, j, kind, answer);
+	e->active--;
+	w->active--;
+	drop(w, j);
+	endpoint_leave(&w->endpoints, e);
+	start_waiting(w);
+}
+
+/* ---- one attempt ---- */
+
+static void answered(const struct http_answer *answer, void *arg)
+{
+	struct webhook_job *j = arg;
+
+	if (answer->reason)
+		log_failure(j, answer);
+	attempt_end(j, answer->reason ? RECORD_FAILED : RECORD_DELIVERED, answer);
+}
+
+/* On a worker: where to, and the signed request. */
+static void prepare(struct task *t)
+{
+	struct webhook_job *j = CONTAINER(t, struct webhook_job, task);
+	const struct webhook_config *c = &j->owner->config;
+
+	j->reason = webhook_target_resolve(c->dns, &j->owner->policy, slice_str(j->url),
+					   clock_mono_ms() + DNS_MS, &j->target);
+	if (j->reason)
+		return;
+	if (webhook_request_build(&j->row, c->keys->key[KEY_SECRETS], clock_now_us(), &j->arena,
+				  &j->request))
+		j->reason = EVENT_NO_SECRET;
+	else
+		j->secret_id = arena_slice(&j->arena, j->request.secret_id);
+}
+
+static void prepared(struct task *t)
+{
+	struct webhook_job *j = CONTAINER(t, struct webhook_job, task);
+	const struct http_answer refused = { .reason = j->reason };
+
+	webhook_job_drop_row(j);
+	if (j->owner->draining) {
+		attempt_end(j, RECORD_RELEASED, &refused);
+		return;
+	}
+	if (j->reason) {
+		answered(&refused, j);
+		return;
+	}
+	webhook_http_post(j->owner->http, &(struct http_call){
+						  .url = j->url,
+						  .target = &j->target,
+						  .headers = j->request.headers,
+						  .headers_n = j->request.headers_n,
+						  .body = buf_slice(&j->request.body),
+						  .done = answered,
+						  .arg = j,
+					  });
+}
+
+static void start(struct webhook *w, struct endpoint *e, struct webhook_job *j)
+{
+	j->started_ms = clock_mono_ms();
+	j->endpoint = e;
+	e->active++;
+	w->active++;
+	j->task = (struct task){ .lane = LANE_WEB, .run = prepare, .done = prepared };
+	loop_submit(w->config.loop, &j->task);
+}
+
+/* ---- who is called when ---- */
+
+static bool lease_lasts(const struct webhook *w, const struct webhook_job *j)
+{
+	return clock_mono_ms() + attempt_ms(w) <= j->lease_end_ms;
+}
+
+static void start_waiting(struct webhook *w)
+{
+	const struct settings *s = w->config.settings;
+	struct endpoint *e;
+
+	while (w->active < (size_t)s->webhook_concurrency &&
+	       (e = endpoint_ready(&w->endpoints, (size_t)s->webhook_per_endpoint))) {
+		struct webhook_job *j = endpoint_next(e);
+
+		if (lease_lasts(w, j)) {
+			start(w, e, j);
+		} else {
+			release(w, j);
+			endpoint_leave(&w->endpoints, e);
+		}
+	}
+	if (w->wake)
+		webhook_wake(w);
+}
+
+static void block(struct webhook *w, struct slice agent_email)
+{
+	if (w->blocked_n < BLOCKED_MAX)
+		w->blocked[w->blocked_n++] = mem_dup(agent_email.p, agent_email.n);
+}
+
+static void unblock_all(struct webhook *w)
+{
+	while (w->blocked_n)
+		free(w->blocked[--w->blocked_n]);
+}
+
+/* Puts a leased job into its line, or gives it back when that is full. */
+static void add(struct webhook *w, struct webhook_job *j)
+{
+	size_t line = (size_t)w->config.settings->webhook_per_endpoint * LINE_FACTOR;
+	struct endpoint *e;
+
+	w->held++;
+	j->owner = w;
+	if (!*j->url) {
+		const struct http_answer gone = { .reason = EVENT_NOT_CLOUD };
+
+		note(w, j, RECORD_FAILED, &gone);
+		drop(w, j);
+		return;
+	}
+	if (w->draining || !webhook_job_charge(j, w->config.budget)) {
+		release(w, j);
+		return;
+	}
+	e = endpoint_find(&w->endpoints, slice_str(j->url));
+	if (e->waiting >= line) {
+		block(w, j->agent_email);
+		release(w, j);
+		return;
+	}
+	endpoint_wait(e, j);
+}
+
+bool webhook_lease(struct webhook *w, struct webhook_lease *ret, int64_t *ret_ms)
+{
+	if (w->draining || w->held >= held_max(w) ||
+	    budget_left(w->config.budget) < w->config.budget->limit / 4)
+		return false;
+	*ret_ms = new_lease(w, ret);
+	return true;
+}
+
+void webhook_stored(struct webhook *w, struct mail *m, const struct ingest *in,
+		    const struct webhook_lease *lease)
+{
+	for (size_t i = 0; i < in->rcpts_n; i++)
+		if (in->rcpts[i].stored && in->rcpts[i].cloud)
+			add(w, webhook_job_of_mail(m, in, &in->rcpts[i], lease));
+	start_waiting(w);
+}
+
+/* ---- claiming ---- */
+
+struct claim {
+	struct task task;
+	struct webhook *owner;
+	struct webhook_lease lease;
+	struct webhook_claim args;
+	struct slice skip[BLOCKED_MAX];
+	struct arena arena;
+	struct webhook_job **jobs; /* in the arena */
+	size_t n;
+	enum err code;
+	struct fail fail;
+};
+
+static void claim_run(struct task *t)
+{
+	struct claim *c = CONTAINER(t, struct claim, task);
+	AUTO(db_rows_freep) struct db_rows *rows = NULL;
+	struct webhook_row *v;
+	struct db *db;
+
+	c->code = db_pool_get(c->owner->config.pool, DB_WAIT_MS, &db, &c->fail);
+	if (c->code)
+		return;
+	c->code = store_webhook_claim(db, &c->args, &c->arena, &v, &c->n, &rows, &c->fail);
+	db_pool_put(c->owner->config.pool, db);
+	if (c->code)
+		return;
+	c->jobs = arena_calloc(&c->arena, c->n, sizeof(*c->jobs));
+	for (size_t i = 0; i < c->n; i++)
+		c->jobs[i] = webhook_job_of_row(&v[i], &c->lease);
+}
+
+static void claim_done(struct task *t)
+{
+	struct claim *c = CONTAINER(t, struct claim, task);
+	struct webhook *w = c->owner;
+
+	w->claiming = false;
+	if (c->code)
+		log_warn("webhook_claim_failed", LF_STR("cause", c->fail.what));
+	for (size_t i = 0; i < c->n && !c->code; i++)
+		add(w, c->jobs[i]);
+	/* A full batch: there is more, to be asked for as soon as there is room. */
+	w->wake |= !c->code && c->n == (size_t)c->args.limit;
+	arena_release(&c->arena);
+	free(c);
+	start_waiting(w);
+}
+
+/* How many jobs may be claimed now, and how many bytes of mail. */
+static void claim_size(const struct webhook *w, int64_t *ret_jobs, int64_t *ret_bytes)
+{
+	size_t left = budget_left(w->config.budget), each = 2 * webhook_request_cost(0);
+	size_t jobs = w->held < held_max(w) ? held_max(w) - w->held : 0;
+
+	if (jobs > CLAIM_MAX)
+		jobs = CLAIM_MAX;
+	if (jobs > left / each)
+		jobs = left / each;
+	*ret_jobs = (int64_t)jobs;
+	*ret_bytes = (int64_t)((left - jobs * each / 2) / RAW_SHARE);
+}
+
+void webhook_wake(struct webhook *w)
+{
+	struct claim *c;
+	int64_t jobs, bytes;
+
+	claim_size(w, &jobs, &bytes);
+	w->wake = !w->draining;
+	if (w->claiming || w->draining || jobs == 0 || w->held > held_max(w) / 2)
+		return;
+	w->wake = false;
+	w->claiming = true;
+	c = mem_zalloc(sizeof(*c));
+	c->task = (struct task){ .lane = LANE_DB, .run = claim_run, .done = claim_done };
+	c->owner = w;
+	c->args.lease_ms = new_lease(w, &c->lease);
+	c->args.lease_id = slice_str(c->lease.id);
+	c->args.limit = jobs;
+	c->args.max_bytes = bytes;
+	for (size_t i = 0; i < w->blocked_n; i++)
+		c->skip[i] = arena_slice(&c->arena, slice_str(w->blocked[i]));
+	c->args.skip = c->skip;
+	c->args.skip_n = w->blocked_n;
+	loop_submit(w->config.loop, &c->task);
+}
+
+static void poll(void *arg)
+{
+	struct webhook *w = arg;
+
+	unblock_all(w);
+	webhook_wake(w);
+	loop_timer_start(w->poll, POLL_MS);
+}
+
+/* ---- life ---- */
+
+static enum err read_schedule(struct webhook *w, struct fail *fail)
+{
+	struct slice rest = slice_str(w->config.settings->webhook_schedule), word;
+
+	while (slice_cut(&rest, ' ', &word)) {
+		if (word.n == 0)
+			continue;
+		if (w->schedule_n == WEBHOOK_SCHEDULE_MAX ||
+		    conf_time(word, &w->schedule_ms[w->schedule_n++]))
+			return fail_set(
+				fail, ERR_CONFIG, "webhook_schedule: not at most %d times: %.*s",
+				WEBHOOK_SCHEDULE_MAX, (int)(word.n < 60 ? word.n : 60), word.p);
+	}
+	return OK;
+}
+
+enum err webhook_new(const struct webhook_config *config, struct webhook **ret, struct fail *fail)
+{
+	AUTO(webhook_freep) struct webhook *w = mem_zalloc(sizeof(*w));
+	enum err e;
+
+	w->config = *config;
+	e = read_schedule(w, fail);
+	if (e == OK)
+		e = webhook_policy_read(config->settings, &w->policy, fail);
+	if (e == OK)
+		e = webhook_http_new(config->loop, config->settings, &w->policy, &w->http, fail);
+	if (e)
+		return e;
+	w->record = record_new(config->loop, config->pool, w->schedule_ms, w->schedule_n);
+	w->poll = loop_timer_new(config->loop, poll, w);
+	loop_timer_start(w->poll, 0);
+	*ret = TAKE(w);
+	return OK;
+}
+
+void webhook_drain(struct webhook *w)
+{
+	struct endpoint *e;
+
+	w->draining = true;
+	loop_timer_stop(w->poll);
+	while ((e = endpoint_ready(&w->endpoints, SIZE_MAX))) {
+		release(w, endpoint_next(e));
+		endpoint_leave(&w->endpoints, e);
+	}
+}
+
+void webhook_abort(struct webhook *w)
+{
+	webhook_http_abort(w->http);
+}
+
+bool webhook_idle(const struct webhook *w)
+{
+	return w->held == 0 && !w->claiming && record_idle(w->record);
+}
+
+void webhook_free(struct webhook *w)
+{
+	if (!w)
+		return;
+	assert(w->held == 0);
+	unblock_all(w);
+	record_free(w->record);
+	webhook_http_free(w->http);
+	loop_timer_free(w->poll);
+	free(w);
+}
