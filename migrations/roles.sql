@@ -35,7 +35,9 @@ GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
 GRANT INSERT ON message_events TO e2a_apid;
 GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_apid;
 
--- e2a-deliverd: mail and its way to the agents. It sees no API key.
+-- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
+-- it makes the row of the shared domain.
+GRANT INSERT ON domains TO e2a_deliverd;
 GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)

@@ -33,6 +33,7 @@ static const struct {
 	{ "schema_record", NOBODY },
 	{ "agent_", APID },
 	{ "domain_", APID },
+	{ "domain_share", DELIVERD },
 	{ "event_", DELIVERD },
 	{ "ingest", DELIVERD },
 	{ "key_", APID },
