@@ -12,10 +12,14 @@
 #include "common/mail/header.h"
 
 #include <gmime/gmime.h>
+#include <iconv.h>
+
+#define FALLBACK "windows-1252"
 
 enum {
-	INPUT_MAX = 64 * 1024,     /* what is read of one value */
-	WORDS_MAX = 9 * INPUT_MAX, /* three times for UTF-8, three times for Q */
+	INPUT_MAX = 16 * 1024,     /* what is read of one value */
+	WORDS_MAX = 9 * INPUT_MAX, /* three times for UTF-8, three times for Q and names */
+	CHARSET_MAX = 40,
 };
 
 /* windows-1252 0x80..0x9f; the five bytes without a character keep their number. */
@@ -44,21 +48,89 @@ static struct slice from_cp1252(struct arena *a, struct slice s)
 	return slice_of(out, n);
 }
 
-/* Splits "=?charset?B?text?=" at the start of s; false when it is no such word. */
-static bool cut_b_word(struct slice s, struct slice *ret_charset, struct slice *ret_text,
-		       size_t *ret_len)
+/* Names that mail uses and iconv(3) does not know, or knows as less than what is sent. */
+static const struct {
+	const char *name, *means;
+} charset_aliases[] = {
+	{ "ks_c_5601-1987", "cp949" },
+	{ "ksc5601", "cp949" },
+	{ "euc-kr", "cp949" },
+	{ "gb2312", "gb18030" },
+	{ "gb_2312-80", "gb18030" },
+	{ "gb-2312", "gb18030" },
+	{ "x-gbk", "gb18030" },
+	{ "gbk", "gb18030" },
+	{ "big5", "big5-hkscs" },
+	{ "x-big5", "big5-hkscs" },
+	{ "x-sjis", "cp932" },
+	{ "shift_jis", "cp932" },
+	{ "x-euc-jp", "euc-jp" },
+	{ "iso-2022-jp-ms", "iso-2022-jp" },
+	{ "cp50220", "iso-2022-jp" },
+	{ "unicode-1-1-utf-7", "utf-7" },
+	{ "iso-8859-8-i", "iso-8859-8" },
+	{ "x-mac-roman", "macintosh" },
+	{ "us-ascii", FALLBACK },
+	{ "iso-8859-1", FALLBACK },
+};
+
+static bool is_charset_name(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!g_ascii_isalnum(s.p[i]) && (s.p[i] == '\0' || !strchr("-_.:+", s.p[i])))
+			return false;
+	return s.n >= 1 && s.n <= CHARSET_MAX;
+}
+
+/*
+ * The charset as GMime may see it. GMime keeps every name it ever saw, so only
+ * names of charsets that exist may reach it.
+ */
+static const char *known_charset(struct slice charset, struct arena *a)
+{
+	struct slice name = charset;
+	const char *text;
+	iconv_t probe;
+
+	slice_cut(&charset, '*', &name); /* a language may follow (RFC 2231 5) */
+	if (!is_charset_name(name))
+		return FALLBACK;
+	for (size_t i = 0; i < ARRAY_LEN(charset_aliases); i++)
+		if (slice_ieq(name, slice_str(charset_aliases[i].name)))
+			return charset_aliases[i].means;
+	text = arena_dup(a, name);
+	probe = iconv_open("UTF-8", text);
+	if (probe == (iconv_t)-1)
+		return FALLBACK;
+	iconv_close(probe);
+	return text;
+}
+
+/* An encoded word (RFC 2047 2), or only its head when no whole one follows. */
+struct word {
+	struct slice charset, text;
+	char encoding;
+	size_t len; /* of the head, "=?charset?B?", or of the whole word */
+	bool whole;
+};
+
+static bool cut_word(struct slice s, struct word *ret)
 {
 	struct slice rest = slice_sub(s, 2, s.n), encoding;
 
-	if (!slice_starts(s, S("=?")) || !slice_cut(&rest, '?', ret_charset) ||
-	    !slice_cut(&rest, '?', &encoding) || !slice_ieq(encoding, S("B")) ||
-	    !slice_cut(&rest, '?', ret_text) || !slice_starts(rest, S("=")))
+	if (!slice_starts(s, S("=?")) || !slice_cut(&rest, '?', &ret->charset) ||
+	    !slice_cut(&rest, '?', &encoding) || !rest.p || encoding.n != 1 ||
+	    !strchr("BbQq", encoding.p[0]))
 		return false;
-	*ret_len = (size_t)(rest.p + 1 - s.p);
+	ret->encoding = encoding.p[0];
+	ret->len = (size_t)(rest.p - s.p);
+	ret->whole = slice_cut(&rest, '?', &ret->text) && slice_starts(rest, S("="));
+	if (ret->whole)
+		ret->len = (size_t)(rest.p + 1 - s.p);
 	return true;
 }
 
-static void add_q_word(struct buf *b, struct slice charset, struct slice base64, struct arena *a)
+static void add_base64_as_q(struct buf *b, struct slice base64, struct arena *a)
 {
 	char *bytes = arena_alloc(a, base64.n + 8);
 	GMimeEncoding state;
@@ -68,33 +140,44 @@ static void add_q_word(struct buf *b, struct slice charset, struct slice base64,
 	n = g_mime_encoding_step(&state, base64.p, base64.n, bytes);
 	/* Padding that the sender forgot. */
 	n += g_mime_encoding_step(&state, "===", (4 - base64.n % 4) % 4, bytes + n);
-	buf_addf(b, "=?%.*s?Q?", SLICE_ARGS(charset));
 	for (size_t i = 0; i < n; i++)
 		buf_addf(b, "=%02X", (unsigned)(unsigned char)bytes[i]);
-	buf_add_str(b, "?=");
 }
 
 /*
- * Rewrites B words as Q words: GMime 3.2 joins adjacent words of one charset
- * before it decodes them and then stops at the padding of the first (GMime
- * issue 133). Joining Q words is harmless, and needed where a sender cut
- * inside a character.
+ * B words become Q words: GMime 3.2 joins adjacent words of one charset before
+ * it decodes them and then stops at the padding of the first (GMime issue
+ * 133). Joining Q words is harmless, and needed where a sender cut inside a
+ * character.
  */
-static void add_with_q_words(struct buf *b, struct slice text, struct arena *a)
+static void add_word(struct buf *b, const struct word *w, struct arena *a)
+{
+	bool q = w->whole && (w->encoding == 'B' || w->encoding == 'b');
+
+	buf_addf(b, "=?%s?%c?", known_charset(w->charset, a), q ? 'Q' : w->encoding);
+	if (q)
+		add_base64_as_q(b, w->text, a);
+	else if (w->whole)
+		buf_add_slice(b, w->text);
+	if (w->whole)
+		buf_add_str(b, "?=");
+}
+
+/* Copies text with its encoded words in the form in which GMime reads them well. */
+static void add_words(struct buf *b, struct slice text, struct arena *a)
 {
 	size_t i = 0, from = 0;
 
 	while (i < text.n) {
-		struct slice charset, base64;
-		size_t len;
+		struct word w;
 
-		if (!cut_b_word(slice_sub(text, i, text.n), &charset, &base64, &len)) {
+		if (!cut_word(slice_sub(text, i, text.n), &w)) {
 			i++;
 			continue;
 		}
 		buf_add_slice(b, slice_sub(text, from, i));
-		add_q_word(b, charset, base64, a);
-		from = i += len;
+		add_word(b, &w, a);
+		from = i += w.len;
 	}
 	buf_add_slice(b, slice_sub(text, from, text.n));
 }
@@ -135,7 +218,7 @@ struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a)
 
 	if (!utf8_valid(text))
 		text = from_cp1252(a, text);
-	add_with_q_words(&words, without_nul(a, text), a);
+	add_words(&words, without_nul(a, text), a);
 	decoded = g_mime_utils_header_decode_text(NULL, buf_cstr(&words));
 	text = utf8_clean(a, without_controls(a, decoded));
 	return slice_trim(utf8_cut(text, max_bytes));
