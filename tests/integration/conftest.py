@@ -19,6 +19,7 @@ from scripts.stack import Stack
 from scripts.stack.mail import Signer
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api, WebhookReceiver
+from scripts.stack.reader import Reader
 from scripts.stack.stack import SHARED_DOMAIN, Account
 
 HONEST = "127.0.0.7"  # the address that sender.example may send from
@@ -62,6 +63,13 @@ def signer(stack: Stack) -> Signer:
 def hook() -> Iterator[WebhookReceiver]:
     with WebhookReceiver() as receiver:
         yield receiver
+
+
+@pytest.fixture(scope="session")
+def reader(stack: Stack, account: Account, api: Api) -> Iterator[Reader]:
+    """An agent that reads any number of mails; checks what holds for every one."""
+    with WebhookReceiver() as receiver:
+        yield Reader(stack, account, api, receiver, "reader")
 
 
 numbers = itertools.count(1)
