@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The route table: what each path means, and who may ask. A new route must be added here too. */
+#include "apid/route.h"
+#include "tests/unit/test.h"
+
+static void find(const char *method, const char *target, struct arena *a, struct route_match *ret)
+{
+	struct target t;
+
+	assert_int_equal(target_parse(slice_str(target), a, &t), OK);
+	route_find(slice_str(method), &t, ret);
+}
+
+static void each_route_has_its_access_and_its_body_limit(void **state)
+{
+	static const struct {
+		const char *method, *target;
+		enum route_access access;
+		size_t body_max;
+	} rows[] = {
+		{ "GET", "/api/health", ACCESS_PUBLIC, 0 },
+		{ "HEAD", "/api/health", ACCESS_PUBLIC, 0 },
+		{ "GET", "/api/v1/info", ACCESS_PUBLIC, 0 },
+		{ "GET", "/api/v1/agents", ACCESS_ACCOUNT, 0 },
+		{ "POST", "/api/v1/agents", ACCESS_HANDLER, 65536 },
+		{ "GET", "/api/v1/agents/b%40x", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/messages", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/messages/m", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/ws", ACCESS_HANDLER, 0 },
+		{ "GET", "/api/v1/domains", ACCESS_ACCOUNT, 0 },
+		{ "POST", "/api/v1/domains", ACCESS_ACCOUNT, 65536 },
+		{ "POST", "/api/v1/domains/x.io/verify", ACCESS_ACCOUNT, 0 },
+		{ "DELETE", "/api/v1/domains/x.io", ACCESS_ACCOUNT, 0 },
+	};
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	size_t n = 0;
+
+	(void)state;
+	while (route_table[n].method)
+		n++;
+	assert_int_equal(n, ARRAY_LEN(rows));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route_match found;
+
+		find(rows[i].method, rows[i].target, &a, &found);
+		assert_row(i, found.route == &route_table[i]);
+		assert_row(i, found.route->access == rows[i].access);
+		assert_row(i, found.route->body_max == rows[i].body_max);
+	}
+}
+
+static void unknown_paths_and_methods_are_told_apart(void **state)
+{
+	static const struct {
+		const char *method, *target;
+		bool other_method;
+	} rows[] = {
+		{ "GET", "/", false },
+		{ "GET", "/api/health/", false },
+		{ "GET", "/api/v1/agents/", false },
+		{ "GET", "/API/v1/agents", false },
+		{ "GET", "/api/v1/agents/a%2Fb", false },
+		{ "GET", "/api/v1/agents/a%2Fmessages", false },
+		{ "GET", "/api/v1/agents/a/messages/b/c", false },
+		{ "POST", "/api/health", true },
+		{ "OPTIONS", "/api/v1/agents", true },
+		{ "HEAD", "/api/v1/info", true },
+		{ "get", "/api/v1/info", true },
+		{ "PATCH", "/api/v1/agents/a", true },
+	};
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route_match found;
+
+		find(rows[i].method, rows[i].target, &a, &found);
+		assert_row(i, !found.route);
+		assert_row(i, found.other_method == rows[i].other_method);
+	}
+}
+
+static void parameters_are_decoded_segments(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct route_match found;
+
+	(void)state;
+	find("GET", "/api/v1/agents/a%40b+c/messages/msg_%31", &a, &found);
+	assert_slice(found.param[0], S("a@b+c"));
+	assert_slice(found.param[1], S("msg_1"));
+	find("PROPFIND", "/api/v1/agents/a/ws", &a, &found);
+	assert_non_null(found.route);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_route_has_its_access_and_its_body_limit),
+		cmocka_unit_test(unknown_paths_and_methods_are_told_apart),
+		cmocka_unit_test(parameters_are_decoded_segments),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

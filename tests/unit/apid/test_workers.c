@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queues of the workers: requests are refused when full, socket work never, all of it runs. */
+#include "apid/workers.h"
+#include "tests/unit/test.h"
+
+#include <pthread.h>
+
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool open;
+	int entered, left;
+};
+
+struct visit {
+	struct job job;
+	struct gate *gate;
+};
+
+static void pass_gate(struct job *job, struct db *db)
+{
+	struct gate *g = ((struct visit *)job)->gate;
+
+	(void)db;
+	pthread_mutex_lock(&g->lock);
+	g->entered++;
+	pthread_cond_broadcast(&g->changed);
+	while (!g->open)
+		pthread_cond_wait(&g->changed, &g->lock);
+	g->left++;
+	pthread_mutex_unlock(&g->lock);
+	free(job);
+}
+
+static struct job *visit_new(struct gate *g)
+{
+	struct visit *v = mem_zalloc(sizeof(*v));
+
+	v->job.run = pass_gate;
+	v->gate = g;
+	return &v->job;
+}
+
+static void a_full_queue_refuses_requests_only(void **state)
+{
+	char url[] = "host=/nonexistent";
+	const struct settings s = { .database_url = url, .http_workers = 1, .http_queue = 2 };
+	struct gate g = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct workers *w = workers_new(&s);
+	struct job *refused = visit_new(&g);
+
+	(void)state;
+	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
+	pthread_mutex_lock(&g.lock);
+	while (!g.entered)
+		pthread_cond_wait(&g.changed, &g.lock);
+	pthread_mutex_unlock(&g.lock);
+	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
+	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
+	assert_false(workers_post(w, refused, JOB_REQUEST));
+	for (int i = 0; i < 10; i++)
+		assert_true(workers_post(w, visit_new(&g), JOB_SOCKET));
+	pthread_mutex_lock(&g.lock);
+	g.open = true;
+	pthread_cond_broadcast(&g.changed);
+	pthread_mutex_unlock(&g.lock);
+	workers_stop(w);
+	assert_int_equal(g.left, 13);
+	assert_false(workers_post(w, refused, JOB_SOCKET));
+	free(refused);
+	workers_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_queue_refuses_requests_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
