@@ -2,6 +2,9 @@
 # `make help` lists the targets. CC=clang and SAN=address,undefined (or thread)
 # choose another build; each has its own folder below build/.
 
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 SAN ?=
