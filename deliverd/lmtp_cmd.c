@@ -126,6 +126,7 @@ static void mail(struct lmtp *l, struct slice args, struct buf *out)
 {
 	struct slice path, word;
 	const char *reply;
+	struct mail *m;
 
 	if (!slice_istarts(args, S("FROM:"))) {
 		refuse(l, "501 5.5.4 Syntax: MAIL FROM:<address>", out);
@@ -144,7 +145,8 @@ static void mail(struct lmtp *l, struct slice args, struct buf *out)
 			return;
 		}
 	}
-	mail_of(l)->sender = arena_slice(&l->mail->arena, path);
+	m = mail_of(l);
+	m->sender = arena_slice(&m->arena, path);
 	l->in_mail = true;
 	buf_add_str(out, "250 2.1.0 Ok\r\n");
 }
