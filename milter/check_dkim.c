@@ -14,7 +14,7 @@
 
 #include <opendkim/dkim.h>
 
-enum { FIELD_CEILING = 512 * 1024, KEY_TEXT_MAX = 1024 };
+enum { FIELD_CEILING = 512 * 1024, KEY_TEXT_MAX = 1024, KEY_QUERY_MS = 5000 };
 
 struct dkim_check {
 	DKIM *dkim;
@@ -105,8 +105,10 @@ static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, u_char *buf, size_
 	const char *name = arena_printf(c->arena, "%s._domainkey.%s",
 					(const char *)dkim_sig_getselector(sig),
 					(const char *)dkim_sig_getdomain(sig));
+	int64_t soon = clock_mono_ms() + KEY_QUERY_MS;
+	int64_t deadline = soon < c->deadline_ms ? soon : c->deadline_ms;
 	struct dns_answer answer;
-	enum err e = dns_query(dkim_state.dns, slice_str(name), DNS_TXT, c->deadline_ms, c->arena,
+	enum err e = dns_query(dkim_state.dns, slice_str(name), DNS_TXT, deadline, c->arena,
 			       &answer, NULL);
 
 	if (e == OK && answer.n > 1)

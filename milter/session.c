@@ -159,15 +159,13 @@ static enum err gather(struct session *s, struct evidence *ret)
 	int64_t deadline = now + set->milter_budget_ms;
 	int64_t spf_deadline = now + min_ms(set->spf_timeout_ms,
 					    set->milter_budget_ms * SPF_SHARE_PERCENT / 100);
-	enum err e;
 
 	find_author(s, ret);
 	check_spf(s->m->pool, s->m->dns, &id, spf_deadline, &s->mail_arena, &ret->spf);
-	e = dkim_check_finish(s->dkim, deadline, s->headers.truncated, &ret->dkim);
-	if (e == OK && ret->author_valid)
+	if (ret->author_valid)
 		check_dmarc(s->m->dns, s->m->psl, ret->author_domain, deadline, &s->mail_arena,
 			    &ret->dmarc);
-	return e;
+	return dkim_check_finish(s->dkim, deadline, s->headers.truncated, &ret->dkim);
 }
 
 static void log_judged(const struct session *s, const struct verdict *v, const struct evidence *ev,

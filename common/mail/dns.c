@@ -335,7 +335,7 @@ enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t
 	if (clock_mono_ms() >= deadline_ms)
 		return ERR_TIMEOUT;
 	q = query_new();
-	if (ub_resolve_async(d->ub, arena_dup(a, name), type, CLASS_IN, q, on_answer, &id) != 0) {
+	if (ub_resolve_async(d->ub, arena_dup(a, name), (int)type, CLASS_IN, q, on_answer, &id) != 0) {
 		query_free(q);
 		return ERR_DNS;
 	}
