@@ -79,14 +79,15 @@ static int write_close(struct ws_conn *conn)
 	return -1;
 }
 
+/* With a byte in it: libwebsockets does not report the answer to an empty one. */
 static int write_ping(struct ws_conn *conn)
 {
-	unsigned char room[LWS_PRE + 1];
+	unsigned char room[LWS_PRE + 1] = { [LWS_PRE] = '.' };
 
 	conn->ping_due = false;
 	conn->pong_missing = true;
 	conn->ping_ms = clock_mono_ms();
-	return lws_write(conn->wsi, room + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+	return lws_write(conn->wsi, room + LWS_PRE, 1, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
 static int write_frame(struct ws_conn *conn)
