@@ -24,6 +24,7 @@ struct db {
 	const struct db_stmt *prepared[PREPARED_MAX]; /* on this connection, in no order */
 	size_t prepared_n;
 	bool in_tx;
+	bool closing; /* the server has said that it ends this connection */
 };
 
 static void pqfreep(PQconninfoOption **p)
@@ -55,22 +56,32 @@ static enum err pq_fail(struct fail *fail, enum err code, const char *message)
 	return fail_set(fail, code, "postgres: %.*s", (int)(line.n < 200 ? line.n : 200), line.p);
 }
 
+/* libpq would print these. A FATAL one while nothing runs is the server's farewell. */
+static void on_notice(void *arg, const PGresult *res)
+{
+	const char *severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+	struct db *db = arg;
+
+	if (slice_eq(slice_str(severity), S("FATAL")) || slice_eq(slice_str(severity), S("PANIC")))
+		db->closing = true;
+}
+
 static enum err connect_now(struct db *db, struct fail *fail)
 {
 	/* A later keyword wins over an earlier one, so what the URL says stands. */
 	const char *keys[] = { "user", "dbname", "fallback_application_name", "connect_timeout",
 			       "tcp_user_timeout", "options", "client_encoding", NULL };
 	const char *values[] = { db->default_user, db->url, db->program, "5", "10000",
-				 "-c search_path=e2a -c client_min_messages=error "
-				 "-c statement_timeout=30s "
+				 "-c search_path=e2a -c statement_timeout=30s "
 				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC",
 				 "UTF8", NULL };
 	bool skip_user = !db->default_user || names_user(db->url);
 
 	PQfinish(db->conn);
 	db->prepared_n = 0;
-	db->in_tx = false;
+	db->in_tx = db->closing = false;
 	db->conn = PQconnectdbParams(keys + skip_user, values + skip_user, 1);
+	PQsetNoticeReceiver(db->conn, on_notice, db);
 	if (PQstatus(db->conn) == CONNECTION_OK)
 		return OK;
 	return pq_fail(fail, ERR_STORAGE, PQerrorMessage(db->conn));
@@ -206,7 +217,13 @@ enum err db_prepare(struct db *db, const struct db_stmt *stmt, struct fail *fail
  */
 static void notice_close(struct db *db)
 {
-	if (!db->in_tx && connected(db) && !PQconsumeInput(db->conn))
+	if (db->in_tx || !connected(db))
+		return;
+	if (PQconsumeInput(db->conn))
+		PQisBusy(db->conn); /* calls on_notice() for what was read */
+	else
+		db->closing = true;
+	if (db->closing)
 		PQfinish(TAKE(db->conn));
 }
 
@@ -240,17 +257,26 @@ enum err db_query(struct db *db, const struct db_stmt *stmt, struct db_args *arg
 	return e;
 }
 
-enum err db_script(struct db *db, const char *sql, struct fail *fail)
+/* On this very connection, alive or not: COMMIT must never reach another one. */
+static enum err exec_here(struct db *db, const char *sql, bool writes, struct fail *fail)
 {
-	AUTO(clearp) PGresult *res = NULL;
+	AUTO(clearp) PGresult *res = PQexec(db->conn, sql);
+
+	return succeeded(res) ? OK : result_fail(db, res, writes, fail);
+}
+
+static enum err script(struct db *db, const char *sql, bool writes, struct fail *fail)
+{
 	enum err e;
 
 	notice_close(db);
 	e = ensure_connected(db, fail);
-	if (e)
-		return e;
-	res = PQexec(db->conn, sql);
-	return succeeded(res) ? OK : result_fail(db, res, true, fail);
+	return e ? e : exec_here(db, sql, writes, fail);
+}
+
+enum err db_script(struct db *db, const char *sql, struct fail *fail)
+{
+	return script(db, sql, true, fail);
 }
 
 static bool serialisation_failure(const struct db *db, const struct fail *fail)
@@ -265,18 +291,18 @@ static bool serialisation_failure(const struct db *db, const struct fail *fail)
 static enum err run_tx(struct db *db, enum err (*fn)(struct db *db, void *arg, struct fail *fail),
 		       void *arg, struct fail *fail)
 {
-	enum err e = db_script(db, "BEGIN", fail);
+	enum err e = script(db, "BEGIN", false, fail);
 
 	if (e)
-		return e == ERR_COMMIT_UNKNOWN ? ERR_STORAGE : e;
+		return e;
 	db->in_tx = true;
 	e = fn(db, arg, fail);
 	if (e == OK && PQtransactionStatus(db->conn) != PQTRANS_INTRANS)
 		e = fail_set(fail, ERR_STORAGE, "postgres: transaction was aborted");
 	db->in_tx = false;
 	if (e == OK)
-		return db_script(db, "COMMIT", fail); /* outside: a lost answer is unknown */
-	if (!connected(db) || db_script(db, "ROLLBACK", NULL))
+		return exec_here(db, "COMMIT", true, fail); /* outside: a lost answer is unknown */
+	if (!connected(db) || exec_here(db, "ROLLBACK", false, NULL))
 		PQfinish(TAKE(db->conn));
 	return e;
 }
@@ -328,6 +354,8 @@ enum err db_notifications(struct db *db, void (*fn)(struct slice payload, void *
 		fn(slice_str(n->extra), arg);
 		PQfreemem(n);
 	}
+	if (db->closing)
+		return fail_set(fail, ERR_STORAGE, "postgres: connection closed by the server");
 	return OK;
 }
 
