@@ -21,7 +21,8 @@ STRANGER = "127.0.0.66"  # and where they are not
 
 # Names of the X-E2A- name space, however spelt.
 PRIVATE = re.compile(rb"(?im)^[^a-z0-9\r\n:]*x[^a-z0-9\r\n:]+e2a(?![a-z0-9])")
-RESULTS = re.compile(rb"(?im)^authentication-results[ \t]*:\s*" + re.escape(MAIL_HOST.encode()))
+RESULTS = re.compile(rb"(?im)^authentication-results[ \t]*:\s*"
+                     + re.escape(MAIL_HOST.encode()) + rb"\s*;")
 
 
 @dataclass(frozen=True)
