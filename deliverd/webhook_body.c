@@ -89,12 +89,18 @@ struct header_list {
 	struct webhook_request *r;
 };
 
+static void add_line(struct header_list *l, char *line)
+{
+	if (l->r->headers_n < HEADERS_MAX)
+		l->r->headers[l->r->headers_n++] = line;
+}
+
+/* To libcurl "Name:" means no such header, and "Name;" an empty one. */
 static void add_header(const char *name, const char *value, void *arg)
 {
 	struct header_list *l = arg;
 
-	if (l->r->headers_n < HEADERS_MAX)
-		l->r->headers[l->r->headers_n++] = arena_printf(l->a, "%s: %s", name, value);
+	add_line(l, arena_printf(l->a, "%s%s%s", name, *value ? ": " : ";", value));
 }
 
 static void add_signature(const struct webhook_row *row, const struct secrets *secrets,
@@ -137,7 +143,7 @@ enum err webhook_request_build(const struct webhook_row *row, const uint8_t key[
 	ret->headers = arena_calloc(a, HEADERS_MAX, sizeof(*ret->headers));
 	write_body(row, &sig, secrets.v[0], &ret->body);
 	add_header("Content-Type", "application/json", &l);
-	add_header("Expect", "", &l); /* libcurl would wait for "100 Continue" */
+	add_line(&l, arena_strdup(a, "Expect:")); /* libcurl would wait for "100 Continue" */
 	authsig_each(&sig, secrets.v[0], add_header, &l);
 	add_signature(row, &secrets, time_us / 1000000, &l);
 	return OK;

@@ -8,7 +8,7 @@
 
 struct webhook_request {
 	struct buf body;
-	char **headers; /* "Name: value", in the arena */
+	char **headers; /* as libcurl takes them, in the arena */
 	size_t headers_n;
 	struct slice secret_id; /* of the secret behind auth_headers, in the row */
 };
