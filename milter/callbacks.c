@@ -38,7 +38,7 @@ static atomic_int judging;
 struct link { /* what smfi_setpriv holds */
 	struct session *session;
 	unsigned long steps; /* negotiated */
-	bool failed;	     /* this message is lost to us: tempfail at its end */
+	bool failed;         /* this message is lost to us: tempfail at its end */
 };
 
 static struct link *link_of(SMFICTX *ctx)
@@ -60,8 +60,12 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
 		int stage;
 		const char *macros;
 	} macros[] = {
-		{ SMFIM_CONNECT, "{client_addr}" }, { SMFIM_HELO, "" },	      { SMFIM_ENVFROM, "" },
-		{ SMFIM_ENVRCPT, "{rcpt_mailer}" }, { SMFIM_DATA, "i" },      { SMFIM_EOH, "" },
+		{ SMFIM_CONNECT, "{client_addr}" },
+		{ SMFIM_HELO, "" },
+		{ SMFIM_ENVFROM, "" },
+		{ SMFIM_ENVRCPT, "{rcpt_mailer}" },
+		{ SMFIM_DATA, "i" },
+		{ SMFIM_EOH, "" },
 		{ SMFIM_EOM, "i" },
 	};
 	struct link *l;
@@ -90,7 +94,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
 /* The client's address as text; empty for a local submission without one. */
 static struct slice client_address(SMFICTX *ctx, const _SOCK_ADDR *addr, char buf[64])
 {
-	const char *macro = smfi_getsymval(ctx, (char *)(uintptr_t)"{client_addr}");
+	const char *macro = smfi_getsymval(ctx, (char *)(uintptr_t) "{client_addr}");
 	const struct sockaddr_in *in4 = (const void *)addr;
 	const struct sockaddr_in6 *in6 = (const void *)addr;
 
@@ -135,7 +139,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 
 	(void)argv;
 	session_rcpt(l->session,
-		     slice_str(smfi_getsymval(ctx, (char *)(uintptr_t)"{rcpt_mailer}")));
+		     slice_str(smfi_getsymval(ctx, (char *)(uintptr_t) "{rcpt_mailer}")));
 	return go_on(l, SMFIP_NR_RCPT);
 }
 
@@ -211,7 +215,7 @@ static enum err apply(SMFICTX *ctx, const struct edits *edits)
 static sfsistat on_eom(SMFICTX *ctx)
 {
 	struct link *l = link_of(ctx);
-	const char *queue_id = smfi_getsymval(ctx, (char *)(uintptr_t)"i");
+	const char *queue_id = smfi_getsymval(ctx, (char *)(uintptr_t) "i");
 	struct edits edits = { 0 };
 	enum err e;
 
@@ -269,9 +273,9 @@ static const char *unix_path(const char *listen)
 {
 	struct slice s = slice_str(listen);
 
-	return slice_starts(s, S("unix:")) || slice_starts(s, S("local:")) ?
-		       listen + slice_find(s, ':') + 1 :
-		       NULL;
+	return slice_starts(s, S("unix:")) || slice_starts(s, S("local:"))
+		       ? listen + slice_find(s, ':') + 1
+		       : NULL;
 }
 
 static mode_t mode_of(const char *octal)

@@ -20,7 +20,7 @@ struct dkim_check {
 	DKIM *dkim;
 	struct arena *arena;
 	struct buf field; /* scratch */
-	size_t seen;	  /* signature fields in the message */
+	size_t seen;      /* signature fields in the message */
 	struct dkim_outcome out;
 	size_t fed[VERDICT_DKIM_MAX]; /* index in `out` of the library's n-th signature */
 	size_t fed_n;
@@ -102,9 +102,9 @@ static DKIM_CBSTAT no_key(struct dkim_check *c, enum err e)
 static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, u_char *buf, size_t buflen)
 {
 	struct dkim_check *c = check_of(dkim);
-	const char *name = arena_printf(c->arena, "%s._domainkey.%s",
-					(const char *)dkim_sig_getselector(sig),
-					(const char *)dkim_sig_getdomain(sig));
+	const char *name =
+		arena_printf(c->arena, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
+			     (const char *)dkim_sig_getdomain(sig));
 	int64_t soon = clock_mono_ms() + KEY_QUERY_MS;
 	int64_t deadline = soon < c->deadline_ms ? soon : c->deadline_ms;
 	struct dns_answer answer;
@@ -199,8 +199,8 @@ enum err dkim_check_init(const struct settings *s, struct dns *dns, struct fail 
 
 	dkim_state.lib = dkim_init(NULL, NULL);
 	if (!dkim_state.lib ||
-	    dkim_options(dkim_state.lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags,
-			 sizeof(flags)) != DKIM_STAT_OK ||
+	    dkim_options(dkim_state.lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags)) !=
+		    DKIM_STAT_OK ||
 	    dkim_options(dkim_state.lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits,
 			 sizeof(bits)) != DKIM_STAT_OK ||
 	    dkim_set_key_lookup(dkim_state.lib, look_up_key) != DKIM_STAT_OK ||

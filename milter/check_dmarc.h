@@ -12,7 +12,8 @@
 #include "milter/orgdomain.h"
 
 struct dmarc_policy {
-	/* AUTH_PASS: there is a policy. AUTH_NONE: none applies. Else AUTH_TEMPERROR, AUTH_PERMERROR. */
+	/* AUTH_PASS: there is a policy. AUTH_NONE: none applies. Else AUTH_TEMPERROR,
+	 * AUTH_PERMERROR. */
 	enum auth_result found;
 	struct slice policy; /* none, quarantine or reject; for this domain */
 	bool strict_dkim, strict_spf;

@@ -14,7 +14,7 @@
 struct evidence {
 	/* The author: addr_author() and addr_domain() of its domain. */
 	bool author_valid;
-	struct slice author;	    /* local@domain as text, for display when not valid */
+	struct slice author;        /* local@domain as text, for display when not valid */
 	struct slice author_domain; /* A-labels; empty when not valid */
 	struct spf_outcome spf;
 	struct dkim_outcome dkim;

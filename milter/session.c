@@ -31,7 +31,7 @@ struct session {
 	struct dkim_check *dkim;
 	struct verdict_hash *hash;
 	bool concerned; /* a recipient is of the e2a transport */
-	bool open;	/* fields have come */
+	bool open;      /* fields have come */
 };
 
 static char *dup_cut(struct arena *a, struct slice s, size_t max)
@@ -157,8 +157,8 @@ static enum err gather(struct session *s, struct evidence *ret)
 	const struct spf_identity id = { s->client_ip, s->helo, s->mail_from };
 	int64_t now = clock_mono_ms();
 	int64_t deadline = now + set->milter_budget_ms;
-	int64_t spf_deadline = now + min_ms(set->spf_timeout_ms,
-					    set->milter_budget_ms * SPF_SHARE_PERCENT / 100);
+	int64_t spf_deadline =
+		now + min_ms(set->spf_timeout_ms, set->milter_budget_ms * SPF_SHARE_PERCENT / 100);
 
 	find_author(s, ret);
 	check_spf(s->m->pool, s->m->dns, &id, spf_deadline, &s->mail_arena, &ret->spf);
@@ -223,8 +223,8 @@ enum err session_finish(struct session *s, struct slice queue_id, struct edits *
 	if (e)
 		return e;
 	*ret = (struct edits){ 0 };
-	ret->remove_n = headers_removals(&s->headers, slice_str(s->m->settings.mail_host),
-					 &ret->remove);
+	ret->remove_n =
+		headers_removals(&s->headers, slice_str(s->m->settings.mail_host), &ret->remove);
 	if (s->headers.h.limited) {
 		log_warn("mail_not_judged", LF_SLICE("queue_id", queue_id),
 			 LF_STR("reason", "header_too_big"), LF_INT("removed", ret->remove_n));

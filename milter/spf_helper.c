@@ -35,9 +35,9 @@ static const struct {
 };
 
 static const enum auth_result results[] = {
-	[SPF_RESULT_INVALID] = AUTH_PERMERROR,	 [SPF_RESULT_NEUTRAL] = AUTH_NEUTRAL,
-	[SPF_RESULT_PASS] = AUTH_PASS,		 [SPF_RESULT_FAIL] = AUTH_FAIL,
-	[SPF_RESULT_SOFTFAIL] = AUTH_SOFTFAIL,	 [SPF_RESULT_NONE] = AUTH_NONE,
+	[SPF_RESULT_INVALID] = AUTH_PERMERROR,   [SPF_RESULT_NEUTRAL] = AUTH_NEUTRAL,
+	[SPF_RESULT_PASS] = AUTH_PASS,           [SPF_RESULT_FAIL] = AUTH_FAIL,
+	[SPF_RESULT_SOFTFAIL] = AUTH_SOFTFAIL,   [SPF_RESULT_NONE] = AUTH_NONE,
 	[SPF_RESULT_TEMPERROR] = AUTH_TEMPERROR, [SPF_RESULT_PERMERROR] = AUTH_PERMERROR,
 };
 
@@ -65,8 +65,8 @@ static SPF_dns_rr_t *look_up(SPF_dns_server_t *server, const char *name, ns_type
 
 	(void)cache;
 	m.field[0] = slice_str(name);
-	if (spf_send(SPF_HELPER_FD, &m) != OK ||
-	    spf_receive(SPF_HELPER_FD, -1, packet, &m) != OK || m.kind != SPF_ANSWER)
+	if (spf_send(SPF_HELPER_FD, &m) != OK || spf_receive(SPF_HELPER_FD, -1, packet, &m) != OK ||
+	    m.kind != SPF_ANSWER)
 		_exit(0);
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
 		if (m.code == answers[i].answer)

@@ -21,7 +21,7 @@ struct spf_client {
 /* What macros stand for. Texts hold no control, space, '%', '/' or 8-bit byte. */
 struct spf_context {
 	struct spf_client client;
-	struct slice local;	    /* of the sender */
+	struct slice local;         /* of the sender */
 	struct slice sender_domain; /* of the sender */
 	struct slice helo;
 	struct slice domain; /* whose record it is */

@@ -16,7 +16,8 @@
 struct spf_pool;
 struct spf_helper;
 
-/* `program` is what to execute with SPF_HELPER_ARG. ERR_INTERNAL when the first helper cannot start. */
+/* `program` is what to execute with SPF_HELPER_ARG. ERR_INTERNAL when the first helper cannot
+ * start. */
 enum err spf_pool_new(const char *program, size_t helpers, struct spf_pool **ret,
 		      struct fail *fail) MUST_CHECK;
 /* Ends the helpers. None may be lent. */

@@ -19,14 +19,17 @@
 #endif
 
 static const int allowed[] = {
-	SCMP_SYS(read),		 SCMP_SYS(write),	 SCMP_SYS(poll),
-	SCMP_SYS(ppoll),	 SCMP_SYS(recvfrom),	 SCMP_SYS(sendto),
-	SCMP_SYS(close),	 SCMP_SYS(brk),		 SCMP_SYS(munmap),
-	SCMP_SYS(mremap),	 SCMP_SYS(madvise),	 SCMP_SYS(futex),
-	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(getrandom),	 SCMP_SYS(fstat),	 SCMP_SYS(newfstatat),
-	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(exit),	 SCMP_SYS(exit_group),
-	SCMP_SYS(restart_syscall),
+	SCMP_SYS(read),          SCMP_SYS(write),
+	SCMP_SYS(poll),          SCMP_SYS(ppoll),
+	SCMP_SYS(recvfrom),      SCMP_SYS(sendto),
+	SCMP_SYS(close),         SCMP_SYS(brk),
+	SCMP_SYS(munmap),        SCMP_SYS(mremap),
+	SCMP_SYS(madvise),       SCMP_SYS(futex),
+	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),          SCMP_SYS(getrandom),
+	SCMP_SYS(fstat),         SCMP_SYS(newfstatat),
+	SCMP_SYS(rt_sigreturn),  SCMP_SYS(exit),
+	SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall),
 };
 
 /* Memory may be mapped and protected, but never executed. */

@@ -170,10 +170,10 @@ static const struct mechanism {
 	bool cidr;
 	enum err (*vet)(struct vet *v, const struct term *t, const char *name);
 } mechanisms[] = {
-	{ "all", ARG_NONE, false, vet_all },	     { "include", ARG_REQUIRED, false, vet_dns },
-	{ "a", ARG_OPTIONAL, true, vet_dns },	     { "mx", ARG_OPTIONAL, true, vet_dns },
-	{ "ptr", ARG_OPTIONAL, false, vet_dns },     { "ip4", ARG_REQUIRED, true, vet_ip4 },
-	{ "ip6", ARG_REQUIRED, true, vet_ip6 },	     { "exists", ARG_REQUIRED, false, vet_dns },
+	{ "all", ARG_NONE, false, vet_all },     { "include", ARG_REQUIRED, false, vet_dns },
+	{ "a", ARG_OPTIONAL, true, vet_dns },    { "mx", ARG_OPTIONAL, true, vet_dns },
+	{ "ptr", ARG_OPTIONAL, false, vet_dns }, { "ip4", ARG_REQUIRED, true, vet_ip4 },
+	{ "ip6", ARG_REQUIRED, true, vet_ip6 },  { "exists", ARG_REQUIRED, false, vet_dns },
 };
 
 static const struct mechanism *find_mechanism(struct slice name)

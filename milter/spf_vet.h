@@ -15,7 +15,12 @@
 
 #include "milter/spf_macro.h"
 
-enum { SPF_RECORD_MAX = 4096, SPF_VETTED_MAX = 8192, SPF_TERMS_MAX = 400, SPF_DOMAIN_SPEC_MAX = 255 };
+enum {
+	SPF_RECORD_MAX = 4096,
+	SPF_VETTED_MAX = 8192,
+	SPF_TERMS_MAX = 400,
+	SPF_DOMAIN_SPEC_MAX = 255
+};
 
 /* True for a TXT record that is meant as SPF: "v=spf1" and then a space or the end. */
 bool spf_is_record(struct slice txt);

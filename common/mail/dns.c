@@ -56,8 +56,8 @@ static enum err set_option(struct ub_ctx *ub, const char *name, const char *text
 {
 	int e = ub_ctx_set_option(ub, name, text);
 
-	return e ? fail_set(fail, ERR_CONFIG, "libunbound: %s %s: %s", name, text, ub_strerror(e)) :
-		   OK;
+	return e ? fail_set(fail, ERR_CONFIG, "libunbound: %s %s: %s", name, text, ub_strerror(e))
+		 : OK;
 }
 
 static enum err add_servers(struct ub_ctx *ub, const char *servers, struct arena *a,
@@ -335,7 +335,8 @@ enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t
 	if (clock_mono_ms() >= deadline_ms)
 		return ERR_TIMEOUT;
 	q = query_new();
-	if (ub_resolve_async(d->ub, arena_dup(a, name), (int)type, CLASS_IN, q, on_answer, &id) != 0) {
+	if (ub_resolve_async(d->ub, arena_dup(a, name), (int)type, CLASS_IN, q, on_answer, &id) !=
+	    0) {
 		query_free(q);
 		return ERR_DNS;
 	}

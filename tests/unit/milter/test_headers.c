@@ -135,7 +135,7 @@ static void odd_fields_make_the_author_doubtful(void **state)
 		bool odd;
 	} rows[] = {
 		{ "X", " y\n z", false }, { "X", " y\r\n z", false }, { "X", " y\rz", true },
-		{ "X", " y\r", true },	  { "X ", " y", true },	      { "X\xe9", " y", true },
+		{ "X", " y\r", true },    { "X ", " y", true },       { "X\xe9", " y", true },
 	};
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct headers h;
@@ -166,11 +166,10 @@ static void results_are_written_by_grammar(void **state)
 
 	(void)state;
 	authres_write(&v, HOST, &b);
-	assert_string_equal(buf_cstr(&b),
-			    " mx.example;\n\tspf=pass smtp.mailfrom=good.example;"
-			    "\n\tdkim=pass header.d=good.example header.s=s1;"
-			    "\n\tdkim=permerror reason=syntax;"
-			    "\n\tdmarc=pass (p=reject) header.from=good.example");
+	assert_string_equal(buf_cstr(&b), " mx.example;\n\tspf=pass smtp.mailfrom=good.example;"
+					  "\n\tdkim=pass header.d=good.example header.s=s1;"
+					  "\n\tdkim=permerror reason=syntax;"
+					  "\n\tdmarc=pass (p=reject) header.from=good.example");
 	buf_reset(&b);
 	v = (struct verdict){ .spf = AUTH_NONE, .spf_domain = S("helo.example") };
 	authres_write(&v, HOST, &b);

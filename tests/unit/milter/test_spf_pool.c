@@ -50,17 +50,19 @@ static void ask(struct spf_helper *h, const char *record, struct spf_msg *ret)
 	m.field[SPF_F_DOMAIN] = S("example.com");
 	m.field[SPF_F_RECORD] = slice_str(record);
 	assert_int_equal(spf_send(spf_helper_fd(h), &m), OK);
-	assert_int_equal(
-		spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, ret), OK);
+	assert_int_equal(spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, ret),
+			 OK);
 }
 
 static void answer(struct spf_helper *h, uint8_t code, struct slice record, struct spf_msg *ret)
 {
-	struct spf_msg m = { .kind = SPF_ANSWER, .code = code, .n = record.n > 0, .field = { record } };
+	struct spf_msg m = {
+		.kind = SPF_ANSWER, .code = code, .n = record.n > 0, .field = { record }
+	};
 
 	assert_int_equal(spf_send(spf_helper_fd(h), &m), OK);
-	assert_int_equal(
-		spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, ret), OK);
+	assert_int_equal(spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, ret),
+			 OK);
 }
 
 static void a_helper_evaluates_records_without_questions(void **state)
@@ -69,9 +71,9 @@ static void a_helper_evaluates_records_without_questions(void **state)
 		const char *record;
 		enum auth_result want;
 	} rows[] = {
-		{ "v=spf1 +all", AUTH_PASS },	      { "v=spf1 -all", AUTH_FAIL },
-		{ "v=spf1 ~all", AUTH_SOFTFAIL },     { "v=spf1 ?all", AUTH_NEUTRAL },
-		{ "v=spf1", AUTH_NEUTRAL },	      { "v=spf1 nonsense", AUTH_PERMERROR },
+		{ "v=spf1 +all", AUTH_PASS },     { "v=spf1 -all", AUTH_FAIL },
+		{ "v=spf1 ~all", AUTH_SOFTFAIL }, { "v=spf1 ?all", AUTH_NEUTRAL },
+		{ "v=spf1", AUTH_NEUTRAL },       { "v=spf1 nonsense", AUTH_PERMERROR },
 		{ "no record", AUTH_PERMERROR },
 	};
 	struct spf_pool *p = pool_of(1);
@@ -141,8 +143,8 @@ static void a_helper_that_was_killed_is_replaced(void **state)
 	ask(h, "v=spf1 +a -all", &m);
 	assert_int_equal(m.kind, SPF_QUERY);
 	kill(child_of_this_process(), SIGKILL);
-	assert_int_equal(
-		spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, &m), ERR_IO);
+	assert_int_equal(spf_receive(spf_helper_fd(h), clock_mono_ms() + PATIENCE_MS, packet, &m),
+			 ERR_IO);
 	spf_pool_give(p, h, false);
 	h = take(p);
 	ask(h, "v=spf1 -all", &m);
@@ -166,8 +168,13 @@ static void a_busy_pool_lets_nobody_wait_past_the_deadline(void **state)
 static void nonsense_from_a_helper_is_refused(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT(""), SLICE_INIT("Q"), SLICE_INIT("Q\1\1"), SLICE_INIT("Q\1\1\0"),
-		SLICE_INIT("Q\1\1\0\5abc"), SLICE_INIT("Q\1\1\0\1ab"), SLICE_INIT("Q\1\377"),
+		SLICE_INIT(""),
+		SLICE_INIT("Q"),
+		SLICE_INIT("Q\1\1"),
+		SLICE_INIT("Q\1\1\0"),
+		SLICE_INIT("Q\1\1\0\5abc"),
+		SLICE_INIT("Q\1\1\0\1ab"),
+		SLICE_INIT("Q\1\377"),
 		SLICE_INIT("Q\1\0x"),
 	};
 	struct spf_msg m;
