@@ -43,12 +43,14 @@ struct words {
 	size_t at;
 	struct buf *out;
 	bool gap;
+	bool join; /* white space may surround a dot (obs-domain) */
 };
 
 static void add_char(struct words *w, char c)
 {
-	/* White space may surround a dot (obs-domain). */
-	if (w->gap && w->out->len && c != '.' && w->out->p[w->out->len - 1] != '.')
+	bool at_dot = w->out->len && (c == '.' || w->out->p[w->out->len - 1] == '.');
+
+	if (w->gap && w->out->len && !(w->join && at_dot))
 		buf_add_char(w->out, ' ');
 	w->gap = false;
 	buf_add_char(w->out, c);
@@ -116,10 +118,10 @@ static bool same_host(struct slice a, struct slice b)
 	       slice_eq(x, y);
 }
 
-bool header_has_authserv_id(struct slice value, struct slice authserv_id)
+static bool names_id(struct slice value, struct slice authserv_id, bool join)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(HEADER_BYTES_MAX);
-	struct words w = { .in = value, .out = &text };
+	struct words w = { .in = value, .out = &text, .join = join };
 	size_t n = 0;
 
 	read_words(&w);
@@ -128,4 +130,10 @@ bool header_has_authserv_id(struct slice value, struct slice authserv_id)
 	while (n < text.len && !strchr(" /=", text.p[n]))
 		n++;
 	return same_host(slice_sub(buf_slice(&text), 0, n), authserv_id);
+}
+
+/* What follows "host. " is the rest of an obsolete domain to one reader, a version to another. */
+bool header_has_authserv_id(struct slice value, struct slice authserv_id)
+{
+	return names_id(value, authserv_id, true) || names_id(value, authserv_id, false);
 }
