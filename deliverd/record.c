@@ -13,7 +13,7 @@
 enum {
 	GATHER_MS = 10,
 	RETRY_MS = 1000,
-	RELEASE_DELAY_MS = 2000, /* for other endpoints to have their turn */
+	RELEASE_DELAY_MS = 1000, /* for other endpoints to have their turn */
 	DB_WAIT_MS = 1000,
 };
 

@@ -21,7 +21,8 @@ enum {
 	WAIT_MS = 30000,  /* that a leased job may stand in line */
 	POLL_MS = 1000,
 	CLAIM_MAX = 50,
-	LINE_FACTOR = 2, /* jobs in line, per call that may be under way */
+	HELD_FACTOR = 2,          /* jobs in memory, per call that may be under way */
+	LINE_MAX = 2 * CLAIM_MAX, /* jobs in line for one endpoint */
 	BLOCKED_MAX = 100,
 	DB_WAIT_MS = 1000,
 	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
@@ -36,8 +37,11 @@ struct webhook {
 	size_t schedule_n;
 	struct endpoints endpoints;
 	size_t held, active;
-	/* agents whose endpoint has a full line; until the next poll */
-	char *blocked[BLOCKED_MAX];
+	/* agents that are not claimed for while the line of their endpoint is full */
+	struct {
+		char *agent;
+		const struct endpoint *endpoint;
+	} blocked[BLOCKED_MAX];
 	size_t blocked_n;
 	struct loop_timer *poll;
 	bool claiming, wake;
@@ -51,7 +55,7 @@ static int64_t attempt_ms(const struct webhook *w)
 
 static size_t held_max(const struct webhook *w)
 {
-	return (size_t)w->config.settings->webhook_concurrency * LINE_FACTOR;
+	return (size_t)w->config.settings->webhook_concurrency * HELD_FACTOR;
 }
 
 static int64_t new_lease(const struct webhook *w, struct webhook_lease *ret)
@@ -105,6 +109,30 @@ static void log_failure(const struct webhook_job *j, const struct http_answer *a
 		 LF_INT("status", answer->status));
 }
 
+static void block(struct webhook *w, const struct endpoint *e, struct slice agent_email)
+{
+	for (size_t i = 0; i < w->blocked_n; i++)
+		if (slice_eq(slice_str(w->blocked[i].agent), agent_email))
+			return;
+	if (w->blocked_n == BLOCKED_MAX)
+		return;
+	w->blocked[w->blocked_n].agent = mem_dup(agent_email.p, agent_email.n);
+	w->blocked[w->blocked_n++].endpoint = e;
+}
+
+/* After a job has left the line of e, or the last one has gone. */
+static void leave(struct webhook *w, struct endpoint *e)
+{
+	for (size_t i = w->blocked_n; i-- > 0 && e->waiting <= LINE_MAX / 2;) {
+		if (w->blocked[i].endpoint != e)
+			continue;
+		free(w->blocked[i].agent);
+		w->blocked[i] = w->blocked[--w->blocked_n];
+		w->wake = true;
+	}
+	endpoint_leave(&w->endpoints, e);
+}
+
 static void start_waiting(struct webhook *w);
 
 static void attempt_end(struct webhook_job *j, enum record_kind kind,
@@ -117,7 +145,7 @@ static void attempt_end(struct webhook_job *j, enum record_kind kind,
 	e->active--;
 	w->active--;
 	drop(w, j);
-	endpoint_leave(&w->endpoints, e);
+	leave(w, e);
 	start_waiting(w);
 }
 
@@ -204,29 +232,16 @@ static void start_waiting(struct webhook *w)
 			start(w, e, j);
 		} else {
 			release(w, j);
-			endpoint_leave(&w->endpoints, e);
+			leave(w, e);
 		}
 	}
 	if (w->wake)
 		webhook_wake(w);
 }
 
-static void block(struct webhook *w, struct slice agent_email)
-{
-	if (w->blocked_n < BLOCKED_MAX)
-		w->blocked[w->blocked_n++] = mem_dup(agent_email.p, agent_email.n);
-}
-
-static void unblock_all(struct webhook *w)
-{
-	while (w->blocked_n)
-		free(w->blocked[--w->blocked_n]);
-}
-
 /* Puts a leased job into its line, or gives it back when that is full. */
 static void add(struct webhook *w, struct webhook_job *j)
 {
-	size_t line = (size_t)w->config.settings->webhook_per_endpoint * LINE_FACTOR;
 	struct endpoint *e;
 
 	w->held++;
@@ -243,8 +258,8 @@ static void add(struct webhook *w, struct webhook_job *j)
 		return;
 	}
 	e = endpoint_find(&w->endpoints, slice_str(j->url));
-	if (e->waiting >= line) {
-		block(w, j->agent_email);
+	if (e->waiting >= LINE_MAX) {
+		block(w, e, j->agent_email);
 		release(w, j);
 		return;
 	}
@@ -353,7 +368,7 @@ void webhook_wake(struct webhook *w)
 	c->args.limit = jobs;
 	c->args.max_bytes = bytes;
 	for (size_t i = 0; i < w->blocked_n; i++)
-		c->skip[i] = arena_slice(&c->arena, slice_str(w->blocked[i]));
+		c->skip[i] = arena_slice(&c->arena, slice_str(w->blocked[i].agent));
 	c->args.skip = c->skip;
 	c->args.skip_n = w->blocked_n;
 	loop_submit(w->config.loop, &c->task);
@@ -363,7 +378,6 @@ static void poll(void *arg)
 {
 	struct webhook *w = arg;
 
-	unblock_all(w);
 	webhook_wake(w);
 	loop_timer_start(w->poll, POLL_MS);
 }
@@ -414,7 +428,7 @@ void webhook_drain(struct webhook *w)
 	loop_timer_stop(w->poll);
 	while ((e = endpoint_ready(&w->endpoints, SIZE_MAX))) {
 		release(w, endpoint_next(e));
-		endpoint_leave(&w->endpoints, e);
+		leave(w, e);
 	}
 }
 
@@ -433,7 +447,8 @@ void webhook_free(struct webhook *w)
 	if (!w)
 		return;
 	assert(w->held == 0);
-	unblock_all(w);
+	while (w->blocked_n)
+		free(w->blocked[--w->blocked_n].agent);
 	record_free(w->record);
 	webhook_http_free(w->http);
 	loop_timer_free(w->poll);
