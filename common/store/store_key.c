@@ -27,7 +27,7 @@ const struct db_stmt store_key_stmts[] = {
 	[MAY_LISTEN] = { "key_may_listen",
 			 "SELECT 1 FROM api_keys k JOIN agents a ON a.user_id = k.user_id "
 			 "WHERE k.id = $1 AND a.address = $2 AND a.agent_mode = 'local' "
-			 "AND (k.scope = 'account' OR k.agent_email = a.email) AND " USABLE,
+			 "AND (k.scope = 'account' OR lower(k.agent_email) IN (lower(a.email), a.address)) AND " USABLE,
 			 false },
 	{ 0 },
 };
