@@ -33,7 +33,8 @@ def build() -> Path:
 
 @pytest.fixture(scope="session")
 def stack(build: Path) -> Iterator[Stack]:
-    with Stack(build, xclient=True, postgres={"fsync": "off"}) as s:
+    with Stack(build, xclient=True, postgres={"fsync": "off"},
+               settings={"webhook_schedule": "2s 2s 1m"}) as s:
         yield s
 
 
