@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Accounts: who may use the API and with which credentials.
 
 CREATE TABLE users (

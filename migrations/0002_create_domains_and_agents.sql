@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A row is one claim: several users may claim a domain, one may have proved it.
 -- The shared domain has no owner.
 CREATE TABLE domains (

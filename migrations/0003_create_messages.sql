@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The bytes of a mail, once per mail and not per recipient. Mostly
 -- incompressible or already encoded: stored out of line, uncompressed.
 CREATE TABLE raw_messages (

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- One row per message that still has to reach its webhook. Delivered: the row
 -- goes, the ledger keeps the fact. Given up: it stays as 'failed', to be seen
 -- and redelivered. A worker owns a row while lease_until lies ahead, and

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Who may do what. `e2a-admin migrate` applies this after the migrations, each
 -- time: the roles exist afterwards (passwords are the operator's affair), and
 -- they hold exactly the rights named here. A migration that adds a table adds
