@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import re
 import signal
 import socket
@@ -37,21 +38,47 @@ def wait_until(what: str, probe: Callable[[], Optional[T]], timeout: float = 15.
         time.sleep(interval)
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+class Port:
+    """A port of 127.0.0.1, TCP and UDP, that no other stack takes meanwhile.
 
+    Postfix listens with SO_REUSEPORT: two of them on one port both start, and
+    each gets every other connection. So a claim, an abstract unix socket that
+    goes with its process, keeps stacks apart; a trial bind finds everybody else.
+    Ports that were not asked for lie below those of outgoing connections."""
 
-def check_port(name: str, port: int, host: str = "127.0.0.1", udp: bool = False) -> None:
-    with socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as s:
-        if not udp:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    RANDOM = range(20000, 32000)
+    TRIES = 100
+
+    def __init__(self, name: str, number: int | None = None):
+        if number:
+            self.take(name, number)
+            return
+        for _ in range(self.TRIES):
+            try:
+                self.take(name, random.choice(self.RANDOM))
+                return
+            except StackError:
+                continue
+        raise StackError(f"{name}: no free port")
+
+    def take(self, name: str, number: int) -> None:
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            s.bind((host, port))
+            claim.bind(f"\0e2a-stack-port-{number}")
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(type=kind) as trial:
+                    if kind == socket.SOCK_STREAM:  # past connections do not matter
+                        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    trial.bind(("127.0.0.1", number))
         except OSError as e:
-            raise StackError(f"{name}: {host}:{port} cannot be used: {e.strerror}; choose "
+            claim.close()
+            raise StackError(f"{name}: 127.0.0.1:{number} cannot be used: {e.strerror}; choose "
                              f"another with {name}_PORT=...") from None
+        self.number = number
+        self.claim = claim
+
+    def release(self) -> None:
+        self.claim.close()
 
 
 def as_user(user: Optional[str], *argv: str, group: Optional[str] = None) -> list[str]:

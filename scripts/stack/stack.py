@@ -17,7 +17,7 @@ from typing import Iterator
 
 from . import daemons, mail
 from .dns import Dns
-from .part import Part, StackError, check_port, free_port, make_dir, run, wait_until, write_file
+from .part import Part, Port, StackError, make_dir, run, wait_until, write_file
 from .place import Place
 from .postfix import Postfix
 from .postgres import DATABASE, OWNER, Postgres
@@ -69,20 +69,37 @@ class Stack:
         self.build = Path(build).resolve()
         self.place = Place(directory)
         self.state = self.place.path
-        self.smtp_port = smtp_port or free_port()
-        self.http_port = http_port or free_port()
+        self.ports: list[Port] = []
+        try:
+            self.smtp_port = self.claim("SMTP", smtp_port)
+            self.http_port = self.claim("HTTP", http_port)
+            dns_port = self.claim("DNS", dns_port)
+            xclient_port = self.claim("XCLIENT", None) if xclient else None
+        except StackError:
+            self.release()
+            raise
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.conf = self.state / "e2a.conf"
         self.postgres = Postgres(self.state, postgres or {})
-        self.dns = Dns(self.state, dns_port or free_port())
+        self.dns = Dns(self.state, dns_port)
         self.settings = {**self.default_settings(), **(settings or {})}
-        self.postfix = Postfix(self.state, self.smtp_port, free_port() if xclient else None,
-                               relayhost, postfix or {}, self.fragment())
+        self.postfix = Postfix(self.state, self.smtp_port, xclient_port, relayhost,
+                               postfix or {}, self.fragment())
         self.milter = daemons.Milter(self.state, self.conf)
         self.deliverd = daemons.Deliverd(self.state, self.conf)
         self.apid = daemons.Apid(self.state, self.conf)
         self.parts: list[Part] = [self.dns, self.postgres, self.milter, self.deliverd, self.apid,
                                   self.postfix]
+
+    def claim(self, name: str, number: int | None) -> int:
+        self.ports.append(Port(name, number))
+        return self.ports[-1].number
+
+    def release(self) -> None:
+        """The directory (gone if it was a temporary one) and the ports."""
+        self.place.release()
+        for port in self.ports:
+            port.release()
 
     def default_settings(self) -> dict[str, str]:
         return {
@@ -144,10 +161,6 @@ class Stack:
             raise
 
     def prepare(self) -> None:
-        for name, port in (("SMTP", self.smtp_port), ("HTTP", self.http_port),
-                           ("DNS", self.dns.port)):
-            check_port(name, port)
-        check_port("DNS", self.dns.port, udp=True)
         self.make_dirs()
         self.copy_programs()
         for part in (self.dns, self.postgres):
@@ -233,7 +246,7 @@ class Stack:
                                         + part.log_since()[-1000:].strip())
                 except StackError as e:
                     problems.append(str(e))
-            self.place.release()
+            self.release()
         if problems:
             raise StackError("; ".join(problems))
 

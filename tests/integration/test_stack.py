@@ -16,15 +16,21 @@ from pathlib import Path
 import pytest
 
 from scripts.stack import StackError
-from scripts.stack.part import CLEAN_ENV, free_port, wait_until
+from scripts.stack.part import CLEAN_ENV, Port, wait_until
 from scripts.stack.place import Place, fits
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def free_port(name: str) -> int:
+    port = Port(name)
+    port.release()
+    return port.number
+
+
 def make_run(build: Path, directory: Path, **ports: int) -> subprocess.Popen:
     names = ("SMTP_PORT", "HTTP_PORT", "DNS_PORT")
-    env = {name: str(ports.get(name) or free_port()) for name in names}
+    env = {name: str(ports.get(name) or free_port(name)) for name in names}
     return subprocess.Popen(["/usr/bin/python3", "-B", "-m", "scripts.stack", "run", "--build",
                              str(build), "--directory", str(directory)],
                             cwd=ROOT, env={**CLEAN_ENV, **env}, text=True,
@@ -121,6 +127,15 @@ def test_a_busy_port_is_named(build, directory):
     assert run.returncode == 1
     assert f"SMTP: 127.0.0.1:{port} cannot be used" in text
     assert processes_of(directory.resolve()) == []
+
+
+def test_two_stacks_never_share_a_port():
+    """Postfix would let them."""
+    first = Port("SMTP")
+    with pytest.raises(StackError, match=f"SMTP: 127.0.0.1:{first.number} cannot be used"):
+        Port("SMTP", first.number)
+    first.release()
+    Port("SMTP", first.number).release()
 
 
 def test_a_path_too_long_for_a_socket_becomes_a_link():
