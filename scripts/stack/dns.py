@@ -39,6 +39,8 @@ zone:
   zonefile: "absent.zone"
 """
 
+PROBES = 20
+
 Key = tuple[str, str]
 
 
@@ -112,13 +114,17 @@ class Dns(Part):
     def wait_serial(self) -> None:
         question = dns.message.make_query(".", dns.rdatatype.SOA)
 
-        def probe() -> bool:
-            if self.process and self.process.poll() is not None:
-                raise StackError("the name server ended\n" + self.log_since()[-2000:])
+        def answers() -> bool:
             try:
                 answer = dns.query.udp(question, "127.0.0.1", port=self.port, timeout=0.5)
             except (dns.exception.DNSException, OSError):
                 return False
             return any(record.serial == self.serial for rrset in answer.answer for record in rrset)
+
+        def probe() -> bool:
+            if self.process and self.process.poll() is not None:
+                raise StackError("the name server ended\n" + self.log_since()[-2000:])
+            # the process that served the old zone answers beside the new one for a moment
+            return all(answers() for _ in range(PROBES))
 
         wait_until("the name server to serve its zone (an error in it?)", probe)
