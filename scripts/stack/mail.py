@@ -84,7 +84,9 @@ def send(port: int, sender: str, recipients: str | list[str], message: bytes,
         smtp.connect("127.0.0.1", port)
         smtp.ehlo()
         if xclient:
-            smtp.docmd("XCLIENT", " ".join(f"{k}={v}" for k, v in xclient.items()))
+            code, text = smtp.docmd("XCLIENT", " ".join(f"{k}={v}" for k, v in xclient.items()))
+            if code != 220:
+                return Outcome(code, text.decode())
             smtp.ehlo()
         code, text = smtp.mail(sender, list(options))
         if code != 250:

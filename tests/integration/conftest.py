@@ -25,6 +25,10 @@ from scripts.stack.stack import SHARED_DOMAIN, Account
 HONEST = "127.0.0.7"  # the address that sender.example may send from
 LOG_CHARACTERS = 6000
 
+# alias0@other.example ... alias9@other.example are aliases of the agent `reader`.
+ALIASES = "hash:$e2a_map_dir/aliases, inline:{%s}" % ", ".join(
+    f"{{alias{i}@other.example=reader+alias{i}@{SHARED_DOMAIN}}}" for i in range(10))
+
 
 @pytest.fixture(scope="session")
 def build() -> Path:
@@ -34,7 +38,8 @@ def build() -> Path:
 @pytest.fixture(scope="session")
 def stack(build: Path) -> Iterator[Stack]:
     with Stack(build, xclient=True, postgres={"fsync": "off"},
-               settings={"webhook_schedule": "2s 2s 1m"}) as s:
+               settings={"webhook_schedule": "2s 2s 1m"},
+               postfix={"inet_protocols": "all", "virtual_alias_maps": ALIASES}) as s:
         yield s
 
 
