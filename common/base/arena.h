@@ -17,7 +17,10 @@ struct arena {
 	size_t used; /* bytes handed out */
 };
 
-#define ARENA_INIT { 0 }
+#define ARENA_INIT                                                                                 \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void arena_init(struct arena *a);
 void arena_release(struct arena *a);

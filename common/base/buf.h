@@ -21,7 +21,10 @@ struct buf {
 	bool overflow; /* sticky: something did not fit */
 };
 
-#define BUF_INIT(max_bytes) { .max = (max_bytes) }
+#define BUF_INIT(max_bytes)                                                                        \
+	{                                                                                          \
+		.max = (max_bytes)                                                                 \
+	}
 
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_release(struct buf *b);

@@ -24,7 +24,8 @@ int64_t clock_mono_ms(void);
 void clock_rfc3339_us(int64_t t_us, char ret[CLOCK_TEXT_MAX]);
 /* 2026-01-15T10:30:00Z: whole seconds, cut. */
 void clock_rfc3339_s(int64_t t_us, char ret[CLOCK_TEXT_MAX]);
-/* Reads RFC 3339 (days that exist, a leap second as the next one) with 0..9 fractional digits (cut to 6) and Z or numeric offset. */
+/* Reads RFC 3339 (days that exist, a leap second as the next one) with 0..9 fractional digits (cut
+ * to 6) and Z or numeric offset. */
 enum err clock_parse_rfc3339(struct slice s, int64_t *ret_us) MUST_CHECK;
 
 #endif

@@ -15,9 +15,8 @@ struct unit {
 static const struct unit byte_units[] = {
 	{ "k", 1024 }, { "m", 1024 * 1024 }, { "g", 1024 * 1024 * 1024 }, { "", 1 }, { NULL, 0 }
 };
-static const struct unit time_units[] = { { "ms", 1 },	     { "s", 1000 },
-					  { "m", 60000 },    { "h", 3600000 },
-					  { "d", 86400000 }, { NULL, 0 } };
+static const struct unit time_units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+					  { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
 
 static void *field(const struct conf_row *row, const void *settings)
 {
@@ -62,10 +61,16 @@ enum err conf_time(struct slice text, int64_t *ret_ms)
 
 static enum err parse_number(const struct conf_row *row, struct slice v, int64_t *ret)
 {
-	enum err e = row->type == CONF_INT ? slice_to_i64(v, row->min, row->max, ret)
-					   : parse_units(v, row->type == CONF_BYTES ? byte_units : time_units, ret);
+	const struct unit *units = row->type == CONF_BYTES ? byte_units : time_units;
+	int64_t n;
 
-	return e ? e : *ret >= row->min && *ret <= row->max ? OK : ERR_INPUT;
+	if (row->type == CONF_INT ? slice_to_i64(v, row->min, row->max, &n)
+				  : parse_units(v, units, &n))
+		return ERR_INPUT;
+	if (n < row->min || n > row->max)
+		return ERR_INPUT;
+	*ret = n;
+	return OK;
 }
 
 /* What can stand behind `key = `: no control characters but the tab, no blanks around it. */
@@ -140,8 +145,9 @@ static void print_value(const struct conf_row *row, const void *settings, struct
 /* What the row accepts, for messages. */
 static void describe(const struct conf_row *row, struct buf *ret)
 {
-	static const char *const kinds[] = { "one line of text", "a whole number", "a size like 64k",
-					     "a time like 30s", "yes or no", "one of: " };
+	static const char *const kinds[] = { "one line of text", "a whole number",
+					     "a size like 64k",  "a time like 30s",
+					     "yes or no",        "one of: " };
 
 	buf_add_str(ret, kinds[row->type]);
 	if (row->type == CONF_WORD)
@@ -290,7 +296,8 @@ bool conf_is_default(const struct conf_row *row, const void *settings)
 	int64_t n = 0;
 
 	if (is_number(row->type))
-		return parse_number(row, slice_str(row->def), &n) == OK && n == *(const int64_t *)at;
+		return parse_number(row, slice_str(row->def), &n) == OK &&
+		       n == *(const int64_t *)at;
 	if (row->type == CONF_BOOL)
 		return *(const bool *)at == slice_eq(slice_str(row->def), S("yes"));
 	return slice_eq(slice_str(*(char *const *)at), slice_str(row->def));

@@ -14,7 +14,7 @@ void hex_encode(struct slice s, struct buf *ret);
 /* Exactly n bytes from 2n lower- or upper-case digits, else ERR_INPUT. */
 enum err hex_decode(struct slice s, void *ret, size_t n) MUST_CHECK;
 
-void base64_encode(struct slice s, struct buf *ret);	/* padded, no line breaks */
+void base64_encode(struct slice s, struct buf *ret);    /* padded, no line breaks */
 void base64url_encode(struct slice s, struct buf *ret); /* no padding */
 /*
  * Appended. Strict: right padding, no blanks, no trailing bits; else ERR_INPUT

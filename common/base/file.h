@@ -11,7 +11,8 @@
 
 #include <sys/types.h>
 
-/* Appends the content of a regular file. ERR_IO names path and cause; ERR_TOO_BIG at the ceiling. */
+/* Appends the content of a regular file. ERR_IO names path and cause; ERR_TOO_BIG at the ceiling.
+ */
 enum err file_read(const char *path, struct buf *ret, struct fail *fail) MUST_CHECK;
 /*
  * Writes <path>.<random>, syncs it, renames it to path and syncs the folder.

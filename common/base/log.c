@@ -80,8 +80,7 @@ static void put_field(struct line *l, const struct log_field *f)
 	put_str(l, f->key);
 	put(l, "=", 1);
 	if (f->type == LOG_F_INT)
-		put(l, number,
-		    (size_t)snprintf(number, sizeof(number), "%lld", (long long)f->i));
+		put(l, number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)f->i));
 	else if (is_plain(f->s))
 		put(l, f->s.p, f->s.n < VALUE_MAX_BYTES ? f->s.n : VALUE_MAX_BYTES);
 	else

@@ -19,7 +19,10 @@ struct slice {
 };
 
 /* The slice of a string literal, as an initialiser and as a value. */
-#define SLICE_INIT(lit) { (lit), sizeof(lit) - 1 }
+#define SLICE_INIT(lit)                                                                            \
+	{                                                                                          \
+		(lit), sizeof(lit) - 1                                                             \
+	}
 #define S(lit) ((struct slice)SLICE_INIT(lit))
 /* printf arguments for "%.*s"; only for text that is short by construction. */
 #define SLICE_ARGS(s) (int)(s).n, (s).p

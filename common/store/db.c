@@ -69,12 +69,26 @@ static void on_notice(void *arg, const PGresult *res)
 static enum err connect_now(struct db *db, struct fail *fail)
 {
 	/* A later keyword wins over an earlier one, so what the URL says stands. */
-	const char *keys[] = { "user", "dbname", "fallback_application_name", "connect_timeout",
-			       "tcp_user_timeout", "options", "client_encoding", NULL };
-	const char *values[] = { db->default_user, db->url, db->program, "5", "10000",
+	const char *keys[] = { "user",
+			       "dbname",
+			       "fallback_application_name",
+			       "connect_timeout",
+			       "tcp_user_timeout",
+			       "options",
+			       "client_encoding",
+			       NULL };
+	const char *values[] = { db->default_user,
+				 db->url,
+				 db->program,
+				 "5",
+				 "10000",
 				 "-c search_path=e2a -c statement_timeout=30s "
-				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC",
-				 "UTF8", NULL };
+				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC "
+				 /* Statements are few and each is written for one plan; planning
+				  * ingest anew took as long as running it. */
+				 "-c plan_cache_mode=force_generic_plan -c jit=off",
+				 "UTF8",
+				 NULL };
 	bool skip_user = !db->default_user || names_user(db->url);
 
 	PQfinish(db->conn);
@@ -143,11 +157,11 @@ static const struct {
 	enum err code;
 } sqlstates[] = {
 	{ "23502", ERR_INTERNAL }, /* not_null_violation */
-	{ "23", ERR_CONFLICT },	   /* integrity constraints */
-	{ "22", ERR_INPUT },	   /* data exceptions */
+	{ "23", ERR_CONFLICT },    /* integrity constraints */
+	{ "22", ERR_INPUT },       /* data exceptions */
 	{ "25006", ERR_STORAGE },  /* read-only transaction */
 	{ "42501", ERR_CONFIG },   /* insufficient privilege */
-	{ "08", ERR_STORAGE },	   { "40", ERR_STORAGE }, { "53", ERR_STORAGE },
+	{ "08", ERR_STORAGE },     { "40", ERR_STORAGE }, { "53", ERR_STORAGE },
 	{ "55P03", ERR_STORAGE },  { "57", ERR_STORAGE }, { "58", ERR_STORAGE },
 	{ "XX", ERR_STORAGE },
 };

@@ -24,10 +24,10 @@ static inline void assert_slice_row(struct slice got, struct slice want, size_t 
 #define assert_slice(got, want) assert_slice_row((got), (want), 0)
 
 /* Like assert_true, saying which row of a table failed. */
-#define assert_row(row, condition)                                       \
-	do {                                                             \
-		if (!(condition))                                        \
-			fail_msg("row %zu: %s", (size_t)(row), #condition); \
+#define assert_row(row, condition)                                                                 \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fail_msg("row %zu: %s", (size_t)(row), #condition);                        \
 	} while (0)
 
 #endif

@@ -10,18 +10,40 @@ struct sample {
 };
 
 static const struct conf_row table[] = {
-	{ .key = "text", .env = "E2A_TEST_TEXT", .offset = offsetof(struct sample, text),
-	  .type = CONF_TEXT, .def = "x" },
-	{ .key = "word", .offset = offsetof(struct sample, word), .type = CONF_WORD,
-	  .words = "red green", .def = "red" },
-	{ .key = "secret", .offset = offsetof(struct sample, secret), .type = CONF_TEXT,
-	  .flags = CONF_SECRET, .def = "" },
-	{ .key = "count", .env = "E2A_TEST_COUNT", .offset = offsetof(struct sample, count),
-	  .type = CONF_INT, .min = -5, .max = 100, .def = "7" },
-	{ .key = "size", .offset = offsetof(struct sample, size), .type = CONF_BYTES, .min = 0,
-	  .max = INT64_MAX, .def = "64k" },
-	{ .key = "wait", .offset = offsetof(struct sample, wait), .type = CONF_TIME, .min = 0,
-	  .max = INT64_MAX, .def = "30s" },
+	{ .key = "text",
+	  .env = "E2A_TEST_TEXT",
+	  .offset = offsetof(struct sample, text),
+	  .type = CONF_TEXT,
+	  .def = "x" },
+	{ .key = "word",
+	  .offset = offsetof(struct sample, word),
+	  .type = CONF_WORD,
+	  .words = "red green",
+	  .def = "red" },
+	{ .key = "secret",
+	  .offset = offsetof(struct sample, secret),
+	  .type = CONF_TEXT,
+	  .flags = CONF_SECRET,
+	  .def = "" },
+	{ .key = "count",
+	  .env = "E2A_TEST_COUNT",
+	  .offset = offsetof(struct sample, count),
+	  .type = CONF_INT,
+	  .min = -5,
+	  .max = 100,
+	  .def = "7" },
+	{ .key = "size",
+	  .offset = offsetof(struct sample, size),
+	  .type = CONF_BYTES,
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .def = "64k" },
+	{ .key = "wait",
+	  .offset = offsetof(struct sample, wait),
+	  .type = CONF_TIME,
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .def = "30s" },
 	{ .key = "on", .offset = offsetof(struct sample, on), .type = CONF_BOOL, .def = "no" },
 	{ .key = NULL },
 };
@@ -54,10 +76,12 @@ static void bad_lines_name_file_line_and_reason(void **state)
 		{ SLICE_INIT("word = blue"), "file:1: word must be one of: red green" },
 		{ SLICE_INIT("word = red green"), "file:1: word must be one of: red green" },
 		{ SLICE_INIT("count = "), "file:1: count must be a whole number from -5 to 100" },
-		{ SLICE_INIT("count = 101"), "file:1: count must be a whole number from -5 to 100" },
+		{ SLICE_INIT("count = 101"),
+		  "file:1: count must be a whole number from -5 to 100" },
 		{ SLICE_INIT("count = -6"), "file:1: count must be a whole number from -5 to 100" },
 		{ SLICE_INIT("count = 1k"), "file:1: count must be a whole number from -5 to 100" },
-		{ SLICE_INIT("count = 1.5"), "file:1: count must be a whole number from -5 to 100" },
+		{ SLICE_INIT("count = 1.5"),
+		  "file:1: count must be a whole number from -5 to 100" },
 		{ SLICE_INIT("on = 1"), "file:1: on must be yes or no" },
 		{ SLICE_INIT("on = YES"), "file:1: on must be yes or no" },
 	};
@@ -250,8 +274,8 @@ static void numbers_are_printed_in_their_largest_unit(void **state)
 		conf_print(&table[rows[i].row], &s, &out);
 		assert_slice_row(buf_slice(&out), slice_str(rows[i].want), i);
 		assert_row(i, read_text(buf_slice(&out), &back, NULL) == OK);
-		assert_row(i, back.size == s.size && back.wait == s.wait &&
-				      back.count == s.count && back.on == s.on);
+		assert_row(i, back.size == s.size && back.wait == s.wait && back.count == s.count &&
+				      back.on == s.on);
 	}
 }
 

@@ -58,19 +58,29 @@ static void hmac_has_the_vectors_of_rfc_4231(void **state)
 		struct slice key, data;
 		const char *want;
 	} rows[] = {
-		{ 0x0b, 20, { NULL, 0 }, SLICE_INIT("Hi There"),
+		{ 0x0b,
+		  20,
+		  { NULL, 0 },
+		  SLICE_INIT("Hi There"),
 		  "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
 		{ 0, 0, SLICE_INIT("Jefe"), SLICE_INIT("what do ya want for nothing?"),
 		  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
-		{ 0xaa, 131, { NULL, 0 },
+		{ 0xaa,
+		  131,
+		  { NULL, 0 },
 		  SLICE_INIT("Test Using Larger Than Block-Size Key - Hash Key First"),
 		  "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
-		{ 0xaa, 131, { NULL, 0 },
+		{ 0xaa,
+		  131,
+		  { NULL, 0 },
 		  SLICE_INIT("This is a test using a larger than block-size key and a larger "
 			     "than block-size data. The key needs to be hashed before being used "
 			     "by the HMAC algorithm."),
 		  "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2" },
-		{ 0, 0, { NULL, 0 }, { NULL, 0 },
+		{ 0,
+		  0,
+		  { NULL, 0 },
+		  { NULL, 0 },
 		  "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad" },
 	};
 
@@ -121,7 +131,8 @@ static void sealed_text_opens_only_untouched(void **state)
 	assert_int_equal(sealed.p[0], 1);
 	for (size_t i = 0; i < sealed.len; i++) {
 		sealed.p[i] ^= 1;
-		assert_row(i, crypto_open(key, S("row 1"), buf_slice(&sealed), &plain) == ERR_CRYPTO);
+		assert_row(i,
+			   crypto_open(key, S("row 1"), buf_slice(&sealed), &plain) == ERR_CRYPTO);
 		sealed.p[i] ^= 1;
 	}
 	for (size_t n = 0; n < sealed.len; n++)

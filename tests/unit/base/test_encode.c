@@ -39,7 +39,8 @@ static void vectors_of_rfc_4648_go_both_ways(void **state)
 		assert_row(i, base64_decode(rows[i].base64, &b) == OK);
 		assert_row(i, base64url_decode(rows[i].base64url, &b) == OK);
 		assert_int_equal(b.len, 2 * rows[i].plain.n);
-		assert_slice_row(slice_sub(buf_slice(&b), rows[i].plain.n, b.len), rows[i].plain, i);
+		assert_slice_row(slice_sub(buf_slice(&b), rows[i].plain.n, b.len), rows[i].plain,
+				 i);
 		assert_row(i, hex_decode(slice_str(rows[i].hex), bytes, rows[i].plain.n) == OK);
 		assert_slice_row(slice_of(bytes, rows[i].plain.n), rows[i].plain, i);
 	}
@@ -48,12 +49,12 @@ static void vectors_of_rfc_4648_go_both_ways(void **state)
 static void second_spellings_of_base64_are_refused(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT("Z"),	SLICE_INIT("Zg"),      SLICE_INIT("Zg="),
-		SLICE_INIT("Zg==="),	SLICE_INIT("===="),    SLICE_INIT("="),
-		SLICE_INIT("Z==="),	SLICE_INIT("Zh=="), /* trailing bits */
-		SLICE_INIT("Zm9="),	/* trailing bits */
-		SLICE_INIT("Zg==Zg=="), SLICE_INIT("Zm9v\n"),  SLICE_INIT(" Zm9"),
-		SLICE_INIT("Zm\0v"),	SLICE_INIT("Zm\xe4v"), SLICE_INIT("-_-_"),
+		SLICE_INIT("Z"),        SLICE_INIT("Zg"),       SLICE_INIT("Zg="),
+		SLICE_INIT("Zg==="),    SLICE_INIT("===="),     SLICE_INIT("="),
+		SLICE_INIT("Z==="),     SLICE_INIT("Zh=="), /* trailing bits */
+		SLICE_INIT("Zm9="),                         /* trailing bits */
+		SLICE_INIT("Zg==Zg=="), SLICE_INIT("Zm9v\n"),   SLICE_INIT(" Zm9"),
+		SLICE_INIT("Zm\0v"),    SLICE_INIT("Zm\xe4v"),  SLICE_INIT("-_-_"),
 		SLICE_INIT("Zm9vZm9*"), SLICE_INIT("Zm9v===="),
 	};
 
@@ -70,7 +71,7 @@ static void second_spellings_of_base64_are_refused(void **state)
 static void second_spellings_of_base64url_are_refused(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT("Z"),    SLICE_INIT("Zg=="), SLICE_INIT("Zh"),  SLICE_INIT("Zm9"),
+		SLICE_INIT("Z"),    SLICE_INIT("Zg=="),  SLICE_INIT("Zh"),       SLICE_INIT("Zm9"),
 		SLICE_INIT("+/+/"), SLICE_INIT("Zm9v "), SLICE_INIT("\0\0\0\0"),
 	};
 
@@ -86,9 +87,17 @@ static void second_spellings_of_base64url_are_refused(void **state)
 static void malformed_hex_leaves_the_output_alone(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT(""),	    SLICE_INIT("0"),	  SLICE_INIT("001"), SLICE_INIT("00112"),
-		SLICE_INIT("0g00"), SLICE_INIT("00 0"),	  SLICE_INIT("0x00"), SLICE_INIT("00\0000"),
-		SLICE_INIT("001`"), SLICE_INIT("00@0"),	  SLICE_INIT("\xb0\xb0\xb0\xb0"),
+		SLICE_INIT(""),
+		SLICE_INIT("0"),
+		SLICE_INIT("001"),
+		SLICE_INIT("00112"),
+		SLICE_INIT("0g00"),
+		SLICE_INIT("00 0"),
+		SLICE_INIT("0x00"),
+		SLICE_INIT("00\0000"),
+		SLICE_INIT("001`"),
+		SLICE_INIT("00@0"),
+		SLICE_INIT("\xb0\xb0\xb0\xb0"),
 		SLICE_INIT("001122"),
 	};
 

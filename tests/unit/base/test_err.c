@@ -50,7 +50,7 @@ static void unknown_codes_are_internal(void **state)
 {
 	(void)state;
 	assert_ptr_equal(err_info((enum err)9999), err_info(ERR_INTERNAL));
-	assert_ptr_equal(err_info((enum err)-1), err_info(ERR_INTERNAL));
+	assert_ptr_equal(err_info((enum err) - 1), err_info(ERR_INTERNAL));
 }
 
 static void long_texts_are_cut_and_null_is_fine(void **state)

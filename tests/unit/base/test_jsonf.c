@@ -66,13 +66,20 @@ static void malformed_text_is_refused(void **state)
 static void wrong_types_are_refused(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT("{\"text\":1}"),	     SLICE_INIT("{\"text\":true}"),
-		SLICE_INIT("{\"text\":[\"a\"]}"),    SLICE_INIT("{\"text\":{}}"),
-		SLICE_INIT("{\"number\":\"1\"}"),    SLICE_INIT("{\"number\":1.0}"),
-		SLICE_INIT("{\"number\":1e2}"),	     SLICE_INIT("{\"flag\":1}"),
-		SLICE_INIT("{\"flag\":\"true\"}"),   SLICE_INIT("{\"list\":\"a\"}"),
-		SLICE_INIT("{\"list\":{}}"),	     SLICE_INIT("{\"list\":[1]}"),
-		SLICE_INIT("{\"list\":[\"a\",null]}"), SLICE_INIT("{\"list\":[[\"a\"]]}"),
+		SLICE_INIT("{\"text\":1}"),
+		SLICE_INIT("{\"text\":true}"),
+		SLICE_INIT("{\"text\":[\"a\"]}"),
+		SLICE_INIT("{\"text\":{}}"),
+		SLICE_INIT("{\"number\":\"1\"}"),
+		SLICE_INIT("{\"number\":1.0}"),
+		SLICE_INIT("{\"number\":1e2}"),
+		SLICE_INIT("{\"flag\":1}"),
+		SLICE_INIT("{\"flag\":\"true\"}"),
+		SLICE_INIT("{\"list\":\"a\"}"),
+		SLICE_INIT("{\"list\":{}}"),
+		SLICE_INIT("{\"list\":[1]}"),
+		SLICE_INIT("{\"list\":[\"a\",null]}"),
+		SLICE_INIT("{\"list\":[[\"a\"]]}"),
 	};
 
 	(void)state;
@@ -141,7 +148,8 @@ static void tolerated_forms_are_read(void **state)
 		{ SLICE_INIT("{\"text\":\"a\"}[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
 			     "[[[[[[[[[[[[[[[[[[[["),
 		  SLICE_INIT("a") },
-		{ SLICE_INIT(" \r\n\t{ \"x\" : {\"text\":1}, \"text\" : \"a\" }"), SLICE_INIT("a") },
+		{ SLICE_INIT(" \r\n\t{ \"x\" : {\"text\":1}, \"text\" : \"a\" }"),
+		  SLICE_INIT("a") },
 		{ SLICE_INIT("{\"text\":\"a\\u0000b\"}"), SLICE_INIT("a\0b") },
 		{ SLICE_INIT("{\"text\":\"\xff\"}"), SLICE_INIT("\xef\xbf\xbd") },
 		{ SLICE_INIT("{\"text\":\"\xed\xa0\x80\"}"),

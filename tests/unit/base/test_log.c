@@ -35,13 +35,16 @@ static void values_are_escaped(void **state)
 		struct slice value;
 		const char *want;
 	} rows[] = {
-		{ SLICE_INIT("a\nx error forged=1"), "x info event v=\"a\\x0ax error forged=1\"\n" },
+		{ SLICE_INIT("a\nx error forged=1"),
+		  "x info event v=\"a\\x0ax error forged=1\"\n" },
 		{ SLICE_INIT("a\r\0b"), "x info event v=\"a\\x0d\\x00b\"\n" },
 		{ SLICE_INIT("a\" b=\"c"), "x info event v=\"a\\\" b=\\\"c\"\n" },
 		{ SLICE_INIT("a\\"), "x info event v=\"a\\\\\"\n" },
 		{ SLICE_INIT("a=b"), "x info event v=\"a=b\"\n" },
 		{ SLICE_INIT("\x1b[31m"), "x info event v=\"\\x1b[31m\"\n" },
-		{ SLICE_INIT("\xc2\x9b""31m"), "x info event v=\"\\xc2\\x9b31m\"\n" },
+		{ SLICE_INIT("\xc2\x9b"
+			     "31m"),
+		  "x info event v=\"\\xc2\\x9b31m\"\n" },
 		{ SLICE_INIT("\x7f\xff"), "x info event v=\"\\x7f\\xff\"\n" },
 		{ SLICE_INIT("caf\xc3\xa9"), "x info event v=\"caf\xc3\xa9\"\n" },
 		{ SLICE_INIT("plain-1.2@x"), "x info event v=plain-1.2@x\n" },

@@ -40,8 +40,9 @@ static void every_row_takes_its_own_limits(void **state)
 {
 	(void)state;
 	for (const struct conf_row *row = settings_table; row->key; row++) {
-		static const char *const units[] = { [CONF_INT] = "", [CONF_BYTES] = "",
-						     [CONF_TIME] = "ms" };
+		static const char *const units[] = {
+			[CONF_INT] = "", [CONF_BYTES] = "", [CONF_TIME] = "ms"
+		};
 		AUTO(settings_release) struct settings s = { 0 };
 		AUTO(buf_release) struct buf text = BUF_INIT(1000);
 

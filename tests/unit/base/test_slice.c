@@ -32,8 +32,8 @@ static void sub_is_clamped_and_never_runs_backwards(void **state)
 		size_t from, to;
 		struct slice want;
 	} rows[] = {
-		{ 0, 3, SLICE_INIT("abc") },	   { 1, 2, SLICE_INIT("b") },
-		{ 2, 1, SLICE_INIT("") },	   { 4, 9, SLICE_INIT("") },
+		{ 0, 3, SLICE_INIT("abc") },       { 1, 2, SLICE_INIT("b") },
+		{ 2, 1, SLICE_INIT("") },          { 4, 9, SLICE_INIT("") },
 		{ 1, SIZE_MAX, SLICE_INIT("bc") }, { SIZE_MAX, SIZE_MAX, SLICE_INIT("") },
 	};
 
@@ -90,9 +90,9 @@ static void cut_visits_every_item_and_ends(void **state)
 		struct slice text;
 		const char *want; /* items joined by | */
 	} rows[] = {
-		{ SLICE_INIT("a,b"), "a|b|" },	{ SLICE_INIT(",a,"), "|a||" },
-		{ SLICE_INIT(""), "|" },	{ { NULL, 0 }, "" },
-		{ SLICE_INIT("abc"), "abc|" },	{ SLICE_INIT(",,"), "|||" },
+		{ SLICE_INIT("a,b"), "a|b|" }, { SLICE_INIT(",a,"), "|a||" },
+		{ SLICE_INIT(""), "|" },       { { NULL, 0 }, "" },
+		{ SLICE_INIT("abc"), "abc|" }, { SLICE_INIT(",,"), "|||" },
 	};
 
 	(void)state;

@@ -6,20 +6,24 @@
 static void invalid_sequences_are_recognised(void **state)
 {
 	static const struct slice rows[] = {
-		SLICE_INIT("\x80"),		/* continuation alone */
-		SLICE_INIT("\xbf"),		/* the same */
-		SLICE_INIT("\xc0\x80"),		/* overlong NUL */
-		SLICE_INIT("\xc1\xbf"),		/* overlong DEL */
-		SLICE_INIT("\xe0\x9f\xbf"),	/* overlong, three bytes */
+		SLICE_INIT("\x80"),             /* continuation alone */
+		SLICE_INIT("\xbf"),             /* the same */
+		SLICE_INIT("\xc0\x80"),         /* overlong NUL */
+		SLICE_INIT("\xc1\xbf"),         /* overlong DEL */
+		SLICE_INIT("\xe0\x9f\xbf"),     /* overlong, three bytes */
 		SLICE_INIT("\xf0\x8f\xbf\xbf"), /* overlong, four bytes */
-		SLICE_INIT("\xed\xa0\x80"),	/* U+D800 */
-		SLICE_INIT("\xed\xbf\xbf"),	/* U+DFFF */
+		SLICE_INIT("\xed\xa0\x80"),     /* U+D800 */
+		SLICE_INIT("\xed\xbf\xbf"),     /* U+DFFF */
 		SLICE_INIT("\xf4\x90\x80\x80"), /* above U+10FFFF */
-		SLICE_INIT("\xf5\x80\x80\x80"), SLICE_INIT("\xfe"), SLICE_INIT("\xff"),
-		SLICE_INIT("\xc3"),	    /* cut off */
-		SLICE_INIT("\xe2\x82"),	    /* cut off */
+		SLICE_INIT("\xf5\x80\x80\x80"),
+		SLICE_INIT("\xfe"),
+		SLICE_INIT("\xff"),
+		SLICE_INIT("\xc3"),         /* cut off */
+		SLICE_INIT("\xe2\x82"),     /* cut off */
 		SLICE_INIT("\xf0\x9f\x93"), /* cut off */
-		SLICE_INIT("\xc3("),	    SLICE_INIT("\xe2\x28\xa1"), SLICE_INIT("\xe2\x82\x28"),
+		SLICE_INIT("\xc3("),
+		SLICE_INIT("\xe2\x28\xa1"),
+		SLICE_INIT("\xe2\x82\x28"),
 		SLICE_INIT("\xf0\x9f\x93("),
 	};
 
@@ -36,11 +40,16 @@ static void valid_sequences_have_their_length_at_both_ends_of_each_range(void **
 		struct slice text;
 		size_t len;
 	} rows[] = {
-		{ SLICE_INIT("\0"), 1 },	       { SLICE_INIT("\x7f"), 1 },
-		{ SLICE_INIT("\xc2\x80"), 2 },	       { SLICE_INIT("\xdf\xbf"), 2 },
-		{ SLICE_INIT("\xe0\xa0\x80"), 3 },     { SLICE_INIT("\xed\x9f\xbf"), 3 },
-		{ SLICE_INIT("\xee\x80\x80"), 3 },     { SLICE_INIT("\xef\xbf\xbf"), 3 },
-		{ SLICE_INIT("\xf0\x90\x80\x80"), 4 }, { SLICE_INIT("\xf4\x8f\xbf\xbf"), 4 },
+		{ SLICE_INIT("\0"), 1 },
+		{ SLICE_INIT("\x7f"), 1 },
+		{ SLICE_INIT("\xc2\x80"), 2 },
+		{ SLICE_INIT("\xdf\xbf"), 2 },
+		{ SLICE_INIT("\xe0\xa0\x80"), 3 },
+		{ SLICE_INIT("\xed\x9f\xbf"), 3 },
+		{ SLICE_INIT("\xee\x80\x80"), 3 },
+		{ SLICE_INIT("\xef\xbf\xbf"), 3 },
+		{ SLICE_INIT("\xf0\x90\x80\x80"), 4 },
+		{ SLICE_INIT("\xf4\x8f\xbf\xbf"), 4 },
 	};
 
 	(void)state;
@@ -60,8 +69,7 @@ static void clean_replaces_bad_bytes_and_drops_nul(void **state)
 		{ SLICE_INIT("\xe4"), SLICE_INIT("\xef\xbf\xbd") },
 		{ SLICE_INIT("a\xe2\x82"), SLICE_INIT("a\xef\xbf\xbd\xef\xbf\xbd") },
 		{ SLICE_INIT("\xff\xc3\xa4\0x"), SLICE_INIT("\xef\xbf\xbd\xc3\xa4x") },
-		{ SLICE_INIT("\xed\xa0\x80"),
-		  SLICE_INIT("\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd") },
+		{ SLICE_INIT("\xed\xa0\x80"), SLICE_INIT("\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd") },
 	};
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 
@@ -91,9 +99,12 @@ static void cut_never_splits_a_code_point(void **state)
 		size_t max;
 		struct slice want;
 	} rows[] = {
-		{ 0, SLICE_INIT("") },		     { 1, SLICE_INIT("a") },
-		{ 2, SLICE_INIT("a") },		     { 3, SLICE_INIT("a\xc3\xa4") },
-		{ 6, SLICE_INIT("a\xc3\xa4") },	     { 7, SLICE_INIT("a\xc3\xa4\xf0\x9f\x93\x84") },
+		{ 0, SLICE_INIT("") },
+		{ 1, SLICE_INIT("a") },
+		{ 2, SLICE_INIT("a") },
+		{ 3, SLICE_INIT("a\xc3\xa4") },
+		{ 6, SLICE_INIT("a\xc3\xa4") },
+		{ 7, SLICE_INIT("a\xc3\xa4\xf0\x9f\x93\x84") },
 		{ 99, SLICE_INIT("a\xc3\xa4\xf0\x9f\x93\x84") },
 	};
 

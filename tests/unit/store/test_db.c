@@ -26,9 +26,8 @@ static const char setup_sql[] =
 	"  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION e2a.wait_long();";
 
 static const struct db_stmt pid_stmt = { "t_pid", "SELECT pg_backend_pid()::int8", false };
-static const struct db_stmt kill_stmt = {
-	"t_kill", "SELECT pg_terminate_backend($1::int4, 5000)", false
-};
+static const struct db_stmt kill_stmt = { "t_kill", "SELECT pg_terminate_backend($1::int4, 5000)",
+					  false };
 static const struct db_stmt busy_stmt = {
 	"t_busy",
 	"SELECT 1::int8 FROM pg_stat_activity WHERE pid = $1::int4 AND wait_event = 'PgSleep'",
@@ -141,7 +140,8 @@ static void integers_of_all_widths_reach_their_ends(void **state)
 {
 	static const struct db_stmt stmt = {
 		"t_ints",
-		"SELECT $1::int8, $2::int4, $3::int2, $4::bool, $5::bool, NULL::int8, NULL::bool", false
+		"SELECT $1::int8, $2::int4, $3::int2, $4::bool, $5::bool, NULL::int8, NULL::bool",
+		false
 	};
 	static const struct {
 		int64_t v8, v4, v2;
@@ -184,7 +184,8 @@ static void a_number_too_large_for_its_column_is_an_input_error(void **state)
 static void times_come_back_also_from_before_1970(void **state)
 {
 	static const struct db_stmt stmt = {
-		"t_time", "SELECT $1::timestamptz, ($1::timestamptz)::text, NULL::timestamptz", false
+		"t_time", "SELECT $1::timestamptz, ($1::timestamptz)::text, NULL::timestamptz",
+		false
 	};
 	static const struct {
 		int64_t t;
@@ -213,12 +214,13 @@ static void times_come_back_also_from_before_1970(void **state)
 
 static void arrays_survive_quotes_backslashes_and_words_like_null(void **state)
 {
-	static const struct db_stmt stmt = { "t_texts", "SELECT $1::text[], cardinality($1::text[])",
-					     false };
+	static const struct db_stmt stmt = { "t_texts",
+					     "SELECT $1::text[], cardinality($1::text[])", false };
 	static const struct slice texts[] = {
-		SLICE_INIT("plain"), SLICE_INIT(""),	   SLICE_INIT("\""),  SLICE_INIT("\\"),
-		SLICE_INIT("a,b"),   SLICE_INIT("{x}"),	   SLICE_INIT("NULL"), SLICE_INIT(" \t\n"),
-		SLICE_INIT("\\\"{"), SLICE_INIT("\xc3\xa9"), { NULL, 0 },
+		SLICE_INIT("plain"),    SLICE_INIT(""),      SLICE_INIT("\""),
+		SLICE_INIT("\\"),       SLICE_INIT("a,b"),   SLICE_INIT("{x}"),
+		SLICE_INIT("NULL"),     SLICE_INIT(" \t\n"), SLICE_INIT("\\\"{"),
+		SLICE_INIT("\xc3\xa9"), { NULL, 0 },
 	};
 
 	(void)state;
@@ -272,8 +274,10 @@ static void arrays_of_numbers_and_bytes_are_read(void **state)
 
 static void constraints_are_conflicts_that_name_themselves(void **state)
 {
-	static const struct db_stmt check = { "t_check", "INSERT INTO item VALUES (2, 1000)", true },
-				    foreign = { "t_foreign", "INSERT INTO part VALUES (404)", true },
+	static const struct db_stmt check = { "t_check", "INSERT INTO item VALUES (2, 1000)",
+					      true },
+				    foreign = { "t_foreign", "INSERT INTO part VALUES (404)",
+						true },
 				    null = { "t_null", "INSERT INTO item VALUES (NULL)", true },
 				    syntax = { "t_syntax", "SELECT FROM WHERE", false },
 				    absent = { "t_absent", "SELECT 1 FROM nowhere", false };
@@ -324,9 +328,9 @@ static void a_write_after_an_idle_loss_is_done_and_known(void **state)
 
 static enum err sleeping_write(struct fail *fail)
 {
-	static const struct db_stmt stmt = {
-		"t_slow_write", "INSERT INTO item SELECT 200 FROM pg_sleep(20)", true
-	};
+	static const struct db_stmt stmt = { "t_slow_write",
+					     "INSERT INTO item SELECT 200 FROM pg_sleep(20)",
+					     true };
 
 	return db_query(db, &stmt, NULL, NULL, fail);
 }
@@ -522,13 +526,16 @@ static enum err write_skew(struct db *on, void *arg, struct fail *fail)
 {
 	struct contest *c = arg;
 
-	if (db_script(on, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT sum(n) FROM item;"
-			  "UPDATE item SET n = n + 1 WHERE id = 500", fail))
+	if (db_script(on,
+		      "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT sum(n) FROM item;"
+		      "UPDATE item SET n = n + 1 WHERE id = 500",
+		      fail))
 		return ERR_INTERNAL;
 	if (c->calls++ < c->disturbed)
-		assert_int_equal(db_script(boss, "BEGIN ISOLATION LEVEL SERIALIZABLE;"
-						 "SELECT sum(n) FROM item;"
-						 "UPDATE item SET n = n + 1 WHERE id = 1; COMMIT",
+		assert_int_equal(db_script(boss,
+					   "BEGIN ISOLATION LEVEL SERIALIZABLE;"
+					   "SELECT sum(n) FROM item;"
+					   "UPDATE item SET n = n + 1 WHERE id = 1; COMMIT",
 					   NULL),
 				 OK);
 	return OK;
@@ -555,7 +562,8 @@ static void a_server_that_is_away_is_a_storage_error(void **state)
 	assert_int_equal(db_query(away, &pid_stmt, NULL, NULL, &f), ERR_STORAGE);
 	assert_null(strstr(f.what, "hush"));
 	assert_int_equal(db_socket(away), -1);
-	assert_int_equal(db_open("postgresql://127.0.0.1:1/x", "role", "test", &none, &f), ERR_STORAGE);
+	assert_int_equal(db_open("postgresql://127.0.0.1:1/x", "role", "test", &none, &f),
+			 ERR_STORAGE);
 	assert_null(none);
 	db_close(away);
 	db_close(NULL);
@@ -564,8 +572,10 @@ static void a_server_that_is_away_is_a_storage_error(void **state)
 static void a_user_in_the_url_wins_over_the_default(void **state)
 {
 	static const struct db_stmt stmt = {
-		"t_user", "SELECT current_user::text, current_setting('search_path'),"
-			  " current_setting('application_name')", false
+		"t_user",
+		"SELECT current_user::text, current_setting('search_path'),"
+		" current_setting('application_name')",
+		false
 	};
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	struct db *other = db_new(url, "nobody_at_all", "program-x");
@@ -766,7 +776,8 @@ int main(void)
 
 	url = getenv("E2A_TEST_DATABASE_URL");
 	if (!url) {
-		fprintf(stderr, "E2A_TEST_DATABASE_URL is not set; run this by tests/with-postgres\n");
+		fprintf(stderr,
+			"E2A_TEST_DATABASE_URL is not set; run this by tests/with-postgres\n");
 		return 1;
 	}
 	return cmocka_run_group_tests(tests, connect_both, close_both);
