@@ -63,8 +63,8 @@ void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t ret[SHA256_
 {
 	const char *p = key.p ? key.p : ""; /* HMAC() refuses NULL */
 
-	must(key.n <= INT32_MAX && HMAC(EVP_sha256(), p, (int)key.n,
-					(const unsigned char *)data.p, data.n, ret, NULL));
+	must(key.n <= INT32_MAX &&
+	     HMAC(EVP_sha256(), p, (int)key.n, (const unsigned char *)data.p, data.n, ret, NULL));
 }
 
 void crypto_hkdf(struct slice secret, struct slice label, uint8_t ret[CRYPTO_KEY_LEN])
