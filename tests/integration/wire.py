@@ -87,8 +87,8 @@ def stuffed(message: bytes) -> bytes:
 class Lmtp(Wire):
     """A client of e2a-deliverd that has said LHLO."""
 
-    def __init__(self, stack, timeout: float = TIMEOUT):
-        super().__init__(stack.state / "sock" / "lmtp", timeout)
+    def __init__(self, stack, timeout: float = TIMEOUT, socket_name: str = "lmtp"):
+        super().__init__(stack.state / "sock" / socket_name, timeout)
         self.hello = self.command("LHLO client.example")
 
     def begin(self, recipients: str | list[str], queue_id: str = "",

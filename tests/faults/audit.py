@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The delivery guarantee, checked from outside: a sender that writes down every
+250 before it counts, a webhook endpoint that writes down every call before it
+answers, and one audit that compares both with what is stored.
+
+    I1  each mail answered 250 is stored exactly once per recipient, same SHA-256
+    I2  each stored mail reached its webhook, or is listed as failed
+    I3  each call was for a stored mail, and repeats carry the same message id
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import smtplib
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from pathlib import Path
+
+from scripts.stack import Stack, StackError
+from scripts.stack.mail import compose
+from scripts.stack.part import wait_until
+from scripts.stack.peers import (Delivery, WebhookReceiver, check_auth_headers,
+                                 check_standard_webhook)
+from scripts.stack.stack import Account
+
+SENDER = "alice@sender.example"
+QUIET_SECONDS = 90.0
+FLUSH_EVERY = 10  # looks at the queue
+OLD_LEASE = "39 s"  # what is left of one (42 s with these settings) when its call must be over
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class Journal:
+    """Lines of JSON; a line that append() has written survives a power cut."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.changed = threading.Condition()
+        self.count: Counter[str] = Counter()
+
+    def append(self, kind: str, **fact: object) -> None:
+        line = json.dumps({"kind": kind, **fact}).encode() + b"\n"
+        with self.changed:
+            os.write(self.fd, line)
+            os.fsync(self.fd)
+            self.count[kind] += 1
+            self.changed.notify_all()
+
+    def read(self, kind: str) -> list[dict]:
+        facts = [json.loads(line) for line in self.path.read_text().splitlines()]
+        return [f for f in facts if f["kind"] == kind]
+
+    def wait_more(self, kind: str, more: int, timeout: float = 60.0) -> None:
+        """Until so many facts were added from now on."""
+        with self.changed:
+            want = self.count[kind] + more
+            if not self.changed.wait_for(lambda: self.count[kind] >= want, timeout):
+                raise StackError(f"{self.count[kind]} of {want} x {kind} after {timeout:g} s")
+
+
+class Receiver(WebhookReceiver):
+    def __init__(self, journal: Journal, account: Account):
+        super().__init__()
+        self.journal = journal
+        self.account = account
+        self.answer = self.take
+
+    def take(self, delivery: Delivery) -> int:
+        check_auth_headers(delivery.json, self.account.secret)
+        check_standard_webhook(delivery, self.account.whsec)
+        header = BytesHeaderParser().parsebytes(delivery.raw.partition(b"\r\n\r\n")[0])
+        self.journal.append("called", id=delivery.json["message_id"],
+                            recipient=delivery.json["recipient"],
+                            mail=header["Message-ID"], sha256=sha256(delivery.raw))
+        return 200
+
+
+class Traffic:
+    """Threads that send mails to the same recipients until they are stopped. Every
+    mail is one of its own; none is sent again."""
+
+    def __init__(self, stack: Stack, journal: Journal, recipients: list[str], threads: int = 3,
+                 body: str = "x" * 2000 + "\n"):
+        self.stack = stack
+        self.journal = journal
+        self.recipients = recipients
+        self.body = body
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                send(self.stack, self.journal, self.recipients, self.body)
+            except (OSError, smtplib.SMTPException):
+                self.journal.append("broken")
+            self.stopping.wait(0.02)
+
+
+def send(stack: Stack, journal: Journal, recipients: list[str], body: str = "x\n") -> int:
+    """One mail; writes down what became of it. The SMTP code."""
+    message = compose(SENDER, recipients, "Traffic", body)
+    mail = BytesHeaderParser().parsebytes(message)["Message-ID"]
+    outcome = stack.send(SENDER, recipients, message, timeout=30)
+    taken = [r for r in recipients if r not in outcome.refused] if outcome.code == 250 else []
+    if taken:
+        journal.append("accepted", mail=mail, recipients=taken, size=len(message),
+                       sha256=sha256(message))
+    else:
+        journal.append("refused", mail=mail, code=outcome.code, text=outcome.text)
+    return outcome.code
+
+
+@dataclass(frozen=True)
+class Stored:
+    id: str
+    mail: str
+    recipient: str
+    cloud: bool
+    sha256: str
+    raw: bytes
+    verdict: str
+
+
+def read_stored(stack: Stack, recipients: set[str]) -> list[Stored]:
+    with stack.db() as db, db.cursor() as query:
+        query.execute(
+            "SELECT m.id, m.email_message_id, m.recipient, a.agent_mode = 'cloud', "
+            "encode(m.sha256, 'hex'), r.raw, m.verdict FROM messages m "
+            "JOIN raw_messages r ON r.id = m.raw_id JOIN agents a ON a.email = m.agent_email "
+            "WHERE m.recipient = ANY (%s)", [list(recipients)])
+        return [Stored(*row[:5], bytes(row[5]), row[6]) for row in query.fetchall()]
+
+
+def wait_quiet(stack: Stack, timeout: float = QUIET_SECONDS) -> None:
+    """Until Postfix's queue is empty and no webhook call is due. Postfix's timers and the
+    leases of daemons that were killed are hurried."""
+    looks = 0
+
+    def probe() -> bool:
+        nonlocal looks
+        if stack.postfix.queued():
+            if looks % FLUSH_EVERY == 0:
+                stack.postfix.flush()
+            looks += 1
+            return False
+        with stack.db() as db, db.cursor() as query:
+            query.execute("UPDATE webhook_jobs SET lease_until = now() "
+                          "WHERE lease_until < now() + interval %s", [OLD_LEASE])
+            query.execute("SELECT count(*) FROM webhook_jobs WHERE state = 'pending'")
+            return query.fetchone()[0] == 0
+
+    wait_until("the queues to be empty", probe, timeout, 0.2)
+
+
+def audit(stack: Stack, journal: Journal) -> list[Stored]:
+    """Asserts I1 to I3 once everything is quiet; what is stored for the journal's
+    recipients."""
+    wait_quiet(stack)
+    accepted, called = journal.read("accepted"), journal.read("called")
+    recipients = {r for a in accepted for r in a["recipients"]}
+    stored = read_stored(stack, recipients)
+    check_stored(accepted, stored)
+    check_called(stored, called)
+    check_ledger(stack, stored)
+    assert accepted, "no mail was accepted: the test tests nothing"
+    return stored
+
+
+def check_stored(accepted: list[dict], stored: list[Stored]) -> None:
+    """I1"""
+    copies = Counter((s.mail, s.recipient) for s in stored)
+    assert [key for key, n in copies.items() if n > 1] == [], "stored twice"
+    by_key = {(s.mail, s.recipient): s for s in stored}
+    wanted = [(a["mail"], r) for a in accepted for r in a["recipients"]]
+    assert [key for key in wanted if key not in by_key] == [], "lost"
+    for fact in accepted:
+        for recipient in fact["recipients"]:
+            copy = by_key[fact["mail"], recipient]
+            assert sha256(copy.raw[-fact["size"]:]) == fact["sha256"], "altered"
+            assert sha256(copy.raw) == copy.sha256
+
+
+def check_called(stored: list[Stored], called: list[dict]) -> None:
+    """I2, I3"""
+    by_id = {s.id: s for s in stored}
+    assert [c for c in called if c["id"] not in by_id] == [], "called for nothing stored"
+    for call in called:
+        of = by_id[call["id"]]
+        assert (call["mail"], call["recipient"], call["sha256"]) \
+            == (of.mail, of.recipient, of.sha256)
+    reached = {c["id"] for c in called}
+    assert [s for s in stored if s.cloud and s.id not in reached] == [], "never called"
+
+
+def check_ledger(stack: Stack, stored: list[Stored]) -> None:
+    """One row for each storing, one for each delivery."""
+    with stack.db() as db, db.cursor() as query:
+        query.execute("SELECT message_id, stage, outcome, count(*) FROM message_events "
+                      "WHERE message_id = ANY (%s) AND outcome IN ('stored', 'delivered') "
+                      "GROUP BY 1, 2, 3", [[s.id for s in stored]])
+        found = {row[:3]: row[3] for row in query.fetchall()}
+    wanted = {(s.id, "ingest", "stored"): 1 for s in stored}
+    wanted |= {(s.id, "webhook", "delivered"): 1 for s in stored if s.cloud}
+    assert found == wanted
