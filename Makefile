@@ -75,6 +75,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
 all: $(BINARIES) ## build the programs
+	@:
 
 deps: ## install the Debian packages that are missing
 	@scripts/deps $(PACKAGES)

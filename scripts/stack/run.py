@@ -59,6 +59,7 @@ URL      {stack.url}
 API key  {account.api_key}
 agent    {agent}  (local: WebSocket and REST)
 secret   {account.secret}
+         {account.whsec}  (for Standard Webhooks libraries)
 SMTP     127.0.0.1:{stack.smtp_port}
 logs     {options.directory}/log/    mail to the world {outbox}
 
