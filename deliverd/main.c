@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "deliverd/deliverd.h"
 
+#include <malloc.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -44,11 +45,19 @@ static int configure_and_serve(const char *path)
 	return serve(&s, &keys);
 }
 
+/* Whole mails go back to the system when they are freed, not to some thread's heap. */
+static void bound_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_ARENA_MAX, 4);
+}
+
 int main(int argc, char **argv)
 {
 	const char *path = NULL;
 	int c;
 
+	bound_heap();
 	while ((c = getopt(argc, argv, "c:")) == 'c')
 		path = optarg;
 	if (c != -1 || optind != argc) {

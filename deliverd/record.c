@@ -155,7 +155,8 @@ static void fill_batch(struct record *r)
 
 		while (n < from->n && to->n < WEBHOOK_BATCH_MAX)
 			list_add(to, &from->v[n++]);
-		memmove(from->v, from->v + n, (from->n - n) * sizeof(*from->v));
+		if (n)
+			memmove(from->v, from->v + n, (from->n - n) * sizeof(*from->v));
 		from->n -= n;
 	}
 }

@@ -14,7 +14,7 @@
 #include <libpq-fe.h>
 #include <unistd.h>
 
-enum { TX_TRIES = 5, PREPARED_MAX = 128 };
+enum { TX_TRIES = 5, PREPARED_MAX = 128, GROWN_BYTES = 1024 * 1024 };
 
 struct db {
 	PGconn *conn;
@@ -25,6 +25,7 @@ struct db {
 	size_t prepared_n;
 	bool in_tx;
 	bool closing; /* the server has said that it ends this connection */
+	bool grown;   /* libpq's buffers have the size of a big value, for good */
 };
 
 static void pqfreep(PQconninfoOption **p)
@@ -93,7 +94,7 @@ static enum err connect_now(struct db *db, struct fail *fail)
 
 	PQfinish(db->conn);
 	db->prepared_n = 0;
-	db->in_tx = db->closing = false;
+	db->in_tx = db->closing = db->grown = false;
 	db->conn = PQconnectdbParams(keys + skip_user, values + skip_user, 1);
 	PQsetNoticeReceiver(db->conn, on_notice, db);
 	if (PQstatus(db->conn) == CONNECTION_OK)
@@ -225,6 +226,23 @@ enum err db_prepare(struct db *db, const struct db_stmt *stmt, struct fail *fail
 	return e ? e : prepare(db, stmt, fail);
 }
 
+static bool is_big(const struct db_args *args, const PGresult *res)
+{
+	if (PQresultMemorySize(res) > GROWN_BYTES)
+		return true;
+	for (int i = 0; i < args->n; i++)
+		if (args->len[i] > GROWN_BYTES)
+			return true;
+	return false;
+}
+
+void db_shrink(struct db *db)
+{
+	if (db->grown && !db->in_tx)
+		PQfinish(TAKE(db->conn));
+	db->grown = false;
+}
+
 /*
  * Before a statement outside a transaction: the server may have closed an idle
  * connection, which libpq only finds out by reading.
@@ -255,6 +273,7 @@ static enum err query(struct db *db, const struct db_stmt *stmt, const struct db
 	if (e)
 		return e;
 	res = PQexecPrepared(db->conn, stmt->name, args->n, args->v, args->len, args->format, 1);
+	db->grown |= is_big(args, res);
 	if (!succeeded(res))
 		return result_fail(db, res, stmt->writes, fail);
 	if (ret)

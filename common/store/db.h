@@ -31,7 +31,7 @@ struct db_stmt {
 	bool writes; /* a lost connection leaves its effect unknown: ERR_COMMIT_UNKNOWN */
 };
 
-struct db;	/* one connection; one thread at a time */
+struct db;      /* one connection; one thread at a time */
 struct db_rows; /* a result */
 
 /* Parameters in order; values are borrowed until the call returns. */
@@ -44,7 +44,10 @@ struct db_args {
 	char *owned[DB_PARAMS_MAX]; /* arrays; freed by db_query() */
 };
 
-#define DB_ARGS_INIT { 0 }
+#define DB_ARGS_INIT                                                                               \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void db_arg_text(struct db_args *a, struct slice s);
 void db_arg_text_or_null(struct db_args *a, struct slice s); /* empty becomes NULL */
@@ -67,6 +70,12 @@ enum err db_open(const char *url, const char *default_user, const char *program,
 /* The same without connecting: the first call that needs the server does. Never NULL. */
 struct db *db_new(const char *url, const char *default_user, const char *program);
 void db_close(struct db *db);
+/*
+ * Closes the connection when big values went through it, because libpq keeps
+ * its buffers at their largest size; the next statement opens it again. The
+ * pool does this for each connection that comes back.
+ */
+void db_shrink(struct db *db);
 
 /*
  * Runs one statement. `args` may be NULL; *ret (which may be NULL) is freed
@@ -97,20 +106,23 @@ size_t db_rows_count(const struct db_rows *r);
 void db_rows_free(struct db_rows *r);
 DEFINE_FREEP(struct db_rows, db_rows_free)
 
-/* Cells; row and column count from 0. The slice is valid until db_rows_free(). NULL reads as empty, 0, false. */
+/* Cells; row and column count from 0. The slice is valid until db_rows_free(). NULL reads as empty,
+ * 0, false. */
 bool db_is_null(const struct db_rows *r, size_t row, int col);
 struct slice db_slice(const struct db_rows *r, size_t row, int col);
 int64_t db_int(const struct db_rows *r, size_t row, int col); /* int2, int4, int8 */
 bool db_bool(const struct db_rows *r, size_t row, int col);
 int64_t db_time(const struct db_rows *r, size_t row, int col); /* timestamptz -> us since 1970 */
-/* text[] or bytea[]; NULL elements read as empty. The array lives in the arena, bytes in the result. */
+/* text[] or bytea[]; NULL elements read as empty. The array lives in the arena, bytes in the
+ * result. */
 void db_slices(const struct db_rows *r, size_t row, int col, struct arena *a, struct slice **ret,
 	       size_t *ret_n);
 
 /* For event loops: LISTEN on a connection of its own. */
 enum err db_listen(struct db *db, const char *channel, struct fail *fail) MUST_CHECK;
 int db_socket(const struct db *db); /* -1 when not connected */
-/* Reads what arrived and calls fn for each notification. ERR_STORAGE when the connection is gone. */
+/* Reads what arrived and calls fn for each notification. ERR_STORAGE when the connection is gone.
+ */
 enum err db_notifications(struct db *db, void (*fn)(struct slice payload, void *arg), void *arg,
 			  struct fail *fail) MUST_CHECK;
 /* NOTIFY by pg_notify(). */

@@ -9,7 +9,7 @@
 struct db_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t returned; /* signalled for each connection that comes back */
-	struct db **idle;	 /* a stack, so that the warmest connection goes first */
+	struct db **idle;        /* a stack, so that the warmest connection goes first */
 	size_t idle_n, size;
 };
 
@@ -77,6 +77,7 @@ enum err db_pool_get(struct db_pool *p, int64_t wait_ms, struct db **ret, struct
 
 void db_pool_put(struct db_pool *p, struct db *db)
 {
+	db_shrink(db);
 	pthread_mutex_lock(&p->lock);
 	assert(p->idle_n < p->size);
 	p->idle[p->idle_n++] = db;
