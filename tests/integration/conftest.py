@@ -56,6 +56,17 @@ def api(stack: Stack, account: Account) -> Api:
 
 
 @pytest.fixture(scope="session")
+def stranger(stack: Stack, account: Account) -> Account:
+    """Another user of the same deployment."""
+    return stack.bootstrap("stranger@other.example")
+
+
+@pytest.fixture(scope="session")
+def strange_api(stack: Stack, stranger: Account) -> Api:
+    return Api(stack.url, stranger.api_key)
+
+
+@pytest.fixture(scope="session")
 def signer(stack: Stack) -> Signer:
     """sender.example with SPF for 127.0.0.7, a DKIM key and a DMARC policy."""
     signer = Signer.new("sender.example")

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP and WebSocket byte for byte: a client that sends what a test tells it to
+and shows what came back, and a second e2a-apid with settings of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from scripts.stack import Stack, StackError
+from scripts.stack.daemons import Apid
+from scripts.stack.part import Port, write_file
+
+TIMEOUT = 20.0
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 1.3
+ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def closes(self) -> bool:
+        return self.headers.get("connection", "").lower() == "close"
+
+
+class Http:
+    """One connection to 127.0.0.1."""
+
+    def __init__(self, port: int, key: str = "", timeout: float = TIMEOUT,
+                 receive_buffer: int = 0):
+        self.key = key
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(("127.0.0.1", port))
+        self.input = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.input.close()
+        self.socket.close()
+
+    def write(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def half_close(self) -> None:
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def head(self, method: str, target: str, *fields: str, version: str = "1.1") -> bytes:
+        lines = [f"{method} {target} HTTP/{version}", "Host: api.example", *fields]
+        if self.key:
+            lines.append(f"Authorization: Bearer {self.key}")
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
+
+    def request(self, method: str, target: str, body: bytes | None = None, *fields: str) -> Answer:
+        length = [] if body is None else [f"Content-Length: {len(body)}"]
+        self.write(self.head(method, target, *length, *fields) + (body or b""))
+        return self.answer(method == "HEAD")
+
+    def line(self) -> str:
+        line = self.input.readline()
+        if not line:
+            raise EOFError("the server closed the connection")
+        return line.decode("latin-1").rstrip("\r\n")
+
+    def answer(self, without_body: bool = False) -> Answer:
+        """EOFError when the connection ended instead."""
+        version, status, *_ = self.line().split(" ")
+        assert version in ("HTTP/1.1", "HTTP/1.0"), version
+        headers: dict[str, str] = {}
+        while line := self.line():
+            name, _, value = line.partition(":")
+            assert name.lower() not in headers, f"{name} twice"
+            headers[name.lower()] = value.strip()
+        if without_body or status in ("100", "101", "204", "304"):
+            return Answer(int(status), headers, b"")
+        return Answer(int(status), headers, self.body(headers))
+
+    def body(self, headers: dict[str, str]) -> bytes:
+        if "content-length" not in headers:
+            return self.input.read()
+        want = int(headers["content-length"])
+        data = self.input.read(want)
+        if len(data) < want:
+            raise EOFError(f"{len(data)} of {want} bytes of a body")
+        return data
+
+    def closed(self) -> bool:
+        """The server ends the connection and sends nothing more."""
+        try:
+            return self.input.read() == b""
+        except ConnectionResetError:
+            return True
+
+    def ended(self) -> bytes:
+        """What the server sends until it ends the connection."""
+        data = b""
+        try:
+            while more := self.input.read1():
+                data += more
+        except ConnectionResetError:
+            pass
+        return data
+
+
+def upgrade_fields(key: str = KEY) -> list[str]:
+    return ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}"]
+
+
+def ws_target(agent: str, token: str = "") -> str:
+    return f"/api/v1/agents/{quote(agent, safe='')}/ws" + (f"?token={token}" if token else "")
+
+
+@dataclass(frozen=True)
+class Frame:
+    opcode: int
+    payload: bytes
+
+    @property
+    def code(self) -> int:
+        """Of a close frame; 1005 when it has none."""
+        return struct.unpack("!H", self.payload[:2])[0] if len(self.payload) > 1 else 1005
+
+
+class WebSocket(Http):
+    """An open WebSocket (RFC 6455), or StackError with the server's refusal. Pings
+    are answered unless `silent`."""
+
+    def __init__(self, port: int, agent: str, key: str, *, in_header: bool = False,
+                 silent: bool = False, **options):
+        super().__init__(port, key if in_header else "", **options)
+        self.silent = silent
+        self.pings: list[bytes] = []
+        self.write(self.head("GET", ws_target(agent, "" if in_header else key),
+                             *upgrade_fields()))
+        self.opening = self.answer()
+        if self.opening.status != 101:
+            self.close()
+            raise StackError(f"{self.opening.status} {self.opening.text}")
+        assert self.opening.headers["sec-websocket-accept"] == ACCEPT
+
+    def read(self, n: int) -> bytes:
+        data = self.input.read(n)
+        if len(data) < n:
+            raise EOFError("the server closed the connection")
+        return data
+
+    def any_frame(self) -> Frame:
+        first, second = self.read(2)
+        assert first & 0x70 == 0 and first & 0x80, "an extension, or a fragment"
+        assert not second & 0x80, "servers do not mask"
+        size = second
+        if size == 126:
+            size, = struct.unpack("!H", self.read(2))
+        elif size == 127:
+            size, = struct.unpack("!Q", self.read(8))
+        return Frame(first & 15, self.read(size))
+
+    def frame(self) -> Frame:
+        """The next one that is no ping."""
+        while (frame := self.any_frame()).opcode == PING:
+            self.pings.append(frame.payload)
+            if not self.silent:
+                self.send(PONG, frame.payload)
+        return frame
+
+    def notice(self) -> dict[str, Any]:
+        frame = self.frame()
+        assert frame.opcode == TEXT, frame
+        return json.loads(frame.payload)
+
+    def notices(self, count: int) -> list[dict[str, Any]]:
+        return [self.notice() for _ in range(count)]
+
+    def close_frame(self) -> tuple[int, str]:
+        """Code and reason with which the server ends; notices before it are skipped."""
+        while (frame := self.frame()).opcode != CLOSE:
+            pass
+        return frame.code, frame.payload[2:].decode()
+
+    def send(self, opcode: int, payload: bytes, final: bool = True) -> None:
+        mask = os.urandom(4)
+        n = len(payload)
+        size = (bytes([0x80 | n]) if n < 126 else
+                b"\xfe" + struct.pack("!H", n) if n < 65536 else b"\xff" + struct.pack("!Q", n))
+        stream = (mask * (n // 4 + 1))[:n]
+        masked = (int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")).to_bytes(n, "big")
+        self.write(bytes([(0x80 if final else 0) | opcode]) + size + mask + masked)
+
+
+class SecondApid(Apid):
+    """One more e2a-apid on the same database, on a port of its own."""
+
+    def __init__(self, stack: Stack, number: int, **settings: str):
+        self.name = f"apid-{number}"
+        self.claim = Port("HTTP")
+        self.port = self.claim.number
+        self.url = f"http://127.0.0.1:{self.port}"
+        conf = {**stack.settings, "http_listen": f"127.0.0.1:{self.port}", **settings}
+        text = "".join(f"{key} = {value}\n" for key, value in conf.items())
+        super().__init__(stack.state, write_file(stack.state / f"{self.name}.conf", text))
+
+    def argv(self) -> list[str]:
+        return [str(self.state / "bin" / "e2a-apid"), "-c", str(self.conf)]
+
+    def pgpass_path(self) -> Path:
+        return self.state / "secrets" / "apid.pgpass"
+
+    def resident_kb(self) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@contextmanager
+def second_apid(stack: Stack, number: int, **settings: str) -> Iterator[SecondApid]:
+    apid = SecondApid(stack, number, **settings)
+    try:
+        apid.start()
+        yield apid
+        assert not apid.crashed(), apid.log_since()[-2000:]
+        if apid.running():
+            assert apid.stop() == 0
+    finally:
+        apid.kill()
+        apid.claim.release()
+
+
+def add_key(stack: Stack, user_id: str, *, agent: str | None = None, revoked: bool = False,
+            expires: str | None = None) -> tuple[str, str]:
+    """A key written into the database as e2a-admin would; (id, key)."""
+    key = f"e2a_{os.urandom(32).hex()}"
+    key_id = f"apk_{os.urandom(16).hex()}"
+    with stack.db() as db, db.cursor() as query:
+        query.execute(
+            "INSERT INTO api_keys (id, user_id, prefix, hash, scope, agent_email, revoked_at, "
+            "expires_at) VALUES (%s, %s, %s, sha256(%s), %s, %s, "
+            "CASE WHEN %s THEN clock_timestamp() END, clock_timestamp() + %s::interval)",
+            [key_id, user_id, key[:12], key.encode(), "agent" if agent else "account", agent,
+             revoked, expires])
+    return key_id, key
