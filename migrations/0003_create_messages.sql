@@ -9,6 +9,8 @@ CREATE TABLE raw_messages (
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 ALTER TABLE raw_messages ALTER COLUMN raw SET STORAGE EXTERNAL;
+-- Small mails stay in the row: half the work of four pieces out of line.
+ALTER TABLE raw_messages SET (toast_tuple_target = 8160);
 CREATE INDEX raw_messages_created_idx ON raw_messages (created_at);
 
 -- One row per (mail, recipient). Text is valid UTF-8 without NUL.
