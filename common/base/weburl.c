@@ -69,11 +69,11 @@ static enum err read_authority(struct slice authority, struct weburl *u, struct 
 	uint64_t port;
 
 	if (slice_find(authority, '@') >= 0)
-		return fail_set(fail, ERR_INPUT, "URL must not carry user information");
+		return fail_set(fail, ERR_INPUT, "webhook URL must not carry user information");
 	if (bracket)
 		rest = slice_sub(authority, 1, authority.n);
 	if (!slice_cut(&rest, bracket ? ']' : ':', &u->host) || u->host.n == 0)
-		return fail_set(fail, ERR_INPUT, "URL must have a host");
+		return fail_set(fail, ERR_INPUT, "webhook URL must have a host");
 	if (bracket && (!rest.p || (rest.n && *rest.p != ':')))
 		return fail_set(fail, ERR_INPUT, "invalid URL: malformed host");
 	if (bracket)
@@ -99,7 +99,7 @@ enum err weburl_parse(struct slice text, struct weburl *ret, struct fail *fail)
 	if (text.n > WEBURL_MAX || !printable(text))
 		return fail_set(fail, ERR_INPUT, "invalid URL: too long or not plain ASCII");
 	if (!u.https && !slice_istarts(text, S("http://")))
-		return fail_set(fail, ERR_INPUT, "URL must start with https://");
+		return fail_set(fail, ERR_INPUT, "webhook URL must use HTTPS");
 	u.port = u.https ? 443 : 80;
 	rest = slice_sub(text, u.https ? 8 : 7, text.n);
 	while (n < rest.n && !memchr("/?#", rest.p[n], 3))

@@ -319,7 +319,7 @@ BAD_AGENTS = [
     ({"slug": "-", "email": "x", "webhook_url": "x", "agent_mode": "x"},
      "invalid slug: slug must be 2\u201340 characters"),
     ({"email": "x", "webhook_url": "https://user@hook.example/"},
-     "invalid webhook URL: URL must not carry user information"),
+     "invalid webhook URL: webhook URL must not carry user information"),
     ({"email": "a@unclaimed.example", "agent_mode": "x"}, "register and verify your domain first"),
 ]
 
