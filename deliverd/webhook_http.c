@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -318,6 +319,9 @@ enum err webhook_http_new(struct loop *loop, const struct settings *s,
 {
 	struct webhook_http *h;
 
+	if (*s->webhook_ca_file && access(s->webhook_ca_file, R_OK))
+		return fail_set(fail, ERR_CONFIG, "webhook_ca_file = %.160s: %s",
+				s->webhook_ca_file, strerror(errno));
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return fail_set(fail, ERR_CONFIG, "libcurl cannot be initialised");
 	h = mem_zalloc(sizeof(*h));
