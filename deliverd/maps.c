@@ -163,7 +163,11 @@ static void look_end(struct maps *m)
 	m->again = false;
 }
 
-/* The index first: Postfix warns of one that is older than its text. */
+/*
+ * The index first: Postfix warns of one that is older than its text. The
+ * domains last: whenever we are cut off, Postfix must not know a domain as
+ * ours without its transport, for it would send the mail out or back to itself.
+ */
 static void indexed(int status, void *arg)
 {
 	struct maps *m = arg;
@@ -171,7 +175,7 @@ static void indexed(int status, void *arg)
 
 	if (status)
 		m->code = fail_set(&m->fail, ERR_IO, POSTMAP " ended with status %d", status);
-	for (size_t k = 0; k < MAPS_COUNT && !m->code; k++) {
+	for (size_t k = MAPS_COUNT; k-- > 0 && !m->code;) {
 		if (suffix)
 			m->code = put_in_place(m, k, suffix);
 		if (!m->code)
