@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import dns.message
+import dns.rcode
 import pytest
 
 from scripts.stack.mail import Outcome, Signer, compose
@@ -35,29 +37,40 @@ HALF_DEAF = "x@half.example"  # the record is there, what it includes is never a
 
 
 class DeafServer:
-    """A name server that hears questions and says nothing."""
+    """A name server that hears questions and says nothing, until it is told to."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.heard = threading.Condition()
-        self.questions = b""
+        self.questions: list[tuple[dns.message.Message, tuple[str, int]]] = []
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self) -> None:
         while True:
-            packet = self.socket.recv(4096).lower()
+            packet, asker = self.socket.recvfrom(4096)
             with self.heard:
-                self.questions += packet
+                self.questions.append((dns.message.from_wire(packet), asker))
                 self.heard.notify_all()
 
+    def asked(self, label: str) -> list[tuple[dns.message.Message, tuple[str, int]]]:
+        return [(q, asker) for q, asker in self.questions
+                if q.question[0].name.labels[0].lower() == label.encode()]
+
     def wait(self, label: str) -> None:
-        """Until somebody asked for a name with this label."""
-        wire = bytes([len(label)]) + label.encode()
+        """Until somebody asked for a name that starts with this label."""
         with self.heard:
-            if not self.heard.wait_for(lambda: wire in self.questions, 15):
+            if not self.heard.wait_for(lambda: self.asked(label), 15):
                 raise StackError(f"nobody asked for {label}")
+
+    def deny(self, label: str) -> None:
+        """Answers those questions at last: there is no such name."""
+        with self.heard:
+            for question, asker in self.asked(label):
+                answer = dns.message.make_response(question, recursion_available=True)
+                answer.set_rcode(dns.rcode.NXDOMAIN)
+                self.socket.sendto(answer.to_wire(), asker)
 
     @property
     def config(self) -> str:
@@ -77,8 +90,7 @@ def deaf(stack, key) -> DeafServer:
     stack.dns.set("half.example", "TXT", "v=spf1 include:%{l}.deaf.example +all")
     stack.dns.publish(key.record[0], "TXT", key.record[1])
     path = write_file(stack.state / "deaf.conf", server.config)
-    stack.configure(dns_config=str(path))
-    stack.milter.restart()
+    reconfigure(stack, dns_config=str(path))
     return server
 
 
@@ -94,6 +106,12 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.fixture
+def fresh(stack, deaf) -> None:
+    """A milter whose resolver has not given up on the deaf server yet."""
+    reconfigure(stack)
+
+
 def letter(author: str = ALICE) -> bytes:
     return compose(author, "bot@agents.example")
 
@@ -104,13 +122,29 @@ def helpers(stack) -> list[int]:
     return [int(pid) for file in children for pid in file.read_text().split()]
 
 
+def kill_helpers(stack) -> list[int]:
+    """All that run, the busy one among them."""
+    pids = helpers(stack)
+    assert 1 <= len(pids) <= HELPERS
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return pids
+
+
+def reconfigure(stack, **settings: str) -> None:
+    """A crash is quicker than a stop, for which libmilter takes up to five seconds."""
+    stack.configure(**settings)
+    stack.milter.kill()
+    stack.milter.start()
+
+
 SILENT = {
     "SPF record": (DEAF, ALICE, None, "temperror", []),
     "SPF include": (HALF_DEAF, ALICE, None, "temperror", []),
-    "DKIM key": ("x@judged.example", ALICE, "deaf.example", "pass", [("temperror", "timeout", False)]),
+    "DKIM key": ("x@judged.example", ALICE, "deaf.example", "pass", [("temperror", False)]),
     "DMARC record": ("x@judged.example", "alice@deaf.example", None, "pass", []),
     "everything": (DEAF, "alice@deaf.example", "deaf.example", "temperror",
-                   [("temperror", "timeout", True)]),
+                   [("temperror", True)]),
 }
 
 
@@ -125,7 +159,7 @@ def test_a_silent_name_server_is_temperror_within_the_budget(reader: Reader, key
     assert time.monotonic() - start < BUDGET_SECONDS + SLACK_SECONDS
     assert got.verdict == "sealed"
     assert got.spf["result"] == spf
-    assert got.dkim == dkim
+    assert [(result, aligned) for result, _, aligned in got.dkim] == dkim
     assert got.dmarc[0] == ("temperror" if author != ALICE else "pass" if spf == "pass" else
                             got.dmarc[0])
     assert got.verified == (author == ALICE and spf == "pass")
@@ -146,27 +180,27 @@ def test_more_slow_mails_than_helpers_all_arrive(reader: Reader, stack, pool):
     assert reader.take(letter(), "x@judged.example").verified
 
 
-def test_a_helper_killed_in_an_evaluation_costs_that_evaluation(reader: Reader, stack, deaf, pool):
+def test_a_helper_killed_in_an_evaluation_costs_that_evaluation(reader: Reader, stack, fresh,
+                                                                    deaf, pool):
     mark = stack.milter.log_mark()
     sent = pool.submit(reader.take, letter(), "killed@half.example")
     deaf.wait("killed")
-    before = helpers(stack)
-    assert len(before) == HELPERS
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    before = kill_helpers(stack)
+    deaf.deny("killed")
     got = sent.result()
     assert (got.verdict, got.check) == ("sealed", "spf=temperror; dkim=none; dmarc=fail")
     assert "spf_reason=helper_died" in stack.milter.wait_log("mail_judged", mark)
     for _ in range(HELPERS + 1):
         assert reader.take(letter(), "x@judged.example").check == "spf=pass; dkim=none; dmarc=pass"
-    assert not set(helpers(stack)) & set(before)
+    assert set(helpers(stack)) - set(before)
 
 
-def test_a_signature_counts_although_the_helper_died(reader: Reader, stack, key, deaf, pool):
+def test_a_signature_counts_although_the_helper_died(reader: Reader, stack, key, fresh, deaf,
+                                                         pool):
     sent = pool.submit(reader.take, key.sign(letter()), "diedtoo@half.example")
     deaf.wait("diedtoo")
-    for pid in helpers(stack):
-        os.kill(pid, signal.SIGKILL)
+    kill_helpers(stack)
+    deaf.deny("diedtoo")
     assert sent.result().verified
 
 
@@ -179,7 +213,7 @@ def judging(reader: Reader, stack, deaf, pool, name: str) -> tuple[str, Future[O
 
 
 def test_a_milter_killed_while_it_judges_is_451_and_the_mail_comes_again(reader: Reader, stack,
-                                                                        deaf, pool):
+                                                                        fresh, deaf, pool):
     recipient, sent = judging(reader, stack, deaf, pool, "killedmilter")
     stack.milter.kill()
     outcome = sent.result()
@@ -191,10 +225,13 @@ def test_a_milter_killed_while_it_judges_is_451_and_the_mail_comes_again(reader:
     assert stored(stack, recipient) == 1
 
 
-def test_a_milter_that_is_stopped_finishes_what_it_judges(reader: Reader, stack, deaf, pool):
+def test_a_milter_that_is_stopped_finishes_what_it_judges(reader: Reader, stack, fresh, deaf,
+                                                          pool):
     recipient, sent = judging(reader, stack, deaf, pool, "stoppedmilter")
-    assert stack.milter.stop() == 0
+    stack.milter.signal(signal.SIGTERM)
+    deaf.deny("stoppedmilter")
     assert sent.result().code == 250
+    assert stack.milter.stop() == 0
     assert reader.wait(recipient).verdict == "sealed"
     stack.milter.start()
 
@@ -207,7 +244,7 @@ def stored(stack, recipient: str) -> int:
 
 def test_without_the_milter_senders_are_told_451_before_they_send_data(reader: Reader, stack):
     recipient = reader.address()
-    stack.milter.stop()
+    stack.milter.kill()
     with smtplib.SMTP("127.0.0.1", stack.smtp_port, "mail.sender.example",
                       source_address=(HONEST, 0)) as smtp:
         smtp.ehlo()
@@ -218,15 +255,14 @@ def test_without_the_milter_senders_are_told_451_before_they_send_data(reader: R
     assert reader.take(letter(), "x@judged.example").verified
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_session_whose_milter_goes_between_mails_is_451(reader: Reader, stack, how):
+def test_a_session_whose_milter_goes_before_the_data_is_451(reader: Reader, stack):
     recipient = reader.address()
     with smtplib.SMTP("127.0.0.1", stack.smtp_port, "mail.sender.example",
                       source_address=(HONEST, 0)) as smtp:
         smtp.ehlo()
         assert smtp.mail("x@judged.example")[0] == 250
         assert smtp.rcpt(recipient)[0] == 250
-        getattr(stack.milter, how)()
+        stack.milter.kill()
         try:
             code, _ = smtp.data(letter())
         except smtplib.SMTPDataError as e:
@@ -237,23 +273,27 @@ def test_a_session_whose_milter_goes_between_mails_is_451(reader: Reader, stack,
     assert reader.take(letter(), "x@judged.example").verified
 
 
-def test_without_a_name_service_mail_arrives_and_trust_comes_back_with_it(reader: Reader, stack, key):
-    stack.dns.stop()
-    got = reader.take(key.sign(letter()), "x@judged.example")
-    assert got.check == "spf=temperror; dkim=temperror; dmarc=temperror"
-    assert not got.verified
-    stack.dns.start()
+def test_a_name_service_that_hung_is_asked_again(reader: Reader, stack, key, pool):
+    """With the settings an operator has: nothing is said about dead servers."""
+    before = stack.settings["dns_config"]
+    reconfigure(stack, dns_config="")
+    os.killpg(stack.dns.pid, signal.SIGSTOP)  # NSD is several processes
+    try:
+        sent = [pool.submit(reader.take, key.sign(letter()), "x@judged.example") for _ in range(5)]
+        assert {f.result().check for f in sent} == {
+            "spf=temperror; dkim=temperror; dmarc=temperror"}
+    finally:
+        os.killpg(stack.dns.pid, signal.SIGCONT)
     wait_until("mail to be verified again",
                lambda: reader.take(letter(), "x@judged.example").verified, 30)
+    reconfigure(stack, dns_config=before)
 
 
 def test_scope_all_judges_what_comes_by_an_alias(reader: Reader, stack):
-    stack.configure(milter_scope="all")
-    stack.milter.restart()
+    reconfigure(stack, milter_scope="all")
     forged = b"X-E2A-Auth-Verified: true\r\n"
     assert stack.send("x@judged.example", "alias7@other.example", forged + letter(),
                       HONEST).code == 250
     got = reader.wait("reader+alias7@agents.example")
     assert (got.verdict, got.verified) == ("sealed", True)
-    stack.configure(milter_scope="e2a")
-    stack.milter.restart()
+    reconfigure(stack, milter_scope="e2a")

@@ -221,8 +221,10 @@ CONTROLS = {
     "NUL behind a name": (b"X-Nul\0: a", b"\r\n\r\nX-Nul\0: a\r\n", True),
     "NUL in a name": (b"F\0rom: bob@victim.example", b"\r\n\r\nF\0rom: bob@victim.example\r\n",
                       True),
-    "bare CR": (b"X-Cr: a\rFrom: bob@victim.example", b"X-Cr: a From: bob@victim.example\r\n", True),
-    "8-bit name": (b"Fr\xf6m: bob@victim.example", b"\r\n\r\nFr\xf6m: bob@victim.example\r\n", True),
+    "bare CR": (b"X-Cr: a\rFrom: bob@victim.example", b"X-Cr: a From: bob@victim.example\r\n",
+                True),
+    "8-bit name": (b"Fr\xf6m: bob@victim.example", b"\r\n\r\nFr\xf6m: bob@victim.example\r\n",
+                   True),
 }
 
 

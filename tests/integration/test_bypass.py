@@ -184,12 +184,13 @@ def test_a_verdict_does_not_fit_other_bytes(reader: Reader, sealed, name):
     assert (got.verdict, got.verified, got.check) == (reason, False, UNKNOWN)
 
 
-@pytest.mark.parametrize("make", [lambda s: s.text, lambda s: s.verdict + b"From: bob@victim.example"
-                                  b"\r\n\r\nPay now.\r\n"], ids=["same bytes", "another mail"])
+@pytest.mark.parametrize("number, message", [
+    (1, None), (2, b"From: bob@victim.example\r\n\r\nPay now.\r\n")],
+    ids=["same bytes", "another mail"])
 @pytest.mark.parametrize("way", ["smtp", "sendmail", "alias"])
-def test_a_copied_verdict_is_worth_nothing_on_any_way_in(reader: Reader, stack, sealed, way, make):
-    text = make(sealed)
-    number = 1 + (text == sealed.text)
+def test_a_copied_verdict_is_worth_nothing_on_any_way_in(reader: Reader, stack, sealed, way,
+                                                         number, message):
+    text = sealed.verdict + (message or sealed.message)
     recipient = f"reader+alias{number}@agents.example" if way == "alias" else reader.address()
     if way == "smtp":
         assert stack.send(ALICE, recipient, text, STRANGER).code == 250
@@ -200,7 +201,8 @@ def test_a_copied_verdict_is_worth_nothing_on_any_way_in(reader: Reader, stack, 
     got = reader.wait(recipient)
     assert not got.verified
     if way == "smtp":  # judged anew, and found to come from a stranger
-        assert (got.verdict, got.check) == ("sealed", "spf=fail; dkim=none; dmarc=none")
+        assert got.verdict == "sealed"
+        assert got.check.startswith("spf=fail; dkim=none;")
     else:
         assert (got.verdict, got.check) == ("queue_id", UNKNOWN)
 
