@@ -172,8 +172,10 @@ static void tick_ping(struct ws_conn *conn, const struct settings *s, int64_t no
 {
 	if (conn->pong_missing && now_ms - conn->ping_ms > s->ws_pong_timeout_ms) {
 		ws_conn_close(conn, LWS_CLOSE_STATUS_GOINGAWAY, "ping timeout");
-	} else if (!conn->pong_missing && now_ms - conn->ping_ms >= s->ws_ping_ms) {
+	} else if (!conn->pong_missing && !conn->ping_due &&
+		   now_ms - conn->ping_ms >= s->ws_ping_ms) {
 		conn->ping_due = true;
+		conn->progress_ms = now_ms;
 		lws_callback_on_writable(conn->wsi);
 	}
 }
@@ -194,7 +196,8 @@ void ws_conn_tick(struct ws_conn *conn, int64_t now_ms)
 			cut(conn);
 		return;
 	}
-	if (conn->out && now_ms - conn->progress_ms > s->ws_write_timeout_ms) {
+	/* A ping that waits means that the frame before it is still stuck in the library. */
+	if ((conn->out || conn->ping_due) && now_ms - conn->progress_ms > s->ws_write_timeout_ms) {
 		log_info("ws_slow", LF_SLICE("agent", conn->sub.email));
 		cut(conn);
 		return;
