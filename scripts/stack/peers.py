@@ -24,6 +24,7 @@ from .part import StackError
 
 AUTH_FIELDS = ("Verified", "Sender", "Entity-Type", "Domain-Check", "Delegation", "Timestamp",
                "Message-Id", "Body-Hash")
+CLOSE_POLL = 0.02  # seconds; close() waits so long
 
 
 class Inbox:
@@ -105,7 +106,8 @@ class WebhookReceiver(Inbox):
         self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://{host}:{self.server.server_port}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(CLOSE_POLL,),
+                                       daemon=True)
         self.thread.start()
 
     def close(self) -> None:
