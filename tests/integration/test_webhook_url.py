@@ -140,7 +140,8 @@ def test_a_bad_url_is_refused_with_its_reason(strict, url, text):
                                  "https://{}/\u00e9", "https://\u200b{}/",
                                  "https://{}/" + "x" * 60000])
 def test_a_url_is_short_plain_and_printable(strict, url):
-    assert make(strict, url.format("public.hook.example")) == (400, URL + "invalid URL: too long or not plain ASCII\n")
+    assert make(strict, url.format("public.hook.example")) == (
+        400, URL + "invalid URL: too long or not plain ASCII\n")
 
 
 def test_the_check_counts_in_every_mode(strict):

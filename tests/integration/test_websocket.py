@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSockets byte for byte: the backlog and what comes meanwhile, several sockets,
+slow and dead readers, keys that end, an e2a-apid that stops or dies."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import smtplib
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from scripts.stack import StackError
+from scripts.stack.mail import compose
+from scripts.stack.part import wait_until
+from scripts.stack.peers import Api
+from tests.integration.client import (BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, Http,
+                                      SecondApid, WebSocket, add_key, second_apid, upgrade_fields,
+                                      ws_target)
+
+SENDER = "alice@sender.example"
+TIME_A = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z")
+
+
+@pytest.fixture(scope="module")
+def quick(stack, account) -> Iterator[SecondApid]:
+    """A second e2a-apid, which looks again every second."""
+    with second_apid(stack, 3, ws_write_timeout="1s", ws_recheck="1s") as apid:
+        yield apid
+
+
+@pytest.fixture
+def connect(stack, account) -> Iterator[Callable[..., WebSocket]]:
+    """connect(agent, port=..., key=...): an open WebSocket, closed after the test."""
+    opened: list[WebSocket] = []
+
+    def connect(agent: str, port: int = 0, key: str = "", **options) -> WebSocket:
+        socket = WebSocket(port or stack.http_port, agent, key or account.api_key, **options)
+        opened.append(socket)
+        return socket
+
+    yield connect
+    for socket in opened:
+        socket.close()
+
+
+def send(stack, agent: str, *subjects: object) -> None:
+    """Mails over one SMTP connection, one after the other."""
+    with smtplib.SMTP("127.0.0.1", stack.smtp_port, "mail.sender.example") as smtp:
+        for subject in subjects:
+            smtp.sendmail(SENDER, agent, compose(SENDER, agent, str(subject)))
+
+
+def listed(api: Api, agent: str, query: str = "status=all") -> list[dict]:
+    """The whole list, page by page."""
+    found, token = [], ""
+    while token is not None:
+        status, page = api.get(f"/api/v1/agents/{agent}/messages?{query}&page_size=1000"
+                               f"&token={token}")
+        assert status == 200 and len(page["messages"]) <= 100
+        found += page["messages"]
+        token = page.get("next_token")
+    return found
+
+
+def insert(stack, account, agent: str, count: int = 1, subject: str = "written") -> None:
+    """Mail that no NOTIFY tells of."""
+    with stack.db() as db, db.cursor() as query:
+        query.execute(
+            "INSERT INTO messages (id, user_id, agent_email, direction, inbox_status, recipient, "
+            "subject, expires_at) SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), "
+            "%s, %s, 'inbound', 'unread', %s, %s, now() + interval '1 day' "
+            "FROM generate_series(1, %s)", [account.user_id, agent, agent, subject, count])
+
+
+def ids(notices: list[dict]) -> list[str]:
+    return [n["message_id"] for n in notices]
+
+
+# ---- what is told ----
+
+def test_a_notice_has_exactly_its_fields(stack, api, make_agent, connect):
+    agent = make_agent()
+    send(stack, agent, "caf=?utf-8?q?=C3=A9?= =?utf-8?q?=E2=98=83?=")
+    for _ in range(2):  # a reconnect drains again: nothing is marked read
+        notice = connect(agent).notice()
+        assert notice.keys() == {"message_id", "from", "recipient", "subject", "received_at"}
+        assert (notice["from"], notice["recipient"]) == (SENDER, agent)
+        assert notice["subject"].endswith("\u2603")
+        assert TIME_A.fullmatch(notice["received_at"])
+    assert [m["status"] for m in listed(api, agent)] == ["unread"]
+
+
+def test_a_backlog_is_drained_in_order_while_mail_keeps_coming(stack, api, make_agent, connect):
+    """Some hundreds are there, more come during the drain: all of them, each once,
+    in the order of the list."""
+    agent, before, during = make_agent(), 250, 60
+    senders = [threading.Thread(target=send, args=(stack, agent, *range(n, before, 2)))
+               for n in range(2)]
+    for thread in senders:
+        thread.start()
+    for thread in senders:
+        thread.join()
+    wait_until("the backlog", lambda: len(listed(api, agent)) == before, 60, 0.1)
+    late = threading.Thread(target=send, args=(stack, agent, *range(before, before + during)))
+    late.start()
+    told = connect(agent).notices(before + during)
+    late.join()
+    everything = listed(api, agent)
+    assert len(ids(told)) == len(set(ids(told))) == before + during
+    assert set(ids(told)) == set(ids(everything))
+    assert ids(told)[:before] == ids(everything)[:before]
+
+
+def test_what_was_read_is_not_drained(stack, api, make_agent, connect, wait_messages):
+    agent = make_agent()
+    send(stack, agent, "one", "two")
+    first = next(m for m in wait_messages(agent, "one", "two") if m["subject"] == "one")
+    api.get(f"/api/v1/agents/{agent}/messages/{first['message_id']}")
+    socket = connect(agent)
+    assert socket.notice()["subject"] == "two"
+    send(stack, agent, "three")
+    assert socket.notice()["subject"] == "three"
+
+
+def test_every_socket_of_an_agent_is_told_and_no_other(stack, make_agent, connect):
+    agent, other = make_agent(), make_agent()
+    sockets, stranger = [connect(agent) for _ in range(3)], connect(other)
+    send(stack, agent, "for all")
+    told = [socket.notice() for socket in sockets]
+    assert told[0] == told[1] == told[2] and told[0]["subject"] == "for all"
+    send(stack, other, "its own")
+    assert stranger.notice()["subject"] == "its own"
+
+
+def test_the_ninth_socket_is_refused_and_takes_a_free_place(stack, make_agent, connect):
+    agent = make_agent()
+    sockets = [connect(agent) for _ in range(8)]
+    with pytest.raises(StackError, match="^503 too many WebSocket connections\n$"):
+        connect(agent)
+    send(stack, agent, "eight times")
+    assert {socket.notice()["subject"] for socket in sockets} == {"eight times"}
+    sockets[0].close()
+
+    def ninth() -> WebSocket | None:
+        try:
+            return connect(agent)
+        except StackError:
+            return None
+
+    assert wait_until("a free place", ninth).notice()["subject"] == "eight times"
+
+
+@pytest.mark.parametrize("way", ["through another e2a-apid", "with the notification lost"])
+def test_mail_is_told_wherever_the_socket_is(stack, account, make_agent, connect, quick, way):
+    agent = make_agent()
+    here, there = connect(agent), connect(agent, quick.port)
+    if way == "with the notification lost":
+        insert(stack, account, agent)
+    else:
+        send(stack, agent, "written")
+    assert (here.notice()["subject"], there.notice()["subject"]) == ("written", "written")
+
+
+def test_frames_of_the_client_are_read_and_ignored(stack, make_agent, connect):
+    agent = make_agent()
+    socket = connect(agent)
+    for opcode, payload in ((TEXT, b"{}"), (BINARY, b"\0\xff"), (TEXT, b"x" * 32768), (TEXT, b"")):
+        socket.send(opcode, payload)
+    socket.send(PING, b"are you there")
+    assert socket.frame() == Frame(PONG, b"are you there")
+    send(stack, agent, "still")
+    assert socket.notice()["subject"] == "still"
+    socket.send(CLOSE, b"\x03\xe8")
+    assert socket.frame().code == 1000
+    assert socket.closed()
+
+
+@pytest.mark.parametrize("pieces", [[32769], [65536], [32768, 1], [1] + [3000] * 11])
+def test_a_frame_that_is_too_big_ends_with_1009(make_agent, connect, pieces):
+    socket = connect(make_agent())
+    for i, size in enumerate(pieces):
+        socket.send(TEXT if i == 0 else 0, b"x" * size, final=i == len(pieces) - 1)
+    assert socket.close_frame() == (1009, "message too big")
+
+
+@pytest.mark.parametrize("data", [b"\x81\x02hi", b"\x83\x80\0\0\0\0", b"\xc1\x80\0\0\0\0",
+                                  b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0",
+                                  b"\x89\xfe\x00\x80\0\0\0\0" + b"x" * 128,
+                                  b"GET / HTTP/1.1\r\n\r\n", b"\0" * 4096, b"\xff" * 4096],
+                         ids=["unmasked", "reserved opcode", "reserved bit", "huge", "long ping",
+                              "HTTP", "zeros", "ones"])
+def test_a_broken_frame_ends_this_socket_only(stack, make_agent, connect, data):
+    agent = make_agent()
+    good, bad = connect(agent), connect(agent)
+    bad.write(data)
+    bad.half_close()
+    bad.ended()
+    send(stack, agent, "unharmed")
+    assert good.notice()["subject"] == "unharmed"
+
+
+# ---- how it ends ----
+
+def test_only_a_reader_that_answers_pings_stays(stack, make_agent, connect):
+    with second_apid(stack, 6, ws_ping="1s", ws_pong_timeout="1s") as apid:
+        silent, awake = [connect(make_agent(), apid.port, silent=quiet) for quiet in (True, False)]
+        for _ in range(2):
+            ping = awake.any_frame()
+            assert ping.opcode == PING
+            awake.send(PONG, ping.payload)
+        assert silent.close_frame() == (1001, "ping timeout")
+        assert len(silent.pings) == 1
+        assert awake.any_frame().opcode == PING
+
+
+ENDINGS = {
+    "revoked key": "UPDATE api_keys SET revoked_at = now() WHERE id = %(key)s",
+    "expired key": "UPDATE api_keys SET expires_at = now() WHERE id = %(key)s",
+    "deleted key": "DELETE FROM api_keys WHERE id = %(key)s",
+    "deleted agent": "DELETE FROM agents WHERE email = %(agent)s",
+    "agent no longer local": "UPDATE agents SET agent_mode = 'cloud', "
+                             "webhook_url = 'https://x.example/' WHERE email = %(agent)s",
+}
+
+
+def test_who_may_listen_no_longer_is_closed_with_1008(stack, account, make_agent, connect, quick):
+    open_ones = {}
+    for ending, scope in itertools.product(ENDINGS, ("account", "agent")):
+        agent = make_agent()
+        key_id, key = add_key(stack, account.user_id, agent=agent if scope == "agent" else None)
+        open_ones[ending, scope] = connect(agent, quick.port, key)
+        with stack.db() as db, db.cursor() as query:
+            query.execute(ENDINGS[ending], {"key": key_id, "agent": agent})
+    closed = {name: socket.close_frame() for name, socket in open_ones.items()}
+    assert closed == dict.fromkeys(open_ones, (1008, "no longer authorized"))
+
+
+def test_a_slow_reader_is_cut_off_and_loses_nothing(stack, account, make_agent, connect, quick):
+    """It gets 10 MB and takes nothing; others read on meanwhile."""
+    agent, other, count = make_agent(), make_agent(), 400
+    insert(stack, account, agent, count, "<" * 4096)  # 6 bytes each in JSON
+    mark = quick.log_mark()
+    slow, good = connect(agent, quick.port, receive_buffer=4096), connect(other, quick.port)
+    quick.wait_log(rf"ws_slow .*{agent}", mark)
+    send(stack, other, "meanwhile")
+    assert good.notice()["subject"] == "meanwhile"
+    with pytest.raises((EOFError, ConnectionResetError)):
+        slow.notices(count)
+    assert len(set(ids(connect(agent, quick.port).notices(count)))) == count
+
+
+def test_a_flood_of_pings_whose_answers_nobody_takes_is_cut_off(stack, make_agent, connect):
+    agent, pings = make_agent(), (b"\x89\xfd\0\0\0\0" + b"p" * 125) * 1000
+    with second_apid(stack, 7, ws_ping="1s", ws_pong_timeout="1s", ws_write_timeout="1s") as apid:
+        mark = apid.log_mark()
+        flood = connect(agent, apid.port, receive_buffer=4096, timeout=0.2)
+
+        def cut() -> bool:
+            try:
+                flood.write(pings)
+            except TimeoutError:
+                pass
+            except OSError:
+                return True
+            return False
+
+        wait_until("the flood to be cut off", cut)
+        apid.wait_log(rf"ws_close .*{agent}", mark)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_an_apid_that_ends_loses_nothing(stack, api, make_agent, connect, how):
+    agent = make_agent()
+    with second_apid(stack, 4) as apid:
+        socket = connect(agent, apid.port)
+        send(stack, agent, "before")
+        assert socket.notice()["subject"] == "before"
+        if how == "stopped":
+            stop = threading.Thread(target=apid.stop)
+            stop.start()
+            assert socket.close_frame() == (1001, "server shutting down")
+            socket.send(CLOSE, b"\x03\xe9")
+            stop.join()
+        else:
+            apid.kill()
+            assert socket.closed()
+        send(stack, agent, "away")
+        apid.start()
+        again = connect(agent, apid.port)
+        send(stack, agent, "back")
+        assert [n["subject"] for n in again.notices(3)] == ["before", "away", "back"]
+    assert len(listed(api, agent, "status=unread")) == 3
+
+
+def test_a_stop_waits_only_so_long_for_a_silent_reader(make_agent, connect, stack):
+    with second_apid(stack, 5) as apid:
+        socket = connect(make_agent(), apid.port)
+        assert apid.stop() == 0
+        assert socket.close_frame() == (1001, "server shutting down")
+
+
+# ---- who gets in ----
+
+def test_the_key_may_come_in_the_header(stack, account, make_agent, connect):
+    agent = make_agent()
+    socket = connect(agent, in_header=True)
+    send(stack, agent, "by header")
+    assert socket.notice()["subject"] == "by header"
+
+
+def test_a_key_of_one_agent_opens_its_own_socket_only(stack, account, make_agent, connect):
+    agent, other = make_agent(), make_agent()
+    _, key = add_key(stack, account.user_id, agent=agent.upper())
+    connect(agent, key=key)
+    with pytest.raises(StackError, match="^404 agent not found\n$"):
+        connect(other, key=key)
+
+
+def test_no_key_is_in_any_log(stack, account, make_agent, connect, hook):
+    _, key = add_key(stack, account.user_id)
+    local, cloud = make_agent(), make_agent(hook.url)
+    connect(local, key=key).close()
+    for agent in (cloud, "nobody@agents.example", "no address", "a" * 300):
+        with pytest.raises(StackError):
+            connect(agent, key=key)
+    for target in (ws_target(local, key), ws_target(local, key) + "&x=%zz",
+                   ws_target(local).replace("/ws", "//ws") + f"?token={key}"):
+        with Http(stack.http_port) as http:
+            assert http.request("GET", target).status in (426, 301)
+    Api(stack.url, key).get(f"/api/v1/agents?token={key}")
+    for log in (stack.state / "log").iterdir():
+        assert key not in log.read_text(errors="replace"), log
+
+
+@pytest.mark.parametrize("key, agent, answer", [
+    ("", "local", (401, "token query parameter required\n")),
+    ("bad", "local", (401, "invalid token\n")),
+    ("theirs", "local", (404, "agent not found\n")),
+    ("mine", "absent", (404, "agent not found\n")),
+    ("mine", "cloud", (400, "WebSocket is only available for local-mode agents\n")),
+])
+@pytest.mark.parametrize("upgrade", [True, False])
+def test_a_refusal_is_plain_http(stack, account, stranger, make_agent, key, agent, answer, upgrade):
+    key = {"mine": account.api_key, "theirs": stranger.api_key}.get(key, key)
+    agent = {"local": make_agent, "cloud": lambda: make_agent("http://127.0.0.1:9/"),
+             "absent": lambda: "nobody@agents.example"}[agent]()
+    with Http(stack.http_port) as http:
+        got = http.request("GET", ws_target(agent, key), None,
+                           *(upgrade_fields() if upgrade else []))
+    assert (got.status, got.text) == answer
+    assert got.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def without(name: str, *instead: str) -> list[str]:
+    return [f for f in upgrade_fields() if not f.startswith(name)] + list(instead)
+
+
+BAD_UPGRADES = {
+    "no upgrade": ("GET", [], 426),
+    "Connection lacks Upgrade": ("GET", without("Connection", "Connection: keep-alive"), 426),
+    "another protocol": ("GET", without("Upgrade", "Upgrade: h2c"), 426),
+    "POST": ("POST", upgrade_fields() + ["Content-Length: 0"], 405),
+    "PUT": ("PUT", upgrade_fields() + ["Content-Length: 0"], 405),
+    "version 8": ("GET", without("Sec-WebSocket-Version", "Sec-WebSocket-Version: 8"), 400),
+    "no version": ("GET", without("Sec-WebSocket-Version"), 400),
+    "no key": ("GET", without("Sec-WebSocket-Key"), 400),
+    "two keys": ("GET", upgrade_fields() + [f"Sec-WebSocket-Key: {KEY}"], 400),
+    "short key": ("GET", upgrade_fields("c2hvcnQ="), 400),
+    "key that is no base64": ("GET", upgrade_fields("!" * 24), 400),
+    "sub-protocol": ("GET", upgrade_fields() + ["Sec-WebSocket-Protocol: chat"], 400),
+}
+
+
+@pytest.mark.parametrize("name", BAD_UPGRADES)
+def test_a_bad_upgrade_is_refused_with_its_status(stack, account, make_agent, name):
+    method, fields, status = BAD_UPGRADES[name]
+    with Http(stack.http_port) as http:
+        http.write(http.head(method, ws_target(make_agent(), account.api_key), *fields))
+        answer = http.answer()
+        assert answer.status == status
+        assert answer.headers.get("sec-websocket-version") == ("13" if "version" in name else None)
+        assert answer.closes and http.closed()
+
+
+def test_an_upgrade_over_http_1_0_is_refused(stack, account, make_agent):
+    with Http(stack.http_port) as http:
+        http.write(http.head("GET", ws_target(make_agent(), account.api_key), *upgrade_fields(),
+                             version="1.0"))
+        assert http.answer().status == 426
+
+
+@pytest.mark.parametrize("fields", [["Connection: keep-alive, Upgrade"], ["Connection: UPGRADE"]])
+def test_spellings_of_the_upgrade_do_not_matter(stack, account, make_agent, fields):
+    with Http(stack.http_port) as http:
+        http.write(http.head("GET", ws_target(make_agent(), account.api_key).replace("%40", "@"),
+                             *without("Connection", *fields)))
+        assert http.answer().status == 101
+
+
+def test_an_upgrade_as_a_later_request_asks_for_a_new_connection(stack, account, make_agent):
+    with Http(stack.http_port) as http:
+        assert http.request("GET", "/api/health").status == 200
+        answer = http.request("GET", ws_target(make_agent(), account.api_key), None,
+                              *upgrade_fields())
+        assert (answer.status, answer.text) == (503, "open a new connection for a WebSocket\n")
+        assert answer.closes and http.closed()
+
+
+def test_a_handshake_may_come_byte_by_byte_and_bring_frames_along(stack, account, make_agent):
+    """The first frame right behind the head, in one write."""
+    agent = make_agent()
+    with Http(stack.http_port) as http:
+        head = http.head("GET", ws_target(agent, account.api_key), *upgrade_fields())
+        for at in range(len(head) - 1):
+            http.write(head[at:at + 1])
+        http.write(head[-1:] + b"\x89\x82\0\0\0\0hi")
+        assert http.answer().status == 101
+        assert http.input.read(4) == b"\x8a\x02hi"
