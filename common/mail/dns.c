@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/mail/dns_cache.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +31,7 @@ struct dns {
 	struct ub_ctx *ub;
 	pthread_t reader;
 	atomic_bool stop;
+	struct dns_cache *cache;
 };
 
 struct query {
@@ -129,6 +131,7 @@ enum err dns_new(const struct settings *s, struct dns **ret, struct fail *fail)
 		free(d);
 		return e;
 	}
+	d->cache = dns_cache_new();
 	*ret = d;
 	return OK;
 }
@@ -140,6 +143,7 @@ void dns_free(struct dns *d)
 	atomic_store(&d->stop, true);
 	pthread_join(d->reader, NULL);
 	ub_ctx_delete(d->ub);
+	dns_cache_free(d->cache);
 	free(d);
 }
 
@@ -318,23 +322,13 @@ static enum err read_result(const struct ub_result *r, enum dns_type type, struc
 	return OK;
 }
 
-enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
-		   struct arena *a, struct dns_answer *ret, bool *ret_nxdomain)
+static enum err ask(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
+		    struct arena *a, struct dns_answer *ret, bool *ret_nxdomain)
 {
-	bool ignored;
-	struct query *q;
+	struct query *q = query_new();
 	enum err e;
 	int id = 0;
 
-	if (!ret_nxdomain)
-		ret_nxdomain = &ignored;
-	if (!name_usable(name)) {
-		*ret_nxdomain = true;
-		return ERR_NOT_FOUND;
-	}
-	if (clock_mono_ms() >= deadline_ms)
-		return ERR_TIMEOUT;
-	q = query_new();
 	if (ub_resolve_async(d->ub, arena_dup(a, name), (int)type, CLASS_IN, q, on_answer, &id) !=
 	    0) {
 		query_free(q);
@@ -344,5 +338,28 @@ enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t
 		return ERR_TIMEOUT;
 	e = q->result ? read_result(q->result, type, a, ret, ret_nxdomain) : ERR_DNS;
 	query_free(q);
+	return e;
+}
+
+enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
+		   struct arena *a, struct dns_answer *ret, bool *ret_nxdomain)
+{
+	int64_t now_ms = clock_mono_ms();
+	bool ignored;
+	enum err e;
+
+	if (!ret_nxdomain)
+		ret_nxdomain = &ignored;
+	if (!name_usable(name)) {
+		*ret_nxdomain = true;
+		return ERR_NOT_FOUND;
+	}
+	if (now_ms >= deadline_ms)
+		return ERR_TIMEOUT;
+	if (dns_cache_get(d->cache, name, type, now_ms, a, ret))
+		return OK;
+	e = ask(d, name, type, deadline_ms, a, ret, ret_nxdomain);
+	if (e == OK)
+		dns_cache_put(d->cache, name, type, now_ms, ret);
 	return e;
 }
