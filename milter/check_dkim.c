@@ -150,12 +150,16 @@ static void read_failure(const struct dkim_check *c, DKIM_SIGINFO *sig, struct v
 static void read_result(const struct dkim_check *c, DKIM_SIGINFO *sig, struct verdict_dkim *d)
 {
 	dkim_alg_t alg = DKIM_SIGN_UNKNOWN;
+	ssize_t signed_len = 0; /* l=, or -1 */
 	unsigned bits = 0;
 
 	if (c->key_reason || dkim_sig_geterror(sig) != DKIM_SIGERROR_OK || !DKIM_SIG_CHECK(sig) ||
 	    dkim_sig_getsignalg(sig, &alg) != DKIM_STAT_OK ||
-	    dkim_sig_getkeysize(sig, &bits) != DKIM_STAT_OK)
+	    dkim_sig_getkeysize(sig, &bits) != DKIM_STAT_OK ||
+	    dkim_sig_getcanonlen(c->dkim, sig, NULL, NULL, &signed_len) != DKIM_STAT_OK)
 		read_failure(c, sig, d);
+	else if (signed_len >= 0)
+		set_result(d, AUTH_POLICY, "body_length");
 	else if (alg == DKIM_SIGN_RSASHA256 && bits < dkim_state.min_key_bits)
 		set_result(d, AUTH_POLICY, "weak_key");
 	else if (alg == DKIM_SIGN_RSASHA256 && bits > DKIM_KEY_BITS_MAX)

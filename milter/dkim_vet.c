@@ -14,11 +14,28 @@ struct tag_list {
 	size_t n;
 };
 
+/*
+ * libopendkim takes a vertical tab or form feed for white space too, and so would
+ * find a tag in what is another word here (an l= that nobody refused).
+ */
+static bool has_other_control(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == 0x7f || ((unsigned char)c < ' ' && c != '\t' && c != '\r' && c != '\n'))
+			return true;
+	}
+	return false;
+}
+
 static enum err read_tags(struct slice s, struct tag_list *ret)
 {
 	struct slice part, name;
 
 	ret->n = 0;
+	if (has_other_control(s))
+		return ERR_INPUT;
 	while (slice_cut(&s, ';', &part)) {
 		part = slice_trim(part);
 		if (part.n == 0)

@@ -132,6 +132,13 @@ ONE = {
     "body length": (lambda k: k.good.sign(letter(), length=True), ("policy", "body_length", True)),
     "body length of nothing": (lambda k: sign_with(k.good, letter(), hashed=b"", l="0"),
                                ("policy", "body_length", True)),
+    # Relaxed canonicalisation hides the change from the signature.
+    "body length behind a vertical tab": (
+        lambda k: sign_with(k.good, letter(), hashed=b"", l="0").replace(b" l=", b"\x0bl="),
+        ("permerror", "syntax", False)),
+    "body length behind a form feed": (
+        lambda k: sign_with(k.good, letter(), hashed=b"", l="0").replace(b" l=", b"\x0cl="),
+        ("permerror", "syntax", False)),
     "expired": (lambda k: sign_with(k.good, letter(), t=str(now - HOUR), x=str(now - HOUR // 2)),
                 ("fail", "expired", True)),
     "expires later": (lambda k: sign_with(k.good, letter(), t=str(now), x=str(now + HOUR)), PASS),

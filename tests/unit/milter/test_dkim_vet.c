@@ -26,6 +26,8 @@ static void vet_judges_signatures_by_their_tags(void **state)
 		  "example.com" },
 		{ GOOD "; l=10", ERR_INPUT, AUTH_POLICY, "body_length", "example.com" },
 		{ GOOD "; l=", ERR_INPUT, AUTH_POLICY, "body_length", "example.com" },
+		{ GOOD ";\vl=10", ERR_INPUT, AUTH_PERMERROR, "syntax", "" },
+		{ GOOD "; \fl=10", ERR_INPUT, AUTH_PERMERROR, "syntax", "" },
 		{ "a=rsa-sha1; d=example.com; s=x", ERR_INPUT, AUTH_POLICY, "rsa_sha1",
 		  "example.com" },
 		{ GOOD "; d=example.net", ERR_INPUT, AUTH_PERMERROR, "syntax", "" },
