@@ -215,7 +215,7 @@ static bool is_harmless(const struct token *t)
 {
 	if (t->type == T_LITERAL)
 		return !addr_looks_like_address(t->text);
-	return t->type != T_SPECIAL || t->c == '.' || t->c == '[' || t->c == ']';
+	return t->type != T_SPECIAL || t->c == '.';
 }
 
 /* One element of the list; leaves at ',', ';' or the end. False for the head of a group. */

@@ -284,6 +284,9 @@ static void only_one_clean_from_field_names_an_author(void **state)
 		{ SLICE_INIT("From: alice\r\n\r\n"), ERR_INPUT, "" },
 		{ SLICE_INIT("From: alice@localhost\r\n\r\n"), ERR_INPUT, "alice@localhost" },
 		{ SLICE_INIT("From: alice@[192.0.2.1]\r\n\r\n"), ERR_INPUT, "alice@[192.0.2.1]" },
+		/* Python's email finds the address in front of the bracket. */
+		{ SLICE_INIT("From: =?utf-8?q?=3Cbob=40c.example=3E?=]<a@b.example>\r\n\r\n"),
+		  ERR_INPUT, "a@b.example" },
 		{ SLICE_INIT("From: alice@192.0.2.1\r\n\r\n"), ERR_INPUT, "alice@192.0.2.1" },
 		{ SLICE_INIT("From: alice@a_b.example\r\n\r\n"), ERR_INPUT, "alice@a_b.example" },
 		/* what readers understand differently */
