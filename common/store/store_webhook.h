@@ -37,7 +37,7 @@ struct webhook_claim {
 	struct slice lease_id;
 	int64_t lease_ms;
 	int64_t limit;            /* jobs */
-	int64_t max_bytes;        /* of raw mail, over all of them */
+	int64_t max_bytes;        /* of raw mail, over all of them; a first one may be larger */
 	const struct slice *skip; /* agents whose endpoint has enough to do */
 	size_t skip_n;
 };

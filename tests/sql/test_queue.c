@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemons' statements do with a few rows in a freshly migrated database. */
+#include "common/store/schema.h"
+#include "common/store/store_message.h"
+#include "common/store/store_webhook.h"
+#include "tests/sql/fresh.h"
+
+#define DATABASE "t_queue"
+
+static const char sql_rows[] =
+	"INSERT INTO users (id, email) VALUES ('u', 'u@example.com');"
+	"INSERT INTO agents (email, address, domain, user_id, agent_mode, webhook_url) VALUES"
+	" ('a@example.com', 'a@example.com', 'example.com', 'u', 'cloud', 'https://example.com/');"
+	"INSERT INTO raw_messages (id, sha256, size, raw)"
+	" SELECT 'r' || n, '', 1000, '' FROM generate_series(1, 3) n;"
+	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, expires_at)"
+	" SELECT 'm' || n, 'u', 'a@example.com', 'r' || n, 'inbound', now() + interval '1 day'"
+	" FROM generate_series(1, 3) n;"
+	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)"
+	" SELECT 'm' || n, 'u', 'a@example.com', now() - interval '1 h' / n"
+	" FROM generate_series(1, 3) n;";
+
+static void ignore(const char *name, void *arg)
+{
+	(void)name;
+	(void)arg;
+}
+
+static int migrated(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_database(DATABASE);
+	struct fail fail = { 0 };
+
+	(void)state;
+	assert_ok(schema_migrate(db, ignore, NULL, &fail), &fail);
+	fresh_script(db, sql_rows);
+	return 0;
+}
+
+static void a_claim_takes_what_fits_and_the_oldest_in_any_case(void **state)
+{
+	static const struct {
+		int64_t max_bytes;
+		size_t want;
+	} rows[] = { { 3000, 3 }, { 2999, 2 }, { 1000, 1 }, { 999, 1 }, { 0, 1 } };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct webhook_claim claim = { .lease_id = S("l"),
+						     .lease_ms = 0,
+						     .limit = 10,
+						     .max_bytes = rows[i].max_bytes };
+		AUTO(db_rows_freep) struct db_rows *r = NULL;
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct webhook_row *v = NULL;
+		struct fail fail = { 0 };
+		size_t n = 0;
+
+		assert_ok(store_webhook_claim(db, &claim, &a, &v, &n, &r, &fail), &fail);
+		assert_int_equal(n, rows[i].want);
+		assert_string_equal(arena_dup(&a, v[0].message_id), "m1");
+	}
+}
+
+/* The poll runs each second: it must not read through all the mail that an agent ever got. */
+static void recent_mail_is_found_by_its_time(void **state)
+{
+	static const struct db_stmt explain = {
+		"t_explain", "EXPLAIN EXECUTE message_recent('{a@example.com}', 10000)", false
+	};
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	const struct db_stmt *s = store_message_stmts;
+	struct fail fail = { 0 };
+	bool found = false;
+
+	(void)state;
+	while (!slice_eq(slice_str(s->name), S("message_recent")))
+		s++;
+	fresh_script(db, "SET enable_seqscan = off");
+	assert_ok(db_prepare(db, s, &fail), &fail);
+	assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
+	for (size_t i = 0; i < db_rows_count(r); i++)
+		found |= slice_search(db_slice(r, i, 0), S("Index Cond")) >= 0 &&
+			 slice_search(db_slice(r, i, 0), S("created_at")) >= 0;
+	assert_true(found);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_claim_takes_what_fits_and_the_oldest_in_any_case),
+		cmocka_unit_test(recent_mail_is_found_by_its_time),
+	};
+
+	return cmocka_run_group_tests(tests, migrated, NULL);
+}
