@@ -59,10 +59,11 @@ const struct db_stmt store_message_stmts[] = {
 	[BACKLOG] = STREAM("message_backlog", "m.inbox_status = 'unread' AND m.created_at < $6"),
 	[LIVE] = STREAM("message_live", "(m.inbox_status = 'unread' OR m.created_at >= $6)"),
 	[CLOCK] = { "message_clock", "SELECT clock_timestamp()", false },
+	/* now() and not clock_timestamp(), which no index can be searched for */
 	[RECENT] = { "message_recent",
 		     "SELECT a.n - 1 FROM unnest($1::text[]) WITH ORDINALITY AS a (email, n) WHERE EXISTS "
 		     "(SELECT FROM messages m WHERE m.agent_email = a.email AND m.created_at > "
-		     "clock_timestamp() - $2::bigint * interval '1 ms')",
+		     "now() - $2::bigint * interval '1 ms')",
 		     false },
 	{ 0 },
 };
