@@ -216,13 +216,6 @@ enum err dkim_check_init(const struct settings *s, struct dns *dns, struct fail 
 	return OK;
 }
 
-void dkim_check_shutdown(void)
-{
-	if (dkim_state.lib)
-		dkim_close(dkim_state.lib);
-	dkim_state.lib = NULL;
-}
-
 enum err dkim_check_new(struct arena *a, const char *id, struct dkim_check **ret)
 {
 	struct dkim_check *c = mem_zalloc(sizeof(*c));

@@ -13,7 +13,6 @@
 
 enum { DKIM_KEY_BITS_MAX = 4096, DKIM_FIELD_MAX = 16 * 1024, DKIM_SIGNED_NAMES_MAX = 64 };
 
-struct dkim_lib;   /* libopendkim's instance of the process */
 struct dkim_check; /* one message */
 
 struct dkim_outcome {
@@ -23,7 +22,6 @@ struct dkim_outcome {
 };
 
 enum err dkim_check_init(const struct settings *s, struct dns *dns, struct fail *fail) MUST_CHECK;
-void dkim_check_shutdown(void);
 
 /* Slices of the outcome live in `a`. ERR_INTERNAL when the library fails. */
 enum err dkim_check_new(struct arena *a, const char *id, struct dkim_check **ret) MUST_CHECK;

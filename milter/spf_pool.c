@@ -18,9 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What libspf2 leaks does not live longer than this many evaluations. */
+enum { LENDINGS_MAX = 10000 };
+
 struct spf_helper {
 	pid_t pid; /* 0: none runs */
 	int fd;
+	unsigned lendings;
 	bool lent;
 };
 
@@ -70,6 +74,7 @@ static enum err start(const struct spf_pool *p, struct spf_helper *h)
 		return ERR_INTERNAL;
 	}
 	h->fd = pair[0];
+	h->lendings = 0;
 	return OK;
 }
 
@@ -164,7 +169,7 @@ enum err spf_pool_take(struct spf_pool *p, int64_t deadline_ms, struct spf_helpe
 
 void spf_pool_give(struct spf_pool *p, struct spf_helper *h, bool usable)
 {
-	if (!usable)
+	if (++h->lendings == LENDINGS_MAX || !usable)
 		stop(h);
 	pthread_mutex_lock(&p->lock);
 	h->lent = false;

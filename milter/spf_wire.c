@@ -32,8 +32,9 @@ enum err spf_send(int fd, const struct spf_msg *m)
 			memcpy(packet + n + FIELD_HEAD, f.p, f.n);
 		n += FIELD_HEAD + f.n;
 	}
+	/* Each side waits for the other, so only one that breaks the rules has a full queue. */
 	do
-		sent = send(fd, packet, n, MSG_NOSIGNAL);
+		sent = send(fd, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)n ? OK : ERR_IO;
 }

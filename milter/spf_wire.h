@@ -29,7 +29,8 @@ struct spf_msg {
 	struct slice field[SPF_FIELDS_MAX];
 };
 
-/* Sends one message. ERR_IO when the peer is gone, ERR_TOO_BIG above SPF_PACKET_MAX. */
+/* Sends one message and never waits. ERR_IO when the peer is gone or does not read, ERR_TOO_BIG
+ * above SPF_PACKET_MAX. */
 enum err spf_send(int fd, const struct spf_msg *m) MUST_CHECK;
 /*
  * Waits for one message until `deadline_ms` (negative: for ever). Its fields

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -165,6 +166,41 @@ static void a_busy_pool_lets_nobody_wait_past_the_deadline(void **state)
 	spf_pool_free(p);
 }
 
+/* The last evaluation of a helper and the first of its successor are like all others. */
+static void a_helper_is_retired_between_two_evaluations(void **state)
+{
+	struct spf_pool *p = pool_of(1);
+	pid_t first = child_of_this_process();
+	struct spf_msg m;
+
+	(void)state;
+	for (int i = 0; i < 10100; i++) {
+		struct spf_helper *h = take(p);
+
+		ask(h, "v=spf1 -all", &m);
+		assert_int_equal(m.code, AUTH_FAIL);
+		spf_pool_give(p, h, true);
+	}
+	assert_int_not_equal(child_of_this_process(), first);
+	spf_pool_free(p);
+}
+
+static void a_helper_that_does_not_read_delays_nobody(void **state)
+{
+	struct spf_msg m = { .kind = SPF_EVALUATE, .n = 1, .field = { S("x") } };
+	int pair[2];
+	enum err e;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	do
+		e = spf_send(pair[0], &m);
+	while (e == OK);
+	assert_int_equal(e, ERR_IO);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void nonsense_from_a_helper_is_refused(void **state)
 {
 	static const struct slice rows[] = {
@@ -193,6 +229,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_helper_asks_the_milter_and_nobody_else),
 		cmocka_unit_test(a_helper_that_was_killed_is_replaced),
 		cmocka_unit_test(a_busy_pool_lets_nobody_wait_past_the_deadline),
+		cmocka_unit_test(a_helper_is_retired_between_two_evaluations),
+		cmocka_unit_test(a_helper_that_does_not_read_delays_nobody),
 		cmocka_unit_test(nonsense_from_a_helper_is_refused),
 	};
 
