@@ -24,6 +24,7 @@ $$;
 
 REVOKE ALL ON SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_maps;
 REVOKE ALL ON ALL TABLES IN SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_maps;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA e2a FROM PUBLIC, e2a_apid, e2a_deliverd, e2a_maps;
 GRANT USAGE ON SCHEMA e2a TO e2a_apid, e2a_deliverd, e2a_maps;
 GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 
@@ -47,3 +48,4 @@ GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;
 
 -- Postfix: which addresses and domains exist.
 GRANT SELECT ON mail_recipients, mail_domains TO e2a_maps;
+GRANT EXECUTE ON FUNCTION find_recipient TO e2a_maps;

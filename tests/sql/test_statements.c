@@ -172,6 +172,8 @@ static void roles_reach_no_further_than_they_must(void **state)
 		enum err want;
 	} rows[] = {
 		{ "e2a_maps", "SELECT address FROM mail_recipients", OK },
+		{ "e2a_maps", "SELECT * FROM find_recipient('a@b.example', 'b@b.example')", OK },
+		{ "e2a_apid", "SELECT * FROM find_recipient('', '')", ERR_CONFIG },
 		{ "e2a_maps", "SELECT email FROM agents", ERR_CONFIG },
 		{ "e2a_maps", "SELECT id FROM users", ERR_CONFIG },
 		{ "e2a_maps", "DELETE FROM domains", ERR_CONFIG },
