@@ -34,12 +34,6 @@ static void finish(struct cleaner *c)
 	buf_truncate(c->raw, c->write);
 }
 
-static bool unwanted(const struct cleaner *c, const struct header_field *f)
-{
-	return header_is_private(f->name) || (slice_ieq(f->name, S("Authentication-Results")) &&
-					      header_has_authserv_id(f->value, c->authserv_id));
-}
-
 /*
  * Cleans the fields of one piece and returns where the next one begins. A
  * piece that is not the last ends before its last field, which may be cut off.
@@ -57,7 +51,7 @@ static size_t clean_piece(struct cleaner *c, size_t from, size_t to, bool last)
 		to = start;
 	}
 	for (size_t i = 0; i < h.n; i++)
-		if (unwanted(c, &h.v[i]))
+		if (header_is_forgery(&h.v[i], c->authserv_id))
 			drop(c, h.v[i].raw);
 	return to;
 }

@@ -6,8 +6,6 @@
 #include "common/base/buf.h"
 #include "common/mail/verdict.h"
 
-#define AUTHRES_HEADER "Authentication-Results"
-
 /*
  * Appends the value, starting with a space and folded with LF TAB. Names that
  * fail the grammar of a host name are left out, so nothing of a message can

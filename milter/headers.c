@@ -3,7 +3,6 @@
 #include "milter/headers.h"
 
 #include "common/base/mem.h"
-#include "milter/authres.h"
 
 enum { FIRST_CAP = 64 };
 
@@ -58,14 +57,6 @@ void headers_add(struct headers *h, struct slice name, struct slice value)
 	h->truncated |= bytes >= HEADER_CUT - HEADER_CUT_SLACK;
 }
 
-static bool must_go(const struct header_field *f, struct slice authserv_id)
-{
-	if (header_is_private(f->name))
-		return true;
-	return slice_ieq(slice_trim(f->name), S(AUTHRES_HEADER)) &&
-	       header_has_authserv_id(f->value, authserv_id);
-}
-
 /* Which instance of its name the i-th field is. */
 static size_t instance_of(const struct headers *h, size_t i)
 {
@@ -84,7 +75,7 @@ size_t headers_removals(const struct headers *h, struct slice authserv_id,
 	size_t n = 0;
 
 	for (size_t i = h->h.n; i-- > 0;) {
-		if (!must_go(&h->h.v[i], authserv_id))
+		if (!header_is_forgery(&h->h.v[i], authserv_id))
 			continue;
 		v[n++] = (struct header_removal){ h->h.v[i].name, instance_of(h, i) };
 	}
@@ -95,6 +86,6 @@ size_t headers_removals(const struct headers *h, struct slice authserv_id,
 void headers_hash(const struct headers *h, struct slice authserv_id, struct verdict_hash *hash)
 {
 	for (size_t i = 0; i < h->h.n; i++)
-		if (!must_go(&h->h.v[i], authserv_id))
+		if (!header_is_forgery(&h->h.v[i], authserv_id))
 			verdict_hash_field(hash, h->h.v[i].name, h->h.v[i].value);
 }

@@ -11,6 +11,8 @@
 #include "common/base/arena.h"
 #include "common/base/slice.h"
 
+#define AUTHRES_HEADER "Authentication-Results"
+
 enum {
 	HEADER_FIELDS_MAX = 1000,	  /* fields kept; more set `limited` */
 	HEADER_BYTES_MAX = 256 * 1024, /* bytes read; more set `limited` */
@@ -58,8 +60,11 @@ bool header_is_private(struct slice name);
  * True when an Authentication-Results value (RFC 8601 2.2) carries this
  * authserv-id: comments and folds dropped, case folded, trailing dot and
  * U-label form normalised, quoted strings unquoted. True also for an encoded
- * word in its place, which no honest server writes.
+ * word in its place, which no honest server writes, and when it takes only
+ * leaving out control characters or 8-bit bytes to find the id.
  */
 bool header_has_authserv_id(struct slice value, struct slice authserv_id);
+/* True for a field that only we may write: one of the two above. */
+bool header_is_forgery(const struct header_field *f, struct slice authserv_id);
 
 #endif

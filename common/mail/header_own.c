@@ -37,20 +37,27 @@ bool header_is_private(struct slice name)
 	return rest.n == 3 || !is_alnum(rest.p[3]);
 }
 
+enum reading {
+	STRICT,
+	JOINED,       /* white space may surround a dot (obs-domain) */
+	JOINED_ASCII, /* other bytes are not there, as if they were invisible */
+	READINGS,
+};
+
 /* Reads a value as words and gaps; comments and white space are gaps (RFC 5322 3.2.2). */
 struct words {
 	struct slice in;
 	size_t at;
 	struct buf *out;
 	bool gap;
-	bool join; /* white space may surround a dot (obs-domain) */
+	enum reading reading;
 };
 
 static void add_char(struct words *w, char c)
 {
 	bool at_dot = w->out->len && (c == '.' || w->out->p[w->out->len - 1] == '.');
 
-	if (w->gap && w->out->len && !(w->join && at_dot))
+	if (w->gap && w->out->len && !(w->reading != STRICT && at_dot))
 		buf_add_char(w->out, ' ');
 	w->gap = false;
 	buf_add_char(w->out, c);
@@ -81,6 +88,12 @@ static void add_quoted(struct words *w)
 	}
 }
 
+/* Control characters count too: many programs trim some of them. */
+static bool is_gap(unsigned char c)
+{
+	return c <= ' ' || c == 0x7f;
+}
+
 /* The text before the first ';': one space per gap, strings unquoted, comments dropped. */
 static void read_words(struct words *w)
 {
@@ -91,9 +104,9 @@ static void read_words(struct words *w)
 			skip_comment(w);
 		else if (c == '"')
 			add_quoted(w);
-		else if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+		else if (is_gap((unsigned char)c))
 			w->gap = true;
-		else
+		else if (w->reading != JOINED_ASCII || (unsigned char)c < 0x80)
 			add_char(w, c);
 	}
 }
@@ -118,10 +131,10 @@ static bool same_host(struct slice a, struct slice b)
 	       slice_eq(x, y);
 }
 
-static bool names_id(struct slice value, struct slice authserv_id, bool join)
+static bool names_id(struct slice value, struct slice authserv_id, enum reading reading)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(HEADER_BYTES_MAX);
-	struct words w = { .in = value, .out = &text, .join = join };
+	struct words w = { .in = value, .out = &text, .reading = reading };
 	size_t n = 0;
 
 	read_words(&w);
@@ -135,5 +148,14 @@ static bool names_id(struct slice value, struct slice authserv_id, bool join)
 /* What follows "host. " is the rest of an obsolete domain to one reader, a version to another. */
 bool header_has_authserv_id(struct slice value, struct slice authserv_id)
 {
-	return names_id(value, authserv_id, true) || names_id(value, authserv_id, false);
+	for (enum reading r = STRICT; r < READINGS; r++)
+		if (names_id(value, authserv_id, r))
+			return true;
+	return false;
+}
+
+bool header_is_forgery(const struct header_field *f, struct slice authserv_id)
+{
+	return header_is_private(f->name) || (slice_ieq(slice_trim(f->name), S(AUTHRES_HEADER)) &&
+					      header_has_authserv_id(f->value, authserv_id));
 }

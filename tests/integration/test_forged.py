@@ -82,6 +82,8 @@ RESULTS = {
     "quoted in part": b'Authentication-Results: mx."agents".example; forged=pass',
     "wide letters": "Authentication-Results: ｍｘ.agents.example; forged=pass".encode(),
     "ideographic dots": "Authentication-Results: mx。agents。example; forged=pass".encode(),
+    "vertical tab": b"Authentication-Results: \x0b" + HOST + b"\x0c; forged=pass",
+    "no-break space": b"Authentication-Results: \xc2\xa0" + HOST + b"; forged=pass",
     "encoded word": b"Authentication-Results: =?utf-8?q?mx=2Eagents=2Eexample?=; forged=pass",
 }
 
