@@ -22,7 +22,7 @@
 enum {
 	HEADER_ALLOWANCE = 128 * 1024, /* for what Postfix and the milter add to a mail */
 	BUDGET_MAILS_MIN = 5,          /* a mail must fit however it is held */
-	WEB_TASKS = 16,
+	WEB_TASKS_MAX = 256,           /* each may wait for a name server that does not answer */
 	MISC_TASKS = 4,
 	DB_WAIT_MS = 10000,
 	DRAIN_LOOK_MS = 20,
@@ -155,10 +155,16 @@ static void on_domains(void *arg)
 
 /* ---- end ---- */
 
+/* Nothing of ours runs elsewhere that would come back to a part that is gone. */
+static bool quiet(const struct deliverd *d)
+{
+	return loop_tasks(d->loop) == 0 && (!d->maps || maps_idle(d->maps));
+}
+
 static bool drained(const struct deliverd *d)
 {
 	return lmtp_server_connections(d->lmtp) == 0 && webhook_idle(d->webhook) &&
-	       notify_idle(d->notify) && loop_tasks(d->loop) == 0;
+	       notify_idle(d->notify) && quiet(d);
 }
 
 static void look_if_drained(void *arg)
@@ -170,7 +176,7 @@ static void look_if_drained(void *arg)
 		d->aborted = true;
 		webhook_abort(d->webhook);
 	}
-	if (drained(d) || (left <= 0 && loop_tasks(d->loop) == 0))
+	if (drained(d) || (left <= 0 && quiet(d)))
 		loop_stop(d->loop);
 	else
 		loop_timer_start(d->drain, DRAIN_LOOK_MS);
@@ -266,11 +272,19 @@ static void start_rest(struct deliverd *d)
 	loop_on_terminate(d->loop, on_terminate, d);
 }
 
+/* As many as calls, so that one that waits for name service does not delay the others. */
+static size_t web_tasks(const struct settings *s)
+{
+	size_t n = (size_t)s->webhook_concurrency;
+
+	return n < WEB_TASKS_MAX ? n : WEB_TASKS_MAX;
+}
+
 enum err deliverd_new(const struct settings *s, const struct keys *keys, struct deliverd **ret,
 		      struct fail *fail)
 {
 	const size_t width[LANE_COUNT] = { [LANE_DB] = (size_t)s->deliverd_db_connections,
-					   [LANE_WEB] = WEB_TASKS,
+					   [LANE_WEB] = web_tasks(s),
 					   [LANE_MISC] = MISC_TASKS };
 	AUTO(deliverd_freep) struct deliverd *d = mem_zalloc(sizeof(*d));
 	enum err e = check_settings(s, fail);

@@ -48,9 +48,9 @@ struct webhook {
 	bool draining;
 };
 
-static int64_t attempt_ms(const struct webhook *w)
+static int64_t attempt_ms(const struct webhook *w, int64_t dns_ms)
 {
-	return DNS_MS + w->config.settings->webhook_timeout_ms + MARGIN_MS;
+	return dns_ms + w->config.settings->webhook_timeout_ms + MARGIN_MS;
 }
 
 static size_t held_max(const struct webhook *w)
@@ -60,7 +60,7 @@ static size_t held_max(const struct webhook *w)
 
 static int64_t new_lease(const struct webhook *w, struct webhook_lease *ret)
 {
-	int64_t ms = attempt_ms(w) + WAIT_MS;
+	int64_t ms = attempt_ms(w, DNS_MS) + WAIT_MS;
 
 	id_new("lease_", ret->id);
 	ret->end_ms = clock_mono_ms() + ms;
@@ -177,13 +177,20 @@ static void prepare(struct task *t)
 		j->secret_id = arena_slice(&j->arena, j->request.secret_id);
 }
 
+/* Does the lease outlast the rest of an attempt, of which name service may take dns_ms? */
+static bool lease_lasts(const struct webhook *w, const struct webhook_job *j, int64_t dns_ms)
+{
+	return clock_mono_ms() + attempt_ms(w, dns_ms) <= j->lease_end_ms;
+}
+
 static void prepared(struct task *t)
 {
 	struct webhook_job *j = CONTAINER(t, struct webhook_job, task);
 	const struct http_answer refused = { .reason = j->reason };
 
 	webhook_job_drop_row(j);
-	if (j->owner->draining) {
+	/* It may have stood in line for a thread. */
+	if (j->owner->draining || !lease_lasts(j->owner, j, 0)) {
 		attempt_end(j, RECORD_RELEASED, &refused);
 		return;
 	}
@@ -214,11 +221,6 @@ static void start(struct webhook *w, struct endpoint *e, struct webhook_job *j)
 
 /* ---- who is called when ---- */
 
-static bool lease_lasts(const struct webhook *w, const struct webhook_job *j)
-{
-	return clock_mono_ms() + attempt_ms(w) <= j->lease_end_ms;
-}
-
 static void start_waiting(struct webhook *w)
 {
 	const struct settings *s = w->config.settings;
@@ -228,7 +230,7 @@ static void start_waiting(struct webhook *w)
 	       (e = endpoint_ready(&w->endpoints, (size_t)s->webhook_per_endpoint))) {
 		struct webhook_job *j = endpoint_next(e);
 
-		if (lease_lasts(w, j)) {
+		if (lease_lasts(w, j, DNS_MS)) {
 			start(w, e, j);
 		} else {
 			release(w, j);
