@@ -27,7 +27,7 @@ struct janitor {
 	size_t duty;    /* of the present batch */
 	size_t deleted; /* by it */
 	size_t total;   /* by this round */
-	bool busy, stopped;
+	bool stopped;
 	enum err code;
 	struct fail fail;
 };
@@ -78,7 +78,6 @@ static void done(struct task *t)
 {
 	struct janitor *j = CONTAINER(t, struct janitor, task);
 
-	j->busy = false;
 	j->total += j->deleted;
 	if (j->code)
 		log_warn("retention_failed", LF_STR("cause", j->fail.what));
@@ -96,7 +95,6 @@ static void start(void *arg)
 {
 	struct janitor *j = arg;
 
-	j->busy = true;
 	loop_submit(j->loop, &j->task);
 }
 
@@ -117,11 +115,6 @@ void janitor_stop(struct janitor *j)
 {
 	j->stopped = true;
 	loop_timer_stop(j->timer);
-}
-
-bool janitor_idle(const struct janitor *j)
-{
-	return !j->busy;
 }
 
 void janitor_free(struct janitor *j)

@@ -11,7 +11,6 @@ struct janitor;
 
 struct janitor *janitor_new(struct loop *loop, const struct settings *s, struct db_pool *pool);
 void janitor_stop(struct janitor *j);
-bool janitor_idle(const struct janitor *j);
 void janitor_free(struct janitor *j);
 DEFINE_FREEP(struct janitor, janitor_free)
 

@@ -113,12 +113,8 @@ void listener_stop(struct listener *l)
 {
 	l->stopped = true;
 	loop_timer_stop(l->timer);
-	disconnect(l);
-}
-
-bool listener_idle(const struct listener *l)
-{
-	return !l->connecting;
+	if (!l->connecting) /* else the connection is the worker's, and connect_done() ends it */
+		disconnect(l);
 }
 
 void listener_free(struct listener *l)

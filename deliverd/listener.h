@@ -14,9 +14,7 @@ struct listener;
  */
 struct listener *listener_new(struct loop *loop, const struct settings *s, const char *channel,
 			      void (*fn)(void *arg), void *arg);
-/* Stops; *idle* once no connect is under way. */
 void listener_stop(struct listener *l);
-bool listener_idle(const struct listener *l);
 void listener_free(struct listener *l);
 DEFINE_FREEP(struct listener, listener_free)
 
