@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one route table: method, path, who may, how much body, which handler. A
+ * The one route table: method, path, who may, how much body, which worker, which handler. A
  * handler that is called has a principal whose scope reaches this far, unless
  * its row says otherwise.
  */
@@ -8,6 +8,7 @@
 #define E2A_APID_ROUTE_H
 
 #include "apid/target.h"
+#include "apid/workers.h"
 
 struct req;
 
@@ -25,6 +26,7 @@ struct route {
 	const char *path;   /* "{}" is one segment that is not empty */
 	enum route_access access;
 	size_t body_max;
+	enum job_class class;
 	void (*run)(struct req *r);
 	/* what a key of too narrow a scope is told: the answer for an absent object */
 	int denied_status;

@@ -141,7 +141,7 @@ static enum MHD_Result dispatch(struct exchange *x)
 	x->job.run = run_job;
 	conns_set(&x->server->conns, x->conn, CONN_RUNNING);
 	MHD_suspend_connection(x->mhd);
-	if (workers_post(x->server->app->workers, &x->job, JOB_REQUEST))
+	if (workers_post(x->server->app->workers, &x->job, x->req->route->class))
 		return MHD_YES;
 	resp_error(&x->req->resp, 503, "too busy, try again later");
 	x->state = EX_READY;

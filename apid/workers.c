@@ -7,6 +7,7 @@
 struct queue {
 	struct job *head, **tail;
 	size_t n;
+	size_t running, limit; /* at once */
 };
 
 struct workers {
@@ -32,12 +33,13 @@ static struct job *pop(struct queue *q)
 {
 	struct job *job = q->head;
 
-	if (!job)
+	if (!job || q->running == q->limit)
 		return NULL;
 	q->head = job->next;
 	if (!q->head)
 		q->tail = &q->head;
 	q->n--;
+	q->running++;
 	return job;
 }
 
@@ -60,14 +62,28 @@ static struct job *next_job(struct workers *w)
 	return job;
 }
 
+/* One that had to wait because of the limit may run now. */
+static void end_job(struct workers *w, enum job_class class)
+{
+	pthread_mutex_lock(&w->lock);
+	w->queue[class].running--;
+	if (w->queue[class].n)
+		pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *work(void *arg)
 {
 	struct workers *w = arg;
 	struct db *db = db_new(w->settings->database_url, "e2a_apid", "e2a-apid");
 	struct job *job;
 
-	while ((job = next_job(w)))
+	while ((job = next_job(w))) {
+		enum job_class class = job->class;
+
 		job->run(job, db);
+		end_job(w, class);
+	}
 	db_close(db);
 	return NULL;
 }
@@ -79,8 +95,11 @@ struct workers *workers_new(const struct settings *s)
 	w->settings = s;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
-	for (int i = 0; i < JOB_CLASSES; i++)
+	for (int i = 0; i < JOB_CLASSES; i++) {
 		w->queue[i].tail = &w->queue[i].head;
+		w->queue[i].limit = (size_t)s->http_workers;
+	}
+	w->queue[JOB_NAMES].limit = (size_t)(s->http_workers + 1) / 2;
 	w->threads = mem_calloc((size_t)s->http_workers, sizeof(*w->threads));
 	for (int64_t i = 0; i < s->http_workers; i++) {
 		if (pthread_create(&w->threads[w->threads_n], NULL, work, w))
@@ -98,6 +117,7 @@ bool workers_post(struct workers *w, struct job *job, enum job_class class)
 	taken = !w->stopping &&
 		(class == JOB_SOCKET || w->queue[class].n < (size_t)w->settings->http_queue);
 	if (taken) {
+		job->class = class;
 		push(&w->queue[class], job);
 		pthread_cond_signal(&w->work);
 	}

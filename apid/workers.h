@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads that may wait for the database, each with a connection of its own.
- * Two queues: requests, of which only so many may wait, and socket work, which
- * is bounded by the sockets it is for and never refused. They take turns.
+ * Queues: requests, of which only so many may wait; those among them that ask
+ * name service, which half of the threads may run at once, so that a name server
+ * that does not answer holds up nobody else; and socket work, which is bounded
+ * by the sockets it is for and never refused. They take turns.
  */
 #ifndef E2A_APID_WORKERS_H
 #define E2A_APID_WORKERS_H
@@ -10,18 +12,19 @@
 #include "common/base/settings.h"
 #include "common/store/db.h"
 
-enum job_class { JOB_REQUEST, JOB_SOCKET, JOB_CLASSES };
+enum job_class { JOB_REQUEST, JOB_NAMES, JOB_SOCKET, JOB_CLASSES };
 
 /* Part of the struct that describes the work; `run` gets it back and owns it. */
 struct job {
-	struct job *next;
+	struct job *next;     /* private */
+	enum job_class class; /* private */
 	void (*run)(struct job *job, struct db *db);
 };
 
 struct workers;
 
 struct workers *workers_new(const struct settings *s);
-/* False when the queue of requests is full, or when workers_stop() was called; the caller keeps the
+/* False when its queue of requests is full, or when workers_stop() was called; the caller keeps the
  * job. */
 bool workers_post(struct workers *w, struct job *job, enum job_class class);
 /* Runs what is queued, refuses what comes later, ends the threads. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The queues of the workers: requests are refused when full, socket work never, all of it runs. */
+/* The queues of the workers: who is refused, who must wait, and that all of it runs. */
 #include "apid/workers.h"
 #include "tests/unit/test.h"
 
@@ -41,6 +41,14 @@ static struct job *visit_new(struct gate *g)
 	return &v->job;
 }
 
+static void wait_entered(struct gate *g, int n)
+{
+	pthread_mutex_lock(&g->lock);
+	while (g->entered < n)
+		pthread_cond_wait(&g->changed, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static void a_full_queue_refuses_requests_only(void **state)
 {
 	char url[] = "host=/nonexistent";
@@ -51,10 +59,7 @@ static void a_full_queue_refuses_requests_only(void **state)
 
 	(void)state;
 	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
-	pthread_mutex_lock(&g.lock);
-	while (!g.entered)
-		pthread_cond_wait(&g.changed, &g.lock);
-	pthread_mutex_unlock(&g.lock);
+	wait_entered(&g, 1);
 	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
 	assert_true(workers_post(w, visit_new(&g), JOB_REQUEST));
 	assert_false(workers_post(w, refused, JOB_REQUEST));
@@ -71,9 +76,38 @@ static void a_full_queue_refuses_requests_only(void **state)
 	workers_free(w);
 }
 
+static void name_service_keeps_half_of_the_threads_at_most(void **state)
+{
+	char url[] = "host=/nonexistent";
+	const struct settings s = { .database_url = url, .http_workers = 4, .http_queue = 10 };
+	struct gate slow = { .lock = PTHREAD_MUTEX_INITIALIZER,
+			     .changed = PTHREAD_COND_INITIALIZER };
+	struct gate quick = { .lock = PTHREAD_MUTEX_INITIALIZER,
+			      .changed = PTHREAD_COND_INITIALIZER,
+			      .open = true };
+	struct workers *w = workers_new(&s);
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_true(workers_post(w, visit_new(&slow), JOB_NAMES));
+	wait_entered(&slow, 2);
+	for (int i = 0; i < 5; i++)
+		assert_true(workers_post(w, visit_new(&quick), JOB_REQUEST));
+	wait_entered(&quick, 5);
+	assert_int_equal(slow.entered, 2);
+	pthread_mutex_lock(&slow.lock);
+	slow.open = true;
+	pthread_cond_broadcast(&slow.changed);
+	pthread_mutex_unlock(&slow.lock);
+	wait_entered(&slow, 6);
+	workers_free(w);
+	assert_int_equal(slow.left, 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(name_service_keeps_half_of_the_threads_at_most),
 		cmocka_unit_test(a_full_queue_refuses_requests_only),
 	};
 
