@@ -11,9 +11,9 @@
 #include "deliverd/mail.h"
 
 enum {
-	LMTP_LINE_MAX = 4096,        /* a command line, CRLF included */
+	LMTP_LINE_MAX = 16384,       /* a command line, CRLF included: a HELO as xtext is long */
 	LMTP_PATH_MAX = 1024,        /* an address */
-	LMTP_XFORWARD_MAX = 512,     /* an XFORWARD value, decoded */
+	LMTP_XFORWARD_MAX = 512,     /* bytes that are kept of an XFORWARD value, decoded */
 	LMTP_XFORWARD_TOTAL = 16384, /* ... all values of one mail, repetitions included */
 	LMTP_ERRORS_MAX = 20,        /* refused commands before the connection is closed */
 };

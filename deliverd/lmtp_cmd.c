@@ -63,7 +63,7 @@ static struct slice *attribute(struct xforward *x, struct slice name)
 
 static enum err set_attribute(struct lmtp *l, struct slice word)
 {
-	AUTO(buf_release) struct buf value = BUF_INIT(LMTP_XFORWARD_MAX);
+	AUTO(buf_release) struct buf value = BUF_INIT(LMTP_LINE_MAX);
 	struct mail *m = mail_of(l);
 	struct slice rest = word, name, *field, text;
 
@@ -78,7 +78,8 @@ static enum err set_attribute(struct lmtp *l, struct slice word)
 		text = S("");
 	if (slice_istarts(text, S("IPv6:")) && field == &m->xforward.addr)
 		text = slice_sub(text, 5, text.n);
-	*field = arena_slice(&m->arena, text);
+	/* The client chose its HELO: too long a one must not cost the queue id beside it. */
+	*field = arena_slice(&m->arena, slice_sub(text, 0, LMTP_XFORWARD_MAX));
 	return OK;
 }
 

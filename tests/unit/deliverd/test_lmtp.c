@@ -195,6 +195,27 @@ static void xforward_belongs_to_one_mail(void **state)
 	end(&s);
 }
 
+/* As long as Postfix lets a client make it, and each byte of it as three. */
+static void a_long_helo_costs_its_end_but_no_queue_id(void **state)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(LMTP_LINE_MAX);
+	struct session s;
+	struct mail *m;
+
+	(void)state;
+	buf_add_str(&text, HELLO "XFORWARD PROTO=SMTP HELO=");
+	for (size_t i = 0; i < 2048; i++)
+		buf_add_str(&text, "+2B");
+	buf_add_str(&text, " IDENT=4Q SOURCE=REMOTE\r\n" ENVELOPE "DATA\r\n.\r\n");
+	begin(&s);
+	say(&s, buf_cstr(&text));
+	m = lmtp_take(s.l);
+	assert_int_equal(m->xforward.helo.n, LMTP_XFORWARD_MAX);
+	assert_true(slice_eq(m->xforward.ident, S("4Q")));
+	mail_free(m);
+	end(&s);
+}
+
 static void a_mail_that_is_too_big_is_refused_after_its_end(void **state)
 {
 	struct session s;
@@ -350,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_mail_carries_envelope_and_bytes),
 		cmocka_unit_test(each_recipient_gets_its_own_reply),
 		cmocka_unit_test(xforward_belongs_to_one_mail),
+		cmocka_unit_test(a_long_helo_costs_its_end_but_no_queue_id),
 		cmocka_unit_test(a_mail_that_is_too_big_is_refused_after_its_end),
 		cmocka_unit_test(the_largest_mail_is_taken),
 		cmocka_unit_test(memory_beyond_the_budget_is_a_temporary_failure),
