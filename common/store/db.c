@@ -75,6 +75,9 @@ static enum err connect_now(struct db *db, struct fail *fail)
 			       "fallback_application_name",
 			       "connect_timeout",
 			       "tcp_user_timeout",
+			       "keepalives_idle",
+			       "keepalives_interval",
+			       "keepalives_count",
 			       "options",
 			       "client_encoding",
 			       NULL };
@@ -83,6 +86,10 @@ static enum err connect_now(struct db *db, struct fail *fail)
 				 db->program,
 				 "5",
 				 "10000",
+				 /* A host that vanished while it owed an answer sends no more. */
+				 "10",
+				 "5",
+				 "3",
 				 "-c search_path=e2a -c statement_timeout=30s "
 				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC "
 				 /* Statements are few and each is written for one plan; planning
