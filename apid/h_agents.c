@@ -167,6 +167,12 @@ static bool check_mode(struct req *r, const struct create *c, struct store_agent
 	return true;
 }
 
+/* Free text, but for what no text column takes. */
+static bool check_name(struct req *r, const struct create *c)
+{
+	return slice_find(c->name, '\0') < 0 || bad(r, "name must not contain NUL");
+}
+
 static void store(struct req *r, const struct store_agent *agent)
 {
 	struct fail fail = { 0 };
@@ -209,7 +215,8 @@ void agent_create(struct req *r)
 		bad(r, "email is required");
 		return;
 	}
-	if (!check_webhook(r, &c) || !find_address(r, &c, &agent) || !check_mode(r, &c, &agent))
+	if (!check_webhook(r, &c) || !find_address(r, &c, &agent) || !check_mode(r, &c, &agent) ||
+	    !check_name(r, &c))
 		return;
 	agent.name = c.name;
 	agent.webhook_url = c.webhook_url;
