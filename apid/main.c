@@ -10,12 +10,12 @@
 #include "apid/ws.h"
 #include "apid/ws_wake.h"
 #include "common/base/clock.h"
+#include "common/base/fdlimit.h"
 #include "common/base/log.h"
 #include "common/mail/addr.h"
 #include "common/store/store_domain.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -64,16 +64,12 @@ static void warn_of_test_settings(const struct settings *s)
 
 static void raise_file_limit(const struct settings *s)
 {
-	struct rlimit limit;
-	rlim_t want = (rlim_t)(s->http_max_connections + s->http_max_waiting + s->ws_max +
-			       s->http_workers + SPARE_FILES);
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
 	/* Exactly so many: libwebsockets makes tables of this size. */
-	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < want)
-		log_warn("file_limit_low", LF_INT("have", limit.rlim_cur), LF_INT("want", want));
+	uint64_t have, want = (uint64_t)(s->http_max_connections + s->http_max_waiting + s->ws_max +
+					 s->http_workers + SPARE_FILES);
+
+	if (!fdlimit_set(want, &have))
+		log_warn("file_limit_low", LF_INT("have", have), LF_INT("want", want));
 }
 
 static enum err share_domain(struct daemon *d, struct db *db, struct fail *fail)

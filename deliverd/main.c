@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* e2a-deliverd: takes mail from Postfix by LMTP, stores it, tells the agents. */
+#include "common/base/fdlimit.h"
 #include "common/base/log.h"
 #include "deliverd/deliverd.h"
 
 #include <malloc.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+enum { SPARE_FILES = 500 }; /* name service takes most of them */
 
 /* Configuration is for people to mend; anything else may pass, so systemd tries again. */
 static int give_up(const struct fail *fail)
@@ -15,11 +18,22 @@ static int give_up(const struct fail *fail)
 	return fail->code == ERR_CONFIG || fail->code == ERR_SCHEMA ? EX_CONFIG : EX_TEMPFAIL;
 }
 
+/* A webhook call may leave a connection behind for the next one to its endpoint. */
+static void raise_file_limit(const struct settings *s)
+{
+	uint64_t have, want = (uint64_t)(s->lmtp_max_connections + 2 * s->webhook_concurrency +
+					 s->deliverd_db_connections + SPARE_FILES);
+
+	if (!fdlimit_set(want, &have))
+		log_warn("file_limit_low", LF_INT("have", have), LF_INT("want", want));
+}
+
 static int serve(const struct settings *s, const struct keys *keys)
 {
 	AUTO(deliverd_freep) struct deliverd *d = NULL;
 	struct fail fail = { 0 };
 
+	raise_file_limit(s);
 	if (deliverd_new(s, keys, &d, &fail))
 		return give_up(&fail);
 	log_info("ready", LF_STR("listen", s->lmtp_listen));

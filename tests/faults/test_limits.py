@@ -102,6 +102,16 @@ def test_a_client_that_is_silent_is_sent_away(stack):
         assert 2 < time.monotonic() - start < 10
 
 
+def test_there_are_descriptors_for_all_connections_that_the_settings_admit(stack):
+    stack.configure(webhook_concurrency="2000")
+    stack.restart("deliverd")
+    with open(f"/proc/{stack.deliverd.pid}/limits", encoding="ascii") as limits:
+        soft = int(re.search(r"Max open files\s+(\d+)", limits.read()).group(1))
+    stack.configure(webhook_concurrency="200")
+    stack.restart("deliverd")
+    assert soft >= 2 * 2000
+
+
 # ---- webhooks ----
 
 def test_a_delivery_that_is_given_up_stays_listed(stack, make_agent, hook):
