@@ -184,13 +184,10 @@ static sfsistat on_body(SMFICTX *ctx, unsigned char *chunk, size_t n)
 	return go_on(l, SMFIP_NR_BODY);
 }
 
-/*
- * At the top of what the milter sees. Index 0 would be above the one field that
- * Postfix hides from milters, its own Received, which the hash cannot cover.
- */
+/* On top of everything, the fields that Postfix hides from milters included. */
 static enum err insert(SMFICTX *ctx, const char *name, const char *value)
 {
-	int e = smfi_insheader(ctx, 1, (char *)(uintptr_t)name, (char *)(uintptr_t)value);
+	int e = smfi_insheader(ctx, 0, (char *)(uintptr_t)name, (char *)(uintptr_t)value);
 
 	return e == MI_SUCCESS ? OK : ERR_IO;
 }
@@ -289,8 +286,9 @@ static mode_t mode_of(const char *octal)
 
 enum err server_open(const struct milter *m, struct fail *fail)
 {
+	static char name[] = "e2a"; /* libmilter keeps it */
 	struct smfiDesc desc = {
-		.xxfi_name = mem_strdup("e2a"), /* libmilter keeps it */
+		.xxfi_name = name,
 		.xxfi_version = SMFI_VERSION,
 		.xxfi_flags = ACTIONS,
 		.xxfi_connect = on_connect,
