@@ -57,6 +57,8 @@ def test_a_mail_beyond_the_memory_budget_is_put_off(stack, make_agent):
 
 
 def test_many_large_mails_are_delivered_in_bounded_memory(stack, make_agent, journal, receiver):
+    # AddressSanitizer keeps what was freed for a while: quarantine_size_mb
+    allowed = 2 * 64 * MIB + (256 * MIB if "address" in stack.build.name else 0)
     to = [make_agent(receiver.url)]
     stack.deliverd.restart()
     before = resident_peak(stack.deliverd.pid)
@@ -70,7 +72,7 @@ def test_many_large_mails_are_delivered_in_bounded_memory(stack, make_agent, jou
     assert journal.count["accepted"] == 10
     assert len(audit(stack, journal)) == 10
     grown = resident_peak(stack.deliverd.pid) - before
-    assert grown < 2 * 64 * MIB, f"{grown / MIB:.0f} MiB"
+    assert grown < allowed, f"{grown / MIB:.0f} MiB"
     assert "452 4.3.1" in stack.postfix.log_since(mark), "the budget was never reached"
 
 
