@@ -83,10 +83,9 @@ void verdict_domain_check(const struct verdict *v, struct buf *ret);
  * body is hashed as it is, in any chunks.
  *
  * The milter adds the fields in the order in which they will stand below the
- * verdict, its own Authentication-Results included if that is among them.
- * Postfix hides the first field (its own Received) from milters: smfi_insheader
- * index 0 is above that field, index 1 directly below it. The verdict belongs
- * at index 1, so that what stands below it is what the milter saw.
+ * verdict, first its own Authentication-Results. Postfix hides one field from
+ * milters, its own Received: the first one, unless header_checks removed it. So
+ * verdict_check() takes the hash with and without the first Received.
  */
 struct verdict_hash;
 struct verdict_hash *verdict_hash_new(void);

@@ -101,19 +101,39 @@ static size_t find_verdict(const struct header *h, bool *ret_from)
 	return i;
 }
 
-static const char *compare_hashes(struct slice message, const struct header *h, size_t from,
-				  const struct verdict *v)
+/* Hash of the fields from `from` on, without the one at `hidden` (h->n: all of them). */
+static bool header_matches(const struct header *h, size_t from, size_t hidden,
+			   const struct verdict *v)
 {
 	struct verdict_hash *hash = verdict_hash_new();
 	uint8_t header[SHA256_LEN], body[SHA256_LEN];
 
 	for (size_t i = from; i < h->n; i++)
-		verdict_hash_field(hash, h->v[i].name, h->v[i].value);
-	verdict_hash_body(hash, slice_sub(message, h->body, message.n));
+		if (i != hidden)
+			verdict_hash_field(hash, h->v[i].name, h->v[i].value);
 	verdict_hash_finish(hash, header, body);
-	if (memcmp(header, v->header_hash, SHA256_LEN) != 0)
+	return memcmp(header, v->header_hash, SHA256_LEN) == 0;
+}
+
+static bool body_matches(struct slice body, const struct verdict *v)
+{
+	uint8_t digest[SHA256_LEN];
+
+	crypto_sha256(body, digest);
+	return memcmp(digest, v->body_hash, SHA256_LEN) == 0;
+}
+
+/* `at` is the verdict. The first Received below it may be the MTA's, which no milter saw. */
+static const char *compare_hashes(struct slice message, const struct header *h, size_t at,
+				  const struct verdict *v)
+{
+	size_t received = at + 1;
+
+	while (received < h->n && !slice_ieq(h->v[received].name, S("Received")))
+		received++;
+	if (!header_matches(h, at + 1, received, v) && !header_matches(h, at + 1, h->n, v))
 		return "header_hash";
-	return memcmp(body, v->body_hash, SHA256_LEN) != 0 ? "body_hash" : NULL;
+	return body_matches(slice_sub(message, h->body, message.n), v) ? NULL : "body_hash";
 }
 
 /* An empty queue id proves nothing. A clock that was set back must not cost the verdict. */
@@ -154,7 +174,7 @@ enum err verdict_check(struct slice message, const struct header *h, struct slic
 	if (!reason && (from_above || h->limited || h->bad > 0))
 		reason = "header_hash";
 	if (!reason)
-		reason = compare_hashes(message, h, at + 1, &v);
+		reason = compare_hashes(message, h, at, &v);
 	if (reason)
 		return refuse(ERR_CRYPTO, reason, ret_reason);
 	*ret = v;

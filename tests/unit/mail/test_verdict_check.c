@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Milter on one side, deliverd on the other, and between them what Postfix
- * does to a message: line ends, refolding of nothing, one Received on top.
+ * does to a message: line ends, refolding of nothing, one Received.
  */
 #include "common/mail/verdict.h"
 
@@ -118,6 +118,36 @@ static void hash_of_one(struct slice name, struct slice value, uint8_t ret[32])
 
 	verdict_hash_field(h, name, value);
 	verdict_hash_finish(h, ret, body);
+}
+
+/* Our own field and what the MTA put around it; the milter saw all but the first Received. */
+static void the_received_that_no_milter_saw_may_stand_anywhere(void **state)
+{
+	static const struct {
+		const char *above, *below;
+		enum err want;
+	} rows[] = {
+		{ "", "Received: by mx\r\n", OK },
+		{ "X-Later: 1\r\n", "Received: by mx\r\n", OK },
+		{ "", "", OK },
+		{ "", "Received: by mx\r\nReceived: by mx\r\n", ERR_CRYPTO },
+		{ "", "X-Received: by mx\r\n", ERR_CRYPTO },
+		{ "", "Received: by mx\r\nX-Odd: 1\r\n", ERR_CRYPTO },
+		{ "From: b\r\n", "Received: by mx\r\n", ERR_CRYPTO },
+	};
+	const char *reason;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_release) struct buf m = BUF_INIT(1 << 20);
+
+		buf_add_str(&m, rows[i].above);
+		add_verdict(&m, QUEUE_ID);
+		buf_add_str(&m, rows[i].below);
+		add_rest(&m);
+		if (check(buf_slice(&m), &claim, &reason) != rows[i].want)
+			fail_msg("row %zu: %s", i, reason);
+	}
 }
 
 static void a_field_of_a_megabyte_hashes_alike_on_both_sides(void **state)
@@ -343,6 +373,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_sides_agree_on_an_untouched_message),
+		cmocka_unit_test(the_received_that_no_milter_saw_may_stand_anywhere),
 		cmocka_unit_test(a_field_of_a_megabyte_hashes_alike_on_both_sides),
 		cmocka_unit_test(only_cr_lf_and_lf_hash_alike),
 		cmocka_unit_test(no_field_runs_into_the_next),
