@@ -4,7 +4,7 @@
 #define E2A_TESTS_SQL_FRESH_H
 
 #include "common/base/buf.h"
-#include "common/store/db.h"
+#include "common/store/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,6 +66,22 @@ static inline struct db *fresh_database(const char *database)
 	buf_addf(&sql, "CREATE DATABASE %s", database);
 	fresh_script(db, buf_cstr(&sql));
 	return fresh_open(database, NULL);
+}
+
+static inline void fresh_ignore(const char *name, void *arg)
+{
+	(void)name;
+	(void)arg;
+}
+
+/* ... with the schema in it. */
+static inline struct db *fresh_migrated(const char *database)
+{
+	struct db *db = fresh_database(database);
+	struct fail fail = { 0 };
+
+	assert_ok(schema_migrate(db, fresh_ignore, NULL, &fail), &fail);
+	return db;
 }
 
 #endif

@@ -3,7 +3,6 @@
  * Every statement of every store_*_stmts table is prepared on a freshly migrated
  * database, and Postgres is asked which role may run it.
  */
-#include "common/store/schema.h"
 #include "tests/sql/fresh.h"
 
 #define DATABASE "t_statements"
@@ -48,19 +47,11 @@ static const struct {
 	{ "webhook_", DELIVERD },
 };
 
-static void ignore(const char *name, void *arg)
-{
-	(void)name;
-	(void)arg;
-}
-
 static int migrated(void **state)
 {
-	AUTO(db_closep) struct db *db = fresh_database(DATABASE);
-	struct fail fail = { 0 };
+	AUTO(db_closep) struct db *db = fresh_migrated(DATABASE);
 
 	(void)state;
-	assert_ok(schema_migrate(db, ignore, NULL, &fail), &fail);
 	return 0;
 }
 
