@@ -105,3 +105,23 @@ def test_commands_sent_ahead_of_the_greeting_are_refused(stack):
         s.shutdown(socket.SHUT_WR)
         text = b"".join(iter(lambda: s.recv(4096), b""))
     assert b"queued as" not in text
+
+
+@pytest.mark.parametrize("name, value", [
+    ("smtpd_client_restrictions", "check_client_access static:{PREPEND X-Greylist: delayed}"),
+    ("header_checks", "regexp:{{/^Received:/ IGNORE}}"),
+], ids=["a field prepended", "no Received"])
+def test_the_fields_of_an_operator_cost_no_verdict(stack, reader, signer, name, value):
+    """Greylisting and policy services prepend; what milters do not see is then another field."""
+    stack.postfix.configure(**{name: value})
+    stack.postfix.reload()
+    try:
+        forged = b"X-E2A-Auth-Verified: forged\r\n"
+        message = signer.sign(compose(SENDER, reader.agent))
+        got = reader.take(forged + message, SENDER)
+        assert (got.verdict, got.verified) == ("sealed", True)
+        assert got.raw.endswith(b"\r\n" + message)
+        assert b"X-Greylist: delayed\r\n" in got.raw or name == "header_checks"
+    finally:
+        stack.postfix.configure(**{name: ""})
+        stack.postfix.reload()
