@@ -21,6 +21,7 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	int64_t since_ms;
+	void *request; /* under way on it; the server's alone */
 };
 
 struct conns {

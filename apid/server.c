@@ -61,6 +61,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 	x->req = req_new(s->app);
 	x->target = mem_strdup(target);
 	x->start_ms = clock_mono_ms();
+	x->conn->request = x;
 	pthread_mutex_lock(&s->lock);
 	s->under_way++;
 	pthread_mutex_unlock(&s->lock);
@@ -227,6 +228,19 @@ static void log_request(const struct exchange *x)
 	       { .key = NULL });
 }
 
+static void finish(struct server *s, struct exchange *x)
+{
+	x->conn->request = NULL;
+	log_request(x);
+	req_free(x->req);
+	free(x->target);
+	free(x);
+	pthread_mutex_lock(&s->lock);
+	if (--s->under_way == 0)
+		pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 			 enum MHD_RequestTerminationCode why)
 {
@@ -238,14 +252,15 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 	if (!x)
 		return;
 	conns_set(&s->conns, x->conn, CONN_READING);
-	log_request(x);
-	req_free(x->req);
-	free(x->target);
-	free(x);
-	pthread_mutex_lock(&s->lock);
-	if (--s->under_way == 0)
-		pthread_cond_broadcast(&s->idle);
-	pthread_mutex_unlock(&s->lock);
+	finish(s, x);
+}
+
+/* Libmicrohttpd forgets to report the end of a request whose cookies do not fit into its pool. */
+static void end_connection(struct server *s, struct conn *conn)
+{
+	if (conn->request)
+		finish(s, conn->request);
+	conns_remove(&s->conns, conn);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
@@ -258,7 +273,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		*context = conns_add(&s->conns, info->connect_fd);
 	else if (*context)
-		conns_remove(&s->conns, TAKE(*context));
+		end_connection(s, TAKE(*context));
 }
 
 static void on_log(void *arg, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
