@@ -231,6 +231,11 @@ class SecondApid(Apid):
     def argv(self) -> list[str]:
         return [str(self.state / "bin" / "e2a-apid"), "-c", str(self.conf)]
 
+    def env(self) -> dict[str, str]:
+        """What a sanitiser keeps of freed memory would look like growth."""
+        env = super().env()
+        return {**env, "ASAN_OPTIONS": env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+
     def pgpass_path(self) -> Path:
         return self.state / "secrets" / "apid.pgpass"
 
