@@ -14,7 +14,7 @@
 #include "milter/spf_vet.h"
 #include "milter/spf_wire.h"
 
-enum { LOCAL_PART_MAX = 64 };
+enum { LOCAL_PART_MAX = 64, QUESTION_MS = 5000 };
 
 struct evaluation {
 	struct dns *dns;
@@ -52,8 +52,13 @@ static enum err pick_record(struct evaluation *ev, struct slice domain,
 static enum err ask(struct evaluation *ev, struct slice name, enum dns_type type,
 		    struct dns_answer *ret, bool *ret_nxdomain)
 {
-	enum err e = dns_query(ev->dns, name, type, ev->deadline_ms, ev->arena, ret, ret_nxdomain);
+	int64_t deadline_ms = clock_mono_ms() + QUESTION_MS;
+	enum err e;
 
+	/* A name server that is silent must not keep a helper for the whole evaluation. */
+	if (deadline_ms > ev->deadline_ms)
+		deadline_ms = ev->deadline_ms;
+	e = dns_query(ev->dns, name, type, deadline_ms, ev->arena, ret, ret_nxdomain);
 	if (e == ERR_TIMEOUT)
 		ev->timed_out = true;
 	return e;

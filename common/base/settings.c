@@ -50,7 +50,7 @@ const struct conf_row settings_table[] = {
 	  .help = "name of the master.cf service that delivers to e2a-deliverd" },
 	{ ROW_MS(milter_budget), .min = SECOND, .max = 5 * MINUTE, .def = "25s",
 	  .help = "time for judging one message; what is open then is temperror" },
-	{ ROW(spf_helpers), .type = CONF_INT, .min = 1, .max = 256, .def = "8",
+	{ ROW(spf_helpers), .type = CONF_INT, .min = 1, .max = 256, .def = "16",
 	  .help = "processes that evaluate SPF, each for one mail at a time" },
 	{ ROW_MS(spf_timeout), .min = SECOND, .max = MINUTE, .def = "20s",
 	  .help = "time for one SPF evaluation (RFC 7208 4.6.4)" },
