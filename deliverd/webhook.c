@@ -46,6 +46,7 @@ struct webhook {
 	struct loop_timer *poll;
 	bool claiming, wake;
 	bool draining;
+	bool aborting; /* calls are broken off because we stop */
 };
 
 static int64_t attempt_ms(const struct webhook *w, int64_t dns_ms)
@@ -155,6 +156,10 @@ static void answered(const struct http_answer *answer, void *arg)
 {
 	struct webhook_job *j = arg;
 
+	if (j->owner->aborting && answer->reason == EVENT_BROKEN) {
+		attempt_end(j, RECORD_RELEASED, answer); /* our doing, not the endpoint's failure */
+		return;
+	}
 	if (answer->reason)
 		log_failure(j, answer);
 	attempt_end(j, answer->reason ? RECORD_FAILED : RECORD_DELIVERED, answer);
@@ -436,6 +441,7 @@ void webhook_drain(struct webhook *w)
 
 void webhook_abort(struct webhook *w)
 {
+	w->aborting = true;
 	webhook_http_abort(w->http);
 }
 
