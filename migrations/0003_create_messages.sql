@@ -54,6 +54,8 @@ CREATE TABLE messages (
 CREATE INDEX messages_agent_idx ON messages (agent_email, created_at, id);
 CREATE INDEX messages_unread_idx ON messages (agent_email, created_at, id)
 	WHERE inbox_status = 'unread';
+CREATE INDEX messages_read_idx ON messages (agent_email, created_at, id)
+	WHERE inbox_status = 'read';
 CREATE INDEX messages_raw_idx ON messages (raw_id);
 CREATE INDEX messages_expires_idx ON messages (expires_at);
 -- Postfix repeats a transaction whose answer it did not see: stored once.
