@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import signal
 from pathlib import Path
 from urllib.parse import quote
@@ -60,7 +61,11 @@ class Postgres(Part):
         return [str(BINARIES[-1] / "postgres"), "-D", str(self.data)]
 
     def kill(self) -> None:
-        """SIGKILL of the postmaster and of every backend, as a power cut would."""
+        """SIGKILL of the postmaster and of every backend, as a power cut would.
+        Returns when all are gone: while one holds the shared memory, the next
+        server does not start."""
+        if self.running():
+            self.pause()  # makes no more backends
         children = self.children()
         super().kill()
         for child in children:
@@ -68,6 +73,8 @@ class Postgres(Part):
                 signal.pidfd_send_signal(child, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+            if not select.select([child], [], [], self.stop_timeout)[0]:
+                raise StackError("a backend of postgres does not end")
             os.close(child)
 
     def children(self) -> list[int]:
