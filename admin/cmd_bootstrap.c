@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first user, or another key for one: contract 6.1. The key and, when it
+ * The first user, or another key for one. The key and, when it
  * was made, the signing secret are shown here once and can never be shown again.
  */
 #include "admin/admin.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Agents: create, list, get. The order of the checks is the contract's (1.6.4). */
+/* Agents: create, list, get. Clients know the order of the checks. */
 #include "apid/handlers.h"
 #include "apid/req.h"
 #include "apid/slug.h"

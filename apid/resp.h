@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A response before it goes out. Errors are plain text (contract 1.1.1),
+ * A response before it goes out. Errors are plain text,
  * successes JSON and a line feed. Without a status the request was not answered.
  */
 #ifndef E2A_APID_RESP_H
@@ -47,7 +47,7 @@ struct jsonw *resp_json(struct resp *r, int status);
 /* To be called once, after the handler: ends a JSON body, and makes what did not fit a 500. */
 void resp_finish(struct resp *r);
 
-/* key + timestamp, in the encodings (A) and (B) of contract 1.1.5. */
+/* key + timestamp, in microseconds and in whole seconds. */
 void resp_key_time(struct jsonw *w, const char *key, int64_t t_us);
 void resp_key_seconds(struct jsonw *w, const char *key, int64_t t_us);
 void resp_key_texts(struct jsonw *w, const char *key, const struct slice *v, size_t n);

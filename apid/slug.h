@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slugs: the local parts that users may take on the shared domain (contract 2.3). */
+/* Slugs: the local parts that users may take on the shared domain. */
 #ifndef E2A_APID_SLUG_H
 #define E2A_APID_SLUG_H
 

@@ -9,8 +9,8 @@
 #include "common/base/buf.h"
 
 /*
- * ERR_INPUT with the reason, for the user, appended to *ret_reason (contract
- * 7.4). A name is resolved, and all of its addresses must be public or in
+ * ERR_INPUT with the reason, for the user, appended to *ret_reason.
+ * A name is resolved, and all of its addresses must be public or in
  * webhook_allow.
  */
 enum err webhook_url_check(const struct app *app, struct slice url, struct arena *a,

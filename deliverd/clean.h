@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking headers out of a mail before it is hashed and stored (design 3.3, 3.5). */
+/* Taking headers out of a mail before it is hashed and stored. */
 #ifndef E2A_DELIVERD_CLEAN_H
 #define E2A_DELIVERD_CLEAN_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The webhook engine: leased jobs from ingest and from the queue, bounded
- * calls per endpoint, results back into the database (design 3.6, 6).
+ * calls per endpoint, results back into the database.
  */
 #ifndef E2A_DELIVERD_WEBHOOK_H
 #define E2A_DELIVERD_WEBHOOK_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The webhook request: JSON body and headers (contract 3.10, 3.7; Standard Webhooks). */
+/* The webhook request: JSON body and headers (docs/api.md; Standard Webhooks). */
 #ifndef E2A_DELIVERD_WEBHOOK_BODY_H
 #define E2A_DELIVERD_WEBHOOK_BODY_H
 

@@ -312,7 +312,8 @@ enum err server_open(const struct milter *m, struct fail *fail)
 	if (!path && !slice_starts(slice_str(listen), S("inet:")) &&
 	    !slice_starts(slice_str(listen), S("inet6:")))
 		return fail_set(fail, ERR_CONFIG,
-				"milter_listen: %.150s is not unix:/path or inet:port@host", listen);
+				"milter_listen: %.150s is not unix:/path or inet:port@host",
+				listen);
 	if (path && is_in_use(path))
 		return fail_set(fail, ERR_CONFIG, "milter_listen: %.150s is in use", listen);
 	if (smfi_register(desc) != MI_SUCCESS || smfi_setconn(listen) != MI_SUCCESS)

@@ -14,32 +14,32 @@
 
 enum err {
 	OK = 0,
-	ERR_INPUT,	    /* the peer's data is wrong; the same data will fail again */
-	ERR_TOO_BIG,	    /* a limit on size, count or depth was passed */
+	ERR_INPUT,          /* the peer's data is wrong; the same data will fail again */
+	ERR_TOO_BIG,        /* a limit on size, count or depth was passed */
 	ERR_UNAUTHORIZED,   /* no credential, or one that is not valid */
-	ERR_FORBIDDEN,	    /* a valid credential that does not reach this far */
-	ERR_NOT_FOUND,	    /* proven absent (or somebody else's, which looks the same) */
-	ERR_CONFLICT,	    /* the state does not allow it, or a unique key is taken */
-	ERR_RATE,	    /* a rate limit; come back later */
-	ERR_BUSY,	    /* a bounded resource of ours is used up */
-	ERR_TIMEOUT,	    /* a deadline passed */
-	ERR_IO,		    /* a system call failed */
-	ERR_NETWORK,	    /* a remote peer could not be reached or broke off */
-	ERR_DNS,	    /* name service answered with a temporary failure */
-	ERR_STORAGE,	    /* Postgres is away or refused for a reason that may pass */
+	ERR_FORBIDDEN,      /* a valid credential that does not reach this far */
+	ERR_NOT_FOUND,      /* proven absent (or somebody else's, which looks the same) */
+	ERR_CONFLICT,       /* the state does not allow it, or a unique key is taken */
+	ERR_RATE,           /* a rate limit; come back later */
+	ERR_BUSY,           /* a bounded resource of ours is used up */
+	ERR_TIMEOUT,        /* a deadline passed */
+	ERR_IO,             /* a system call failed */
+	ERR_NETWORK,        /* a remote peer could not be reached or broke off */
+	ERR_DNS,            /* name service answered with a temporary failure */
+	ERR_STORAGE,        /* Postgres is away or refused for a reason that may pass */
 	ERR_COMMIT_UNKNOWN, /* the connection was lost while COMMIT was under way */
-	ERR_SCHEMA,	    /* the database schema is not the one this program knows */
-	ERR_CONFIG,	    /* a setting, key file or secret is missing or unusable */
-	ERR_CRYPTO,	    /* authentication of sealed data failed */
-	ERR_INTERNAL,	    /* our own failure, cause logged */
+	ERR_SCHEMA,         /* the database schema is not the one this program knows */
+	ERR_CONFIG,         /* a setting, key file or secret is missing or unusable */
+	ERR_CRYPTO,         /* authentication of sealed data failed */
+	ERR_INTERNAL,       /* our own failure, cause logged */
 	ERR_COUNT
 };
 
 struct err_info {
 	const char *name;     /* stable word for logs */
-	bool retryable;	      /* the same request may succeed later */
-	int http;	      /* HTTP status */
-	int smtp;	      /* SMTP/LMTP reply code (RFC 5321) */
+	bool retryable;       /* the same request may succeed later */
+	int http;             /* HTTP status */
+	int smtp;             /* SMTP/LMTP reply code (RFC 5321) */
 	const char *enhanced; /* enhanced status code (RFC 3463) */
 	const char *text;     /* short public text, free of details */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Identifiers (contract: "Identifier formats"). Ids of stored objects are
+ * Identifiers. Ids of stored objects are
  * UUIDv7 (RFC 9562 5.7) in 32 lower-case hex digits behind a prefix, so that
  * they sort by time; secrets are random.
  */
@@ -11,9 +11,9 @@
 #include "common/base/slice.h"
 
 enum {
-	ID_MAX = 48,	     /* room for any prefixed id and its NUL */
-	ID_HEX_LEN = 32,     /* digits behind the prefix */
-	TOKEN_HEX_LEN = 64,  /* random digits of a key or secret */
+	ID_MAX = 48,          /* room for any prefixed id and its NUL */
+	ID_HEX_LEN = 32,      /* digits behind the prefix */
+	TOKEN_HEX_LEN = 64,   /* random digits of a key or secret */
 	TOKEN_PREFIX_LEN = 12 /* what a list shows of a key or secret */
 };
 

@@ -118,7 +118,8 @@ enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct are
 	arena_release(&clean_arena);
 	if (!json_is_object(root))
 		return ERR_INPUT;
-	json_object_foreach (root, name, value) {
+	json_object_foreach(root, name, value)
+	{
 		const struct jsonf_row *row = find(table, slice_str(name));
 
 		if (row && !json_is_null(value) && read_field(row, value, a, ret))

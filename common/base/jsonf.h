@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON. Objects are read by a table (field, type, offset, flags) with the
- * tolerance of contract 1.1.4: field names match case-insensitively, the last
+ * tolerance that existing clients rely on: field names match case-insensitively, the last
  * of duplicate keys wins, null means "not given", unknown fields and bytes
  * behind the first value are ignored, invalid UTF-8 becomes U+FFFD. The writer
  * appends compact JSON to a buf and puts the commas itself.

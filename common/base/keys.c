@@ -52,9 +52,10 @@ static enum err check_needed(const char *program, const char *path, const struct
 {
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if ((key_rows[i].holders & bit_of(program)) && !k->has[i])
-			return fail_set(fail, ERR_CONFIG,
-					"%.160s: key %s is missing or malformed; run e2a-admin keys",
-					path, key_rows[i].name);
+			return fail_set(
+				fail, ERR_CONFIG,
+				"%.160s: key %s is missing or malformed; run e2a-admin keys", path,
+				key_rows[i].name);
 	return OK;
 }
 

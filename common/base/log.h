@@ -24,9 +24,18 @@ struct log_field {
 };
 
 /* Fields: a string (may be NULL), a slice, an integer. */
-#define LF_STR(k, v) { .key = (k), .type = LOG_F_SLICE, .s = slice_str(v) }
-#define LF_SLICE(k, v) { .key = (k), .type = LOG_F_SLICE, .s = (v) }
-#define LF_INT(k, v) { .key = (k), .type = LOG_F_INT, .i = (int64_t)(v) }
+#define LF_STR(k, v)                                                                               \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_SLICE, .s = slice_str(v)                                 \
+	}
+#define LF_SLICE(k, v)                                                                             \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_SLICE, .s = (v)                                          \
+	}
+#define LF_INT(k, v)                                                                               \
+	{                                                                                          \
+		.key = (k), .type = LOG_F_INT, .i = (int64_t)(v)                                   \
+	}
 
 /* log_info("mail_stored", LF_STR("queue_id", q), LF_INT("size", n)); fields may be absent. */
 #define log_debug(...) LOG_AT(LOGL_DEBUG, __VA_ARGS__, { .key = NULL })

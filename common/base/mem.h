@@ -13,18 +13,18 @@
 #define AUTO(fn) __attribute__((cleanup(fn)))
 
 /* Hands ownership over: yields the pointer and clears the variable. */
-#define TAKE(p)                        \
-	__extension__({                \
-		__typeof__(p) t_ = (p); \
-		(p) = NULL;            \
-		t_;                    \
+#define TAKE(p)                                                                                    \
+	__extension__({                                                                            \
+		__typeof__(p) t_ = (p);                                                            \
+		(p) = NULL;                                                                        \
+		t_;                                                                                \
 	})
 
 /* Defines `name`p, the cleanup function that calls `name` on a pointer variable. */
-#define DEFINE_FREEP(type, name)            \
-	static inline void name##p(type **p) \
-	{                                   \
-		name(*p);                   \
+#define DEFINE_FREEP(type, name)                                                                   \
+	static inline void name##p(type **p)                                                       \
+	{                                                                                          \
+		name(*p);                                                                          \
 	}
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -178,7 +178,7 @@ static bool mentions(struct slice text, struct slice word)
 
 enum err settings_check_secret(struct slice secret, struct fail *fail)
 {
-	static const char *const placeholders[] = { "change-me", "changeme", "placeholder",
+	static const char *const placeholders[] = { "change-me",   "changeme",    "placeholder",
 						    "your-secret", "secret-here", "example" };
 	bool seen[UCHAR_MAX + 1] = { false };
 	size_t different = 0;

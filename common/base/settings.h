@@ -13,23 +13,23 @@
 
 struct settings {
 	/* deployment */
-	char *database_url;  /* without a password; see docs/operations.md */
-	char *keys_dir;	     /* holds milter.keys, deliverd.keys, apid.keys */
-	char *hmac_secret;   /* the deployment secret, if given by environment */
+	char *database_url; /* without a password; see docs/operations.md */
+	char *keys_dir;     /* holds milter.keys, deliverd.keys, apid.keys */
+	char *hmac_secret;  /* the deployment secret, if given by environment */
 	char *hmac_secret_file;
 	char *shared_domain; /* "" = none */
 	char *mail_host;     /* MX value handed out, authserv-id, LMTP banner */
 	char *public_url;
 	char *log_level;
 	/* names */
-	char *dns_servers;	/* "addr[@port] ..."; "" = /etc/resolv.conf */
-	char *dns_config;	/* extra unbound.conf(5) text, "" = none */
+	char *dns_servers; /* "addr[@port] ..."; "" = /etc/resolv.conf */
+	char *dns_config;  /* extra unbound.conf(5) text, "" = none */
 	char *public_suffix_list;
 	/* milter */
-	char *milter_listen;	/* libmilter form: unix:/path or inet:port@host */
+	char *milter_listen;      /* libmilter form: unix:/path or inet:port@host */
 	char *milter_socket_mode; /* of a unix socket */
-	char *milter_scope;	/* e2a | all */
-	char *milter_transport; /* name of the master.cf service in {rcpt_mailer} */
+	char *milter_scope;       /* e2a | all */
+	char *milter_transport;   /* name of the master.cf service in {rcpt_mailer} */
 	int64_t milter_budget_ms;
 	int64_t spf_helpers;
 	int64_t spf_timeout_ms;
@@ -47,14 +47,14 @@ struct settings {
 	char *postfix_map_dir; /* "" = maps are not written */
 	char *postfix_map_type;
 	int64_t postfix_map_interval_ms;
-	char *postmaster;	/* where mail to postmaster@ and abuse@ of e2a domains goes */
+	char *postmaster; /* where mail to postmaster@ and abuse@ of e2a domains goes */
 	int64_t webhook_timeout_ms;
 	int64_t webhook_concurrency;
 	int64_t webhook_per_endpoint;
 	char *webhook_schedule; /* "5s 1m 5m ..." */
-	char *webhook_allow;	/* CIDRs that may be private */
-	char *webhook_https;	/* required | optional */
-	char *webhook_ca_file;	/* PEM; "" = the system's */
+	char *webhook_allow;    /* CIDRs that may be private */
+	char *webhook_https;    /* required | optional */
+	char *webhook_ca_file;  /* PEM; "" = the system's */
 	int64_t message_retention_ms;
 	int64_t event_retention_ms;
 	/* apid */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is signed for an agent: the X-E2A-Auth-* set (contract 3.7) and the
+ * What is signed for an agent: the X-E2A-Auth-* set (docs/api.md) and the
  * Standard Webhooks headers (https://www.standardwebhooks.com, symmetric v1).
  */
 #ifndef E2A_MAIL_AUTHSIG_H
@@ -33,7 +33,7 @@ void authsig_canonical(const struct authsig *s, struct buf *ret);
 void authsig_sign(const struct authsig *s, struct slice secret, char ret[SHA256_HEX_LEN + 1]);
 /* Writes the JSON object with the X-E2A-Auth-* keys, signature included. */
 void authsig_json(const struct authsig *s, struct slice secret, struct jsonw *w);
-/* Calls fn(name, value, arg) for each X-E2A-Auth-* header in the order of contract 3.7. */
+/* Calls fn(name, value, arg) for each X-E2A-Auth-* header in the order of docs/api.md. */
 void authsig_each(const struct authsig *s, struct slice secret,
 		  void (*fn)(const char *name, const char *value, void *arg), void *arg);
 

@@ -11,12 +11,21 @@
 #include "common/base/settings.h"
 #include "common/base/slice.h"
 
-enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+enum dns_type {
+	DNS_A = 1,
+	DNS_NS = 2,
+	DNS_CNAME = 5,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28
+};
 enum { DNS_RECORDS_MAX = 100, DNS_TXT_MAX = 4096 };
 
 struct dns_answer {
-	struct slice *v; /* rdata: TXT joined from its strings (RFC 7208 3.3), A/AAAA 4/16 bytes,
-			  * MX "preference name" as text, PTR/NS/CNAME a name without trailing dot */
+	struct slice
+		*v; /* rdata: TXT joined from its strings (RFC 7208 3.3), A/AAAA 4/16 bytes,
+		     * MX "preference name" as text, PTR/NS/CNAME a name without trailing dot */
 	size_t n;
 	uint32_t ttl;
 };

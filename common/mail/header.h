@@ -14,7 +14,7 @@
 #define AUTHRES_HEADER "Authentication-Results"
 
 enum {
-	HEADER_FIELDS_MAX = 1000,	  /* fields kept; more set `limited` */
+	HEADER_FIELDS_MAX = 1000,      /* fields kept; more set `limited` */
 	HEADER_BYTES_MAX = 256 * 1024, /* bytes read; more set `limited` */
 };
 
@@ -22,16 +22,16 @@ struct header_field {
 	struct slice name;  /* without the white space before the colon */
 	struct slice value; /* everything behind the colon, folds included, without the last CRLF */
 	struct slice raw;   /* the whole field with its last line end */
-	bool odd;	    /* white space before the colon, NUL, bare CR or an 8-bit name: two
+	bool odd;           /* white space before the colon, NUL, bare CR or an 8-bit name: two
 			     * readers may disagree on what the header says */
 };
 
 struct header {
 	struct header_field *v;
 	size_t n;
-	size_t body;   /* offset of the body in the message (== length when there is none) */
-	size_t bad;    /* lines that were no field: mbox From, no colon, white space first */
-	bool limited;  /* a limit above was passed: fields may be missing */
+	size_t body;  /* offset of the body in the message (== length when there is none) */
+	size_t bad;   /* lines that were no field: mbox From, no colon, white space first */
+	bool limited; /* a limit above was passed: fields may be missing */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verdict: what the milter found out about one mail, sealed so that
- * deliverd can believe it (design 3.3). The value of X-E2A-Verdict is
+ * deliverd can believe it. The value of X-E2A-Verdict is
  *     v=1; <tag>=<percent-encoded value>; ... ; s=<base64url HMAC-SHA-256>
  * folded between tags. The seal covers every tag before `s=`, without the
  * white space (values hold none), so refolding does not break it.
@@ -41,7 +41,7 @@ struct verdict_dkim {
 	struct slice domain;   /* d=, grammar-checked, or empty */
 	struct slice selector; /* s= */
 	struct slice reason;   /* fixed word: key_missing, expired, weak_key, body_length, ... */
-	bool aligned;	       /* relaxed, with the author domain */
+	bool aligned;          /* relaxed, with the author domain */
 };
 
 struct verdict {
@@ -49,10 +49,10 @@ struct verdict {
 	int64_t time_us;
 	struct slice client_ip;
 	struct slice helo;
-	struct slice mail_from;	  /* "" for <> */
+	struct slice mail_from;   /* "" for <> */
 	struct slice header_from; /* author address, or empty when there is none */
-	bool author_valid;	  /* addr_author() was OK */
-	struct slice origin;	  /* "smtp", or "agent" for the inject listener */
+	bool author_valid;        /* addr_author() was OK */
+	struct slice origin;      /* "smtp", or "agent" for the inject listener */
 	enum auth_result spf;
 	struct slice spf_domain;
 	bool spf_aligned;
@@ -69,7 +69,7 @@ const char *verdict_result_name(enum auth_result r);
 /* AUTH_NONE .. by name; ERR_INPUT for any other word. */
 enum err verdict_result_parse(struct slice s, enum auth_result *ret) MUST_CHECK;
 
-/* True only when design section 4 lets `Verified` be true. */
+/* True only when docs/security.md lets `Verified` be true. */
 bool verdict_verified(const struct verdict *v);
 /* "spf=<r>; dkim=<r>; dmarc=<r>" */
 void verdict_domain_check(const struct verdict *v, struct buf *ret);
@@ -102,7 +102,7 @@ void verdict_seal(const struct verdict *v, struct slice key, struct buf *ret);
 enum err verdict_open(struct slice value, struct slice key, struct arena *a,
 		      struct verdict *ret) MUST_CHECK;
 
-struct verdict_claim { /* what the LMTP transaction says */
+struct verdict_claim {         /* what the LMTP transaction says */
 	struct slice queue_id; /* XFORWARD IDENT, or empty */
 	int64_t now_us;
 	int64_t max_age_us;

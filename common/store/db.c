@@ -81,22 +81,15 @@ static enum err connect_now(struct db *db, struct fail *fail)
 			       "options",
 			       "client_encoding",
 			       NULL };
-	const char *values[] = { db->default_user,
-				 db->url,
-				 db->program,
-				 "5",
-				 "10000",
+	const char *values[] = { db->default_user, db->url, db->program, "5", "10000",
 				 /* A host that vanished while it owed an answer sends no more. */
-				 "10",
-				 "5",
-				 "3",
+				 "10", "5", "3",
 				 "-c search_path=e2a -c statement_timeout=30s "
 				 "-c idle_in_transaction_session_timeout=60s -c timezone=UTC "
 				 /* Statements are few and each is written for one plan; planning
 				  * ingest anew took as long as running it. */
 				 "-c plan_cache_mode=force_generic_plan -c jit=off",
-				 "UTF8",
-				 NULL };
+				 "UTF8", NULL };
 	bool skip_user = !db->default_user || names_user(db->url);
 
 	PQfinish(db->conn);

@@ -81,7 +81,8 @@ static int64_t take_int32(struct slice *s)
 	return v;
 }
 
-/* Array format: dimensions, null flag, type; per dimension size and bound; then length and bytes of each element. */
+/* Array format: dimensions, null flag, type; per dimension size and bound; then length and bytes of
+ * each element. */
 void db_slices(const struct db_rows *r, size_t row, int col, struct arena *a, struct slice **ret,
 	       size_t *ret_n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storing one mail for all its recipients, in one statement (design 3.4, 6). */
+/* Storing one mail for all its recipients, in one statement. */
 #ifndef E2A_STORE_STORE_INGEST_H
 #define E2A_STORE_STORE_INGEST_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The durable queue of webhook calls (design section 6). A job is a row of
+ * The durable queue of webhook calls. A job is a row of
  * webhook_jobs; whoever calls the webhook holds its lease. All times that
  * decide are the database's.
  */

@@ -16,7 +16,7 @@
 	S("From: Alice <alice@example.com>\r\nTo: bot@agents.example.com\r\nSubject: Hello\r\n"    \
 	  "Message-ID: <m1@example.com>\r\n\r\nHi bot.\r\n")
 
-/* The worked example of the wire contract. */
+/* A worked example that other implementations agree with. */
 static struct authsig example(void)
 {
 	return (struct authsig){
