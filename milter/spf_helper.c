@@ -142,5 +142,6 @@ int spf_helper_main(void)
 		if (spf_send(SPF_HELPER_FD, &m) != OK)
 			break;
 	}
+	SPF_server_free(server);
 	return 0;
 }
