@@ -4,6 +4,7 @@
 #include "apid/listen.h"
 
 #include "common/base/mem.h"
+#include "common/base/sockfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,18 +65,6 @@ static enum err from_manager(const char *spec, struct slice number, int *ret_fd,
 	return ready(spec, *ret_fd, fail);
 }
 
-/* A socket file that nobody listens on any more is left from a crash. */
-static void remove_stale(const struct sockaddr_un *un)
-{
-	AUTO(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0 || lstat(un->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return;
-	if (connect(fd, (const struct sockaddr *)un, sizeof(*un)) && errno == ECONNREFUSED)
-		unlink(un->sun_path);
-}
-
 static enum err open_unix(const char *spec, struct slice path, int *ret_fd, struct fail *fail)
 {
 	AUTO(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -86,7 +75,7 @@ static enum err open_unix(const char *spec, struct slice path, int *ret_fd, stru
 		return fail_set(fail, ERR_CONFIG, "http_listen %.100s: path is empty or too long",
 				spec);
 	memcpy(un.sun_path, path.p, path.n);
-	remove_stale(&un);
+	sockfile_remove_stale(un.sun_path);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&un, sizeof(un)))
 		return sys_fail(fail, spec, "bind");
 	if (chmod(un.sun_path, 0666)) /* as open as a port: the API authenticates */

@@ -3,6 +3,7 @@
 #include "deliverd/lmtp_listen.h"
 
 #include "common/base/netaddr.h"
+#include "common/base/sockfile.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -80,18 +81,6 @@ static enum err parse(const char *address, union address *ret, socklen_t *ret_le
 	return OK;
 }
 
-/* Removes the socket file that a killed daemon left behind. */
-static void remove_stale(const union address *a, socklen_t len)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return;
-	if (connect(fd, &a->any, len) && errno == ECONNREFUSED)
-		unlink(a->un.sun_path);
-	close(fd);
-}
-
 enum err lmtp_listen_open(const char *address, int *ret_fd, struct fail *fail)
 {
 	union address a;
@@ -102,7 +91,7 @@ enum err lmtp_listen_open(const char *address, int *ret_fd, struct fail *fail)
 	if (e)
 		return e;
 	if (a.any.sa_family == AF_UNIX)
-		remove_stale(&a, len);
+		sockfile_remove_stale(a.un.sun_path);
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && a.any.sa_family != AF_UNIX)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
