@@ -290,6 +290,17 @@ enum err db_query(struct db *db, const struct db_stmt *stmt, struct db_args *arg
 	return e;
 }
 
+enum err db_query_count(struct db *db, const struct db_stmt *stmt, struct db_args *args,
+			size_t *ret_n, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = db_query(db, stmt, args, &r, fail);
+
+	if (e == OK)
+		*ret_n = db_rows_count(r);
+	return e;
+}
+
 /* On this very connection, alive or not: COMMIT must never reach another one. */
 static enum err exec_here(struct db *db, const char *sql, bool writes, struct fail *fail)
 {

@@ -89,6 +89,9 @@ void db_shrink(struct db *db);
  */
 enum err db_query(struct db *db, const struct db_stmt *stmt, struct db_args *args,
 		  struct db_rows **ret, struct fail *fail) MUST_CHECK;
+/* The same for a statement of which only the number of its rows is wanted. */
+enum err db_query_count(struct db *db, const struct db_stmt *stmt, struct db_args *args,
+			size_t *ret_n, struct fail *fail) MUST_CHECK;
 /* Only prepares it (tests/sql). */
 enum err db_prepare(struct db *db, const struct db_stmt *stmt, struct fail *fail) MUST_CHECK;
 /* A text of statements without parameters (migrations). */

@@ -68,13 +68,8 @@ enum err store_retention_bodies(struct db *db, int64_t age_ms, int64_t limit, si
 				struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e;
 
 	db_arg_int(&args, age_ms);
 	db_arg_int(&args, limit);
-	e = db_query(db, &store_retention_stmts[OLD_BODIES], &args, &r, fail);
-	if (e == OK)
-		*ret_n = db_rows_count(r);
-	return e;
+	return db_query_count(db, &store_retention_stmts[OLD_BODIES], &args, ret_n, fail);
 }
