@@ -208,7 +208,7 @@ void agent_create(struct req *r)
 	    !req_authenticate(r, "authentication required"))
 		return;
 	if (r->principal.agent_scope) {
-		resp_error(&r->resp, r->route->denied_status, r->route->denied);
+		req_deny(r);
 		return;
 	}
 	if (c.slug.n == 0 && c.email.n == 0) {

@@ -51,7 +51,7 @@ void ws_refuse(struct req *r)
 	enum ws_admission admission;
 
 	if (token.n == 0)
-		token = auth_token(r->authorization);
+		token = auth_token(r->field.authorization);
 	admission = ws_admit(r->db, r->param[0], token, &r->arena, &r->principal, &agent, &fail);
 	if (admission == WS_ADMITTED)
 		refuse_upgrade(r, agent.address);

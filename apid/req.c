@@ -8,6 +8,8 @@
 #include "common/base/log.h"
 #include "common/mail/addr.h"
 
+#define ABSENT_PATH "404 page not found"
+
 enum { LOCATION_MAX = 64 * 1024 };
 
 struct req *req_new(const struct app *app)
@@ -57,7 +59,7 @@ bool req_route(struct req *r, struct slice method, struct slice raw_target)
 	if (!found.route && found.other_method)
 		resp_empty(&r->resp, 405);
 	else if (!found.route)
-		resp_error(&r->resp, 404, "404 page not found");
+		resp_error(&r->resp, 404, ABSENT_PATH);
 	if (!found.route)
 		return false;
 	r->route = found.route;
@@ -66,9 +68,31 @@ bool req_route(struct req *r, struct slice method, struct slice raw_target)
 	return true;
 }
 
-static bool deny(struct req *r)
+void req_field(struct req *r, struct slice name, struct slice value)
 {
-	resp_error(&r->resp, r->route->denied_status, r->route->denied);
+	const struct {
+		const char *name;
+		struct slice *at;
+	} known[] = {
+		{ "Authorization", &r->field.authorization },
+		{ "Cookie", &r->field.cookie },
+		{ "Origin", &r->field.origin },
+		{ "Sec-Fetch-Site", &r->field.sec_fetch_site },
+		{ "Host", &r->field.host },
+		{ "Idempotency-Key", &r->field.idempotency_key },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (slice_ieq(name, slice_str(known[i].name)) && known[i].at->n == 0)
+			*known[i].at = value;
+}
+
+bool req_deny(struct req *r)
+{
+	if (r->route->denied)
+		resp_error(&r->resp, r->route->denied_status, r->route->denied);
+	else
+		resp_error(&r->resp, 404, ABSENT_PATH);
 	return false;
 }
 
@@ -81,7 +105,7 @@ static bool in_scope(struct req *r)
 		return true;
 	if (r->route->access != ACCESS_AGENT || addr_fold(r->param[0], &r->arena, &address) ||
 	    !auth_reaches(&r->principal, address))
-		return deny(r);
+		return req_deny(r);
 	return true;
 }
 
@@ -99,8 +123,8 @@ void req_run(struct req *r, struct db *db)
 bool req_authenticate(struct req *r, const char *text)
 {
 	struct fail fail = { 0 };
-	enum err e = auth_principal(r->db, auth_token(r->authorization), &r->arena, &r->principal,
-				    &fail);
+	enum err e = auth_principal(r->db, auth_token(r->field.authorization), &r->arena,
+				    &r->principal, &fail);
 
 	if (e == ERR_UNAUTHORIZED)
 		resp_error(&r->resp, 401, text);
@@ -125,10 +149,10 @@ bool req_agent(struct req *r, struct store_agent *ret)
 	enum err e;
 
 	if (addr_fold(r->param[0], &r->arena, &address))
-		return deny(r);
+		return req_deny(r);
 	e = store_agent_find(r->db, r->principal.user_id, address, &r->arena, ret, &fail);
 	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
-		return deny(r);
+		return req_deny(r);
 	if (e)
 		req_fail(r, &fail, "failed to load agent");
 	return e == OK;
@@ -141,4 +165,26 @@ void req_fail(struct req *r, const struct fail *fail, const char *text)
 	log_error("request_failed", LF_STR("request", r->id), LF_STR("error", info->name),
 		  LF_STR("detail", fail->what));
 	resp_error(&r->resp, info->http == 503 ? 503 : 500, text);
+}
+
+struct transaction {
+	struct req *r;
+	enum err (*act)(struct req *r, void *arg, struct fail *fail);
+	void *arg;
+};
+
+static enum err run_act(struct db *db, void *arg, struct fail *fail)
+{
+	struct transaction *t = arg;
+
+	(void)db;
+	return t->act(t->r, t->arg, fail);
+}
+
+enum err req_act(struct req *r, enum err (*act)(struct req *r, void *arg, struct fail *fail),
+		 void *arg, struct fail *fail)
+{
+	struct transaction t = { r, act, arg };
+
+	return db_tx(r->db, run_act, &t, fail);
 }

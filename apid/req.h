@@ -18,6 +18,17 @@
 
 enum { REQ_ID_DIGITS = 16 };
 
+/* The header fields that somebody here reads; absent ones are empty. Of several the first. */
+struct req_fields {
+	struct slice authorization;
+	struct slice cookie;
+	struct slice origin;
+	struct slice sec_fetch_site;
+	struct slice host;
+	struct slice idempotency_key;
+	struct slice forwarded_for; /* all fields of that name, joined by ", " */
+};
+
 struct req {
 	const struct app *app;
 	struct arena arena;
@@ -26,7 +37,8 @@ struct req {
 	struct target target;
 	const struct route *route;
 	struct slice param[ROUTE_PARAMS_MAX];
-	struct slice authorization;
+	struct req_fields field;
+	struct slice client; /* the client's address, as text (client_addr.h) */
 	struct upgrade upgrade;
 	struct buf body;
 	bool body_bad; /* longer than the route admits */
@@ -43,15 +55,38 @@ void req_free(struct req *r);
  * that cannot be read.
  */
 bool req_route(struct req *r, struct slice method, struct slice raw_target);
+/* Keeps a header field if it is one of req_fields. */
+void req_field(struct req *r, struct slice name, struct slice value);
 /* Authentication, scope, handler. */
 void req_run(struct req *r, struct db *db);
 
+/* False, with the answer of the route for an absent object. */
+bool req_deny(struct req *r);
 /* 401 with `text` unless the request carries a valid credential. */
 bool req_authenticate(struct req *r, const char *text);
+/* The value of a cookie (RFC 6265 5.4), or an empty slice. */
+struct slice req_cookie(const struct req *r, struct slice name);
+/* A field of a body that is an HTML form (application/x-www-form-urlencoded), decoded, or empty. */
+struct slice req_form(struct req *r, struct slice name);
+/*
+ * False, with 403 as answer, unless the request comes from a page of our own:
+ * Sec-Fetch-Site, else Origin, has to say so. For everything that acts on the
+ * strength of a cookie, and for every HTML form.
+ */
+bool req_same_origin(struct req *r);
 /* Reads the body by a table; 400 `invalid request body` otherwise. */
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret);
 /* The agent of the first path parameter; else the row's answer for an absent object. */
 bool req_agent(struct req *r, struct store_agent *ret);
+/*
+ * Acts in one transaction of r->db. The act stores what it stores and writes
+ * the answer of success; it may run more than once. With an Idempotency-Key the
+ * key and the answer are stored in that transaction, and a request that repeats
+ * one gets the stored answer instead of a second act. OK: there is an
+ * answer. Else what the act returned: nothing was stored, the caller answers.
+ */
+enum err req_act(struct req *r, enum err (*act)(struct req *r, void *arg, struct fail *fail),
+		 void *arg, struct fail *fail) MUST_CHECK;
 /* A failure that is not the client's doing: logged, answered with `text`. */
 void req_fail(struct req *r, const struct fail *fail, const char *text);
 

@@ -4,6 +4,8 @@
 
 #include "common/base/clock.h"
 
+#include <assert.h>
+
 static const char json_type[] = "application/json";
 
 void resp_init(struct resp *r)
@@ -11,8 +13,16 @@ void resp_init(struct resp *r)
 	*r = (struct resp){ .body = BUF_INIT(RESP_BODY_MAX) };
 }
 
+static void drop_source(struct resp *r)
+{
+	if (r->source.free)
+		r->source.free(r->source.arg);
+	r->source = (struct resp_source){ 0 };
+}
+
 void resp_release(struct resp *r)
 {
+	drop_source(r);
 	buf_release(&r->body);
 }
 
@@ -20,6 +30,8 @@ static void restart(struct resp *r, int status, const char *type)
 {
 	buf_reset(&r->body);
 	r->raw = (struct resp_raw){ 0 };
+	drop_source(r);
+	r->header_n = 0;
 	r->status = status;
 	r->type = type;
 }
@@ -59,6 +71,20 @@ struct jsonw *resp_json(struct resp *r, int status)
 	restart(r, status, json_type);
 	jsonw_init(&r->json, &r->body);
 	return &r->json;
+}
+
+struct buf *resp_html(struct resp *r, int status)
+{
+	restart(r, status, "text/html; charset=utf-8");
+	r->nosniff = true;
+	return &r->body;
+}
+
+void resp_header(struct resp *r, const char *name, struct slice value)
+{
+	assert(r->header_n < RESP_HEADERS_MAX);
+	r->header[r->header_n].name = name;
+	r->header[r->header_n++].value = value;
 }
 
 void resp_finish(struct resp *r)

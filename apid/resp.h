@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/jsonf.h"
+#include "common/store/db.h"
 
 #include <stdint.h>
 
@@ -21,6 +22,22 @@ struct resp_raw {
 	size_t at;
 };
 
+enum { RESP_HEADERS_MAX = 12, RESP_PIECE_MAX = 256 * 1024 };
+
+/*
+ * A part of the body that is made while it goes out, at `at` of the buffered
+ * body. `next` runs on a worker, with the worker's connection, and appends at most
+ * RESP_PIECE_MAX bytes; nothing appended is the end. When it fails, the
+ * client's connection breaks, so that a cut body never looks whole.
+ */
+struct resp_source {
+	enum err (*next)(void *arg, struct db *db, struct buf *piece, struct fail *fail);
+	void (*free)(void *arg); /* called once, also when the client went away */
+	void *arg;
+	int64_t size; /* bytes it will make, or -1: not known, the body is chunked */
+	size_t at;
+};
+
 struct resp {
 	int status;
 	const char *type; /* NULL: no Content-Type */
@@ -29,8 +46,15 @@ struct resp {
 	bool close;
 	bool ws_version; /* Sec-WebSocket-Version: 13 */
 	int retry_after_s;
+	struct {
+		const char *name;
+		struct slice value;
+	} header[RESP_HEADERS_MAX];
+	size_t header_n;
+	bool cacheable; /* without Cache-Control: no-store */
 	struct buf body;
 	struct jsonw json;
+	struct resp_source source; /* next is NULL: there is none */
 	struct resp_raw raw;
 };
 
@@ -44,6 +68,10 @@ void resp_empty(struct resp *r, int status);
 void resp_redirect(struct resp *r, const char *location);
 /* Begins a JSON body; the caller writes one value. */
 struct jsonw *resp_json(struct resp *r, int status);
+/* Begins an HTML page with the headers that keep it to itself (page.h). */
+struct buf *resp_html(struct resp *r, int status);
+/* Another header field; `value` lives as long as the request and has no CR or LF. */
+void resp_header(struct resp *r, const char *name, struct slice value);
 /* To be called once, after the handler: ends a JSON body, and makes what did not fit a 500. */
 void resp_finish(struct resp *r);
 

@@ -4,34 +4,36 @@
 
 #include "apid/handlers.h"
 
-enum { NO_BODY = 0, BODY_64K = 64 * 1024 };
+enum { BODY_64K = 64 * 1024 };
 
-#define ABSENT_PAGE 404, "404 page not found"
-#define ABSENT_AGENT 404, "agent not found: agent not found"
+#define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
+#define FORBIDDEN .denied_status = 403, .denied = "forbidden"
+#define ABSENT_DOMAIN .denied_status = 404, .denied = "domain not found"
 
+/* A field that is not named is 0: no body, no limit, the common worker and texts. */
 const struct route route_table[] = {
-	{ "GET", "/api/health", ACCESS_PUBLIC, NO_BODY, JOB_REQUEST, health_get, ABSENT_PAGE },
-	{ "HEAD", "/api/health", ACCESS_PUBLIC, NO_BODY, JOB_REQUEST, health_get, ABSENT_PAGE },
-	{ "GET", "/api/v1/info", ACCESS_PUBLIC, NO_BODY, JOB_REQUEST, info_get, ABSENT_PAGE },
-	{ "GET", "/api/v1/agents", ACCESS_ACCOUNT, NO_BODY, JOB_REQUEST, agent_list, ABSENT_PAGE },
-	{ "POST", "/api/v1/agents", ACCESS_HANDLER, BODY_64K, JOB_NAMES, agent_create,
-	  ABSENT_PAGE },
-	{ "GET", "/api/v1/agents/{}", ACCESS_AGENT, NO_BODY, JOB_REQUEST, agent_get, 403,
-	  "forbidden" },
-	{ "GET", "/api/v1/agents/{}/messages", ACCESS_AGENT, NO_BODY, JOB_REQUEST, message_list,
-	  ABSENT_AGENT },
-	{ "GET", "/api/v1/agents/{}/messages/{}", ACCESS_AGENT, NO_BODY, JOB_REQUEST, message_get,
-	  ABSENT_AGENT },
-	{ "*", "/api/v1/agents/{}/ws", ACCESS_HANDLER, NO_BODY, JOB_REQUEST, ws_refuse,
-	  ABSENT_PAGE },
-	{ "GET", "/api/v1/domains", ACCESS_ACCOUNT, NO_BODY, JOB_REQUEST, domain_list,
-	  ABSENT_PAGE },
-	{ "POST", "/api/v1/domains", ACCESS_ACCOUNT, BODY_64K, JOB_REQUEST, domain_create,
-	  ABSENT_PAGE },
-	{ "POST", "/api/v1/domains/{}/verify", ACCESS_ACCOUNT, NO_BODY, JOB_NAMES, domain_verify,
-	  404, "domain not found" },
-	{ "DELETE", "/api/v1/domains/{}", ACCESS_ACCOUNT, NO_BODY, JOB_REQUEST, domain_delete, 404,
-	  "domain not found" },
+	{ "GET", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
+	{ "HEAD", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
+	{ "GET", "/api/v1/info", .access = ACCESS_PUBLIC, .run = info_get },
+
+	{ "GET", "/api/v1/agents", .access = ACCESS_ACCOUNT, .run = agent_list },
+	{ "POST", "/api/v1/agents", .access = ACCESS_HANDLER, .limit = LIMIT_REGISTRATION,
+	  .body_max = BODY_64K, .class = JOB_NAMES, .run = agent_create },
+	{ "GET", "/api/v1/agents/{}", .access = ACCESS_AGENT, .run = agent_get, FORBIDDEN },
+
+	{ "GET", "/api/v1/agents/{}/messages", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = message_list, ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/messages/{}", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = message_get, ABSENT_AGENT },
+	{ "*", "/api/v1/agents/{}/ws", .access = ACCESS_HANDLER, .run = ws_refuse },
+
+	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
+	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
+	  .body_max = BODY_64K, .run = domain_create },
+	{ "POST", "/api/v1/domains/{}/verify", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
+	  .class = JOB_NAMES, .run = domain_verify, ABSENT_DOMAIN },
+	{ "DELETE", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .run = domain_delete,
+	  ABSENT_DOMAIN },
 	{ 0 },
 };
 

@@ -7,6 +7,7 @@
 #ifndef E2A_APID_ROUTE_H
 #define E2A_APID_ROUTE_H
 
+#include "apid/limit.h"
 #include "apid/target.h"
 #include "apid/workers.h"
 
@@ -16,8 +17,9 @@ enum { ROUTE_PARAMS_MAX = 2 };
 
 enum route_access {
 	ACCESS_PUBLIC,  /* no credential; answered without database or worker */
-	ACCESS_ACCOUNT, /* a key of the account */
+	ACCESS_ACCOUNT, /* a key of the account, or a session where no key is shown */
 	ACCESS_AGENT,   /* ... or one that is bound to the agent in the path */
+	ACCESS_SESSION, /* a browser that is signed in; no key */
 	ACCESS_HANDLER, /* the handler authenticates by itself, in its own order */
 };
 
@@ -28,9 +30,12 @@ struct route {
 	size_t body_max;
 	enum job_class class;
 	void (*run)(struct req *r);
-	/* what a key of too narrow a scope is told: the answer for an absent object */
+	/* what a key of too narrow a scope is told: the answer for an absent object; NULL: the
+	 * 404 of an unknown path */
 	int denied_status;
 	const char *denied;
+	enum limit limit;         /* how often, see limit.h */
+	const char *unauthorized; /* the text of a 401; NULL: "unauthorized" */
 };
 
 extern const struct route route_table[]; /* ends with a row without method */

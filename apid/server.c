@@ -84,8 +84,7 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
 	struct slice copy = arena_slice(&r->arena, slice_of(value, value_size));
 
 	(void)kind;
-	if (slice_ieq(name, S("Authorization")) && r->authorization.n == 0)
-		r->authorization = slice_trim(copy);
+	req_field(r, name, slice_trim(copy));
 	upgrade_field(&r->upgrade, name, copy);
 	return MHD_YES;
 }
@@ -97,7 +96,14 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 		log_error("header_refused", LF_STR("name", name));
 }
 
-static void add_headers(struct MHD_Response *response, const struct req *r)
+static void add_own_headers(struct MHD_Response *response, struct req *r)
+{
+	for (size_t i = 0; i < r->resp.header_n; i++)
+		add_header(response, r->resp.header[i].name,
+			   arena_dup(&r->arena, r->resp.header[i].value));
+}
+
+static void add_headers(struct MHD_Response *response, struct req *r)
 {
 	const struct resp *resp = &r->resp;
 	char seconds[16];
@@ -109,7 +115,8 @@ static void add_headers(struct MHD_Response *response, const struct req *r)
 	add_header(response, "Retry-After", resp->retry_after_s ? seconds : NULL);
 	add_header(response, "Sec-WebSocket-Version", resp->ws_version ? "13" : NULL);
 	add_header(response, "Connection", resp->close ? "close" : NULL);
-	add_header(response, "Cache-Control", "no-store");
+	add_header(response, "Cache-Control", resp->cacheable ? NULL : "no-store");
+	add_own_headers(response, r);
 	add_header(response, "X-Request-Id", r->id);
 }
 

@@ -30,12 +30,23 @@ GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 
 -- e2a-apid: what clients ask for. Of a message it changes only whether it was
 -- read; with a signing secret it signs, as e2a-deliverd does.
-GRANT SELECT ON api_keys, messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
+GRANT SELECT ON messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
-GRANT UPDATE (last_used_at) ON api_keys TO e2a_apid;
+GRANT SELECT, INSERT ON users TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO e2a_apid;
+GRANT SELECT, INSERT, DELETE, UPDATE (last_signed_at) ON signing_secrets TO e2a_apid;
 GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
 GRANT INSERT ON message_events TO e2a_apid;
-GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_apid;
+GRANT DELETE ON webhook_jobs TO e2a_apid;
+GRANT SELECT, INSERT, DELETE ON sessions TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_links TO e2a_apid;
+GRANT SELECT, INSERT ON identities TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON rate_counters, rate_hits TO e2a_apid;
+GRANT EXECUTE ON FUNCTION take_slot TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO e2a_apid;
+GRANT SELECT, INSERT ON mail_jobs, feedback TO e2a_apid;
+GRANT SELECT ON usage_events, usage_summaries TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON retired_addresses TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
 -- it makes the row of the shared domain.
@@ -45,6 +56,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO 
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)
 GRANT SELECT, INSERT, DELETE, UPDATE (id) ON message_events TO e2a_deliverd;
 GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;
+GRANT SELECT, UPDATE, DELETE ON mail_jobs TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE (counted) ON usage_events TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE ON usage_summaries TO e2a_deliverd;
+-- ... and what has served its time.
+GRANT SELECT (hash, expires_at), DELETE, UPDATE (expires_at) ON sessions, sign_in_links
+	TO e2a_deliverd;
+GRANT SELECT (owner, key_hash, created_at), DELETE, UPDATE (created_at) ON idempotency_keys
+	TO e2a_deliverd;
+GRANT SELECT, DELETE, UPDATE (used_at) ON rate_counters TO e2a_deliverd;
+GRANT SELECT, DELETE, UPDATE (retired_at) ON retired_addresses TO e2a_deliverd;
 
 -- Postfix: which addresses and domains exist.
 GRANT SELECT ON mail_recipients, mail_domains TO e2a_maps;

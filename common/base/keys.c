@@ -26,6 +26,8 @@ static const struct {
 	[KEY_TICKET] = { "ticket", "e2a 1 outbound ticket", MILTER | DELIVERD },
 	[KEY_SECRETS] = { "secrets", "e2a 1 secrets at rest", DELIVERD | APID },
 	[KEY_CURSOR] = { "cursor", "e2a 1 page token", APID },
+	[KEY_MAIL] = { "mail", "e2a 1 mail jobs", DELIVERD | APID },
+	[KEY_SIGN_IN] = { "sign_in", "e2a 1 sign-in", APID },
 };
 
 static unsigned bit_of(const char *program)

@@ -20,6 +20,8 @@ enum key_name {
 	KEY_TICKET,  /* outbound ticket: milter, deliverd */
 	KEY_SECRETS, /* signing secrets and DKIM keys at rest: deliverd, apid, admin */
 	KEY_CURSOR,  /* page tokens: apid */
+	KEY_MAIL,    /* mail jobs at rest: deliverd, apid */
+	KEY_SIGN_IN, /* what an OpenID provider gives back: apid */
 	KEY_COUNT
 };
 

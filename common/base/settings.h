@@ -57,6 +57,11 @@ struct settings {
 	char *webhook_ca_file;  /* PEM; "" = the system's */
 	int64_t message_retention_ms;
 	int64_t event_retention_ms;
+	int64_t address_retention_ms;
+	bool usage_tracking;
+	char *submission_url; /* smtp://host[:port] or smtps://...: where our own mail goes */
+	char *mail_from;      /* its sender; "" = noreply@ mail_host */
+	char *feedback_to;    /* "" = postmaster */
 	/* apid */
 	char *http_listen; /* host:port, unix:/path or fd:3 */
 	int64_t http_workers;
@@ -68,7 +73,31 @@ struct settings {
 	int64_t http_timeout_ms;
 	int64_t http_write_timeout_ms;
 	int64_t http_stop_timeout_ms;
-	char *domain_verification; /* dns | none */
+	int64_t http_per_client;
+	char *http_trusted_proxies; /* CIDRs whose X-Forwarded-For counts */
+	char *domain_verification;  /* dns | none */
+	int64_t idempotency_retention_ms;
+	int64_t export_concurrency;
+	int64_t export_timeout_ms;
+	/* how often: admissions in a sliding window; and how many of a thing one user may have */
+	int64_t rate_registration; /* an hour, per client address */
+	int64_t rate_poll;         /* a minute, per user */
+	int64_t rate_feedback;     /* an hour, per client address */
+	int64_t rate_domains;      /* a minute, per user */
+	int64_t rate_sign_in;      /* an hour, per account address and per client address */
+	int64_t agents_per_user;
+	int64_t domains_per_user;
+	int64_t keys_per_user;
+	/* signing in */
+	bool sign_up;
+	bool sign_in_mail;
+	int64_t sign_in_link_ms;
+	int64_t session_lifetime_ms;
+	int64_t cli_key_lifetime_ms;
+	char *oidc_issuer; /* "" = none */
+	char *oidc_name;
+	char *oidc_client_id;
+	char *oidc_client_secret;
 	int64_t ws_per_agent;
 	int64_t ws_max;
 	int64_t ws_buffer;

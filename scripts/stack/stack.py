@@ -25,6 +25,10 @@ from .postgres import DATABASE, OWNER, Postgres
 PROGRAMS = ("milter", "deliverd", "apid", "admin")
 SHARED_DOMAIN = "agents.example"
 MAIL_HOST = "mx.agents.example"
+# For tests that are not about limits.
+NO_LIMITS = {name: "1000000000" for name in ("rate_registration", "rate_poll", "rate_feedback",
+                                             "rate_domains", "rate_sign_in")}
+NO_LIMITS["http_per_client"] = "100000"
 
 
 @contextmanager
@@ -116,6 +120,7 @@ class Stack:
             "postfix_map_dir": str(self.state / "maps"),
             "postfix_map_interval": "1s",
             "postmaster": f"postmaster@{MAIL_HOST}",
+            "submission_url": f"smtp://127.0.0.1:{self.smtp_port}",
             "webhook_allow": "127.0.0.0/8",
             "webhook_https": "optional",
         }

@@ -14,7 +14,7 @@ import pytest
 
 from scripts.stack import Stack
 from scripts.stack.peers import Api
-from scripts.stack.stack import SHARED_DOMAIN, Account
+from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from tests.faults.audit import Journal, Receiver
 from tests.integration.conftest import (build, hook, pytest_runtest_call,  # noqa: F401
                                         pytest_runtest_makereport)
@@ -26,7 +26,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, build: Path) -> Iterator[Stack]:  # noqa: F811
-    settings = {**SETTINGS, **getattr(request.module, "SETTINGS", {})}
+    settings = {**NO_LIMITS, **SETTINGS, **getattr(request.module, "SETTINGS", {})}
     with Stack(build, settings=settings, postfix=getattr(request.module, "POSTFIX", {})) as s:
         yield s
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rate limits: which routes have one, counted by whom, and what the refused
+ * are told. The windows themselves are in the database, so that they hold over
+ * any number of processes.
+ */
+#ifndef E2A_APID_LIMIT_H
+#define E2A_APID_LIMIT_H
+
+#include <stdbool.h>
+
+struct req;
+
+enum limit {
+	LIMIT_NONE,
+	LIMIT_REGISTRATION, /* by client address, before everything else */
+	LIMIT_FEEDBACK,     /* the same */
+	LIMIT_SIGN_IN,      /* the same */
+	LIMIT_POLL,         /* by user, after authentication */
+	LIMIT_DOMAINS,      /* the same */
+	LIMIT_COUNT
+};
+
+/* True for a limit that is counted by client address. */
+bool limit_before_auth(enum limit limit);
+/* False when the request was answered: 429 with Retry-After, or 503. */
+bool limit_admit(struct req *r, enum limit limit);
+
+#endif
