@@ -37,6 +37,8 @@ static const struct {
 	{ "ingest", DELIVERD },
 	{ "key_", APID },
 	{ "key_create", NOBODY },
+	{ "mail_", DELIVERD },
+	{ "mail_add", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
 	{ "retention_", DELIVERD },
