@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies. A large mail is never held whole: while the base64 goes out, a worker
- * fetches the next piece and the connection is suspended meanwhile.
+ * Bodies. What is large is never held whole: the source makes the next piece on a
+ * worker while the connection is suspended. A body that cannot be finished
+ * ends with the connection, never with a last chunk or a full length.
  */
 #include "apid/body.h"
 
 #include "apid/workers.h"
-#include "common/base/encode.h"
 #include "common/base/log.h"
-#include "common/store/store_message.h"
 
-enum {
-	PIECE = 192 * 1024, /* bytes of mail; a multiple of 3 */
-	PIECE_TEXT = PIECE / 3 * 4,
-	BLOCK = 64 * 1024
-};
+enum { BLOCK = 64 * 1024 };
 
 struct stream {
 	struct job job;
 	struct req *req;
-	struct MHD_Connection *conn;
-	uint64_t text_size; /* of the whole base64 */
-	struct buf piece;   /* base64 of piece number ... */
-	uint64_t piece_at;  /* ... valid when it is not empty */
+	struct MHD_Connection *mhd;
+	struct conns *conns;
+	struct conn *conn;
+	struct buf piece;  /* what the source made last ... */
+	uint64_t piece_at; /* ... and where in its bytes that begins */
+	bool ended;        /* there is no further piece */
 	bool failed;
 };
 
@@ -34,41 +31,56 @@ static void stream_free(void *arg)
 	free(s);
 }
 
-static enum err fetch(struct stream *s, struct db *db, struct fail *fail)
+/* A length that was promised must be kept. */
+static enum err check_length(struct stream *s, struct fail *fail)
 {
-	AUTO(buf_release) struct buf bytes = BUF_INIT(PIECE);
-	const struct resp_raw *raw = &s->req->resp.raw;
-	int64_t offset = (int64_t)s->piece_at * PIECE;
-	int64_t n = raw->size - offset < PIECE ? raw->size - offset : PIECE;
-	enum err e = store_message_raw(db, raw->id, offset, n, &bytes, fail);
+	int64_t want = s->req->resp.source.size;
+	uint64_t made = s->piece_at + s->piece.len;
 
-	if (e == OK)
-		base64_encode(buf_slice(&bytes), &s->piece);
-	return e;
+	s->ended = want < 0 ? s->piece.len == 0 : made == (uint64_t)want;
+	if (buf_failed(&s->piece))
+		return fail_set(fail, ERR_INTERNAL, "a piece is too large");
+	if (want < 0 || s->ended || (s->piece.len && made < (uint64_t)want))
+		return OK;
+	return fail_set(fail, ERR_INTERNAL, "%llu bytes instead of %lld", (unsigned long long)made,
+			(long long)want);
 }
 
-static void fetch_job(struct job *job, struct db *db)
+static enum err make_piece(struct stream *s, struct db *db, struct fail *fail)
+{
+	const struct resp_source *source = &s->req->resp.source;
+	enum err e;
+
+	s->piece_at += s->piece.len;
+	buf_reset(&s->piece);
+	e = source->next(source->arg, db, &s->piece, fail);
+	return e ? e : check_length(s, fail);
+}
+
+static void piece_job(struct job *job, struct db *db)
 {
 	struct stream *s = (struct stream *)job;
 	struct fail fail = { 0 };
+	enum err e = make_piece(s, db, &fail);
 
-	if (fetch(s, db, &fail)) {
-		s->failed = true; /* the length is out already: the connection must break */
-		log_error("raw_message_failed", LF_STR("request", s->req->id),
-			  LF_STR("detail", fail.what));
-	}
-	MHD_resume_connection(s->conn);
+	s->failed = e != OK;
+	if (e)
+		LOG_AT(e == ERR_TIMEOUT ? LOGL_WARN : LOGL_ERROR, "body_broken",
+		       LF_STR("request", s->req->id), LF_STR("error", err_info(e)->name),
+		       LF_STR("detail", fail.what), { .key = NULL });
+	/* The client has the whole time for each piece. */
+	conns_set(s->conns, s->conn, CONN_WRITING);
+	MHD_resume_connection(s->mhd);
 }
 
-static void start_fetch(struct stream *s, uint64_t piece)
+static void start_piece(struct stream *s)
 {
-	buf_reset(&s->piece);
-	s->piece_at = piece;
-	s->job.run = fetch_job;
-	MHD_suspend_connection(s->conn);
+	s->job.run = piece_job;
+	conns_set(s->conns, s->conn, CONN_RUNNING);
+	MHD_suspend_connection(s->mhd);
 	if (!workers_post(s->req->app->workers, &s->job, JOB_SOCKET)) {
-		s->failed = true;
-		MHD_resume_connection(s->conn);
+		s->failed = true; /* at a stop */
+		MHD_resume_connection(s->mhd);
 	}
 }
 
@@ -81,46 +93,61 @@ static ssize_t give(char *out, size_t max, struct slice from, uint64_t skip)
 	return (ssize_t)n;
 }
 
-/* 0 means: suspended, ask again. */
-static ssize_t read_text(struct stream *s, uint64_t pos, char *out, size_t max)
+/* What stands behind the source's bytes; `made` of them there were. */
+static ssize_t read_tail(struct stream *s, uint64_t made, uint64_t pos, char *out, size_t max)
 {
-	uint64_t piece = pos / PIECE_TEXT;
+	const struct resp *resp = &s->req->resp;
+	struct slice tail = slice_sub(buf_slice(&resp->body), resp->source.at, resp->body.len);
+
+	if (pos - made == tail.n)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	return give(out, max, tail, pos - made);
+}
+
+/* `pos` counts from the beginning of the source's bytes. 0 means: suspended, ask again. */
+static ssize_t read_source(struct stream *s, uint64_t pos, char *out, size_t max)
+{
+	uint64_t made = s->piece_at + s->piece.len;
 
 	if (s->failed)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (s->piece.len && s->piece_at == piece)
-		return give(out, max, buf_slice(&s->piece), pos % PIECE_TEXT);
-	start_fetch(s, piece);
+	if (pos < made)
+		return give(out, max, buf_slice(&s->piece), pos - s->piece_at);
+	if (s->ended)
+		return read_tail(s, made, pos, out, max);
+	start_piece(s);
 	return 0;
 }
 
+/* MHD asks for one place after the other and for none twice. */
 static ssize_t read_body(void *arg, uint64_t pos, char *out, size_t max)
 {
 	struct stream *s = arg;
-	struct slice body = buf_slice(&s->req->resp.body);
-	size_t at = s->req->resp.raw.at;
+	const struct resp *resp = &s->req->resp;
 
-	if (pos < at)
-		return give(out, max, slice_sub(body, 0, at), pos);
-	pos -= at;
-	if (pos < s->text_size)
-		return read_text(s, pos, out, max);
-	return give(out, max, slice_sub(body, at, body.n), pos - s->text_size);
+	if (pos < resp->source.at)
+		return give(out, max, slice_sub(buf_slice(&resp->body), 0, resp->source.at), pos);
+	return read_source(s, pos - resp->source.at, out, max);
 }
 
-struct MHD_Response *body_response(struct req *r, struct MHD_Connection *c)
+struct MHD_Response *body_response(struct req *r, struct MHD_Connection *mhd, struct conns *conns,
+				   struct conn *conn)
 {
 	const struct resp *resp = &r->resp;
+	uint64_t size = MHD_SIZE_UNKNOWN;
 	struct stream *s;
 
-	if (resp->raw.id.n == 0)
+	if (!resp->source.next)
 		return MHD_create_response_from_buffer(resp->body.len, resp->body.p,
 						       MHD_RESPMEM_PERSISTENT);
 	s = mem_zalloc(sizeof(*s));
 	s->req = r;
-	s->conn = c;
-	s->text_size = ((uint64_t)resp->raw.size + 2) / 3 * 4;
-	buf_init(&s->piece, PIECE_TEXT);
-	return MHD_create_response_from_callback(resp->body.len + s->text_size, BLOCK, read_body, s,
-						 stream_free);
+	s->mhd = mhd;
+	s->conns = conns;
+	s->conn = conn;
+	s->ended = resp->source.size == 0;
+	buf_init(&s->piece, RESP_PIECE_MAX);
+	if (resp->source.size >= 0)
+		size = resp->body.len + (uint64_t)resp->source.size;
+	return MHD_create_response_from_callback(size, BLOCK, read_body, s, stream_free);
 }

@@ -2,6 +2,7 @@
 /* The mail of one agent: pages of it, and one message with its bytes and a fresh signature. */
 #include "apid/handlers.h"
 #include "apid/page_token.h"
+#include "apid/raw_source.h"
 #include "apid/req.h"
 #include "common/base/clock.h"
 #include "common/mail/authsig.h"
@@ -171,7 +172,8 @@ static void write_raw(struct req *r, struct jsonw *w, const struct store_message
 		jsonw_base64(w, m->raw_head);
 	} else {
 		jsonw_raw(w, S("\"\""));
-		r->resp.raw = (struct resp_raw){ m->raw_id, m->raw_size, r->resp.body.len - 1 };
+		r->resp.source =
+			raw_source(m->raw_id, m->raw_size, r->resp.body.len - 1, &r->arena);
 	}
 }
 

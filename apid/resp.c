@@ -29,7 +29,6 @@ void resp_release(struct resp *r)
 static void restart(struct resp *r, int status, const char *type)
 {
 	buf_reset(&r->body);
-	r->raw = (struct resp_raw){ 0 };
 	drop_source(r);
 	r->header_n = 0;
 	r->status = status;

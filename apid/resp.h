@@ -14,14 +14,6 @@
 
 enum { RESP_BODY_MAX = 64 * 1024 * 1024, RESP_RETRY_S = 2 };
 
-/* A stored mail whose base64 stands in the body at `at`; it is read piece by piece while it goes
- * out. */
-struct resp_raw {
-	struct slice id; /* empty: there is none */
-	int64_t size;    /* of the mail, in bytes */
-	size_t at;
-};
-
 enum { RESP_HEADERS_MAX = 12, RESP_PIECE_MAX = 256 * 1024 };
 
 /*
@@ -32,7 +24,7 @@ enum { RESP_HEADERS_MAX = 12, RESP_PIECE_MAX = 256 * 1024 };
  */
 struct resp_source {
 	enum err (*next)(void *arg, struct db *db, struct buf *piece, struct fail *fail);
-	void (*free)(void *arg); /* called once, also when the client went away */
+	void (*free)(void *arg); /* called once, also when the client went away; may be NULL */
 	void *arg;
 	int64_t size; /* bytes it will make, or -1: not known, the body is chunked */
 	size_t at;
@@ -55,7 +47,6 @@ struct resp {
 	struct buf body;
 	struct jsonw json;
 	struct resp_source source; /* next is NULL: there is none */
-	struct resp_raw raw;
 };
 
 void resp_init(struct resp *r);

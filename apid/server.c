@@ -122,7 +122,7 @@ static void add_headers(struct MHD_Response *response, struct req *r)
 
 static enum MHD_Result answer(struct exchange *x)
 {
-	struct MHD_Response *response = body_response(x->req, x->mhd);
+	struct MHD_Response *response = body_response(x->req, x->mhd, &x->server->conns, x->conn);
 	enum MHD_Result ok;
 
 	if (!response)
