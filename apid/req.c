@@ -5,6 +5,7 @@
  */
 #include "apid/req.h"
 
+#include "apid/idem.h"
 #include "common/base/log.h"
 #include "common/mail/addr.h"
 
@@ -114,7 +115,7 @@ void req_run(struct req *r, struct db *db)
 	bool known = r->route->access == ACCESS_ACCOUNT || r->route->access == ACCESS_AGENT;
 
 	r->db = db;
-	if (!known || (req_authenticate(r, "unauthorized") && in_scope(r)))
+	if (!known || (req_authenticate(r, "unauthorized") && in_scope(r) && idem_admit(r)))
 		r->route->run(r);
 	resp_finish(&r->resp);
 	r->db = NULL;
@@ -165,26 +166,4 @@ void req_fail(struct req *r, const struct fail *fail, const char *text)
 	log_error("request_failed", LF_STR("request", r->id), LF_STR("error", info->name),
 		  LF_STR("detail", fail->what));
 	resp_error(&r->resp, info->http == 503 ? 503 : 500, text);
-}
-
-struct transaction {
-	struct req *r;
-	enum err (*act)(struct req *r, void *arg, struct fail *fail);
-	void *arg;
-};
-
-static enum err run_act(struct db *db, void *arg, struct fail *fail)
-{
-	struct transaction *t = arg;
-
-	(void)db;
-	return t->act(t->r, t->arg, fail);
-}
-
-enum err req_act(struct req *r, enum err (*act)(struct req *r, void *arg, struct fail *fail),
-		 void *arg, struct fail *fail)
-{
-	struct transaction t = { r, act, arg };
-
-	return db_tx(r->db, run_act, &t, fail);
 }

@@ -10,7 +10,7 @@ static const char json_type[] = "application/json";
 
 void resp_init(struct resp *r)
 {
-	*r = (struct resp){ .body = BUF_INIT(RESP_BODY_MAX) };
+	*r = (struct resp){ .body = BUF_INIT(RESP_BODY_MAX), .kept = BUF_INIT(RESP_BODY_MAX) };
 }
 
 static void drop_source(struct resp *r)
@@ -24,11 +24,13 @@ void resp_release(struct resp *r)
 {
 	drop_source(r);
 	buf_release(&r->body);
+	buf_release(&r->kept);
 }
 
 static void restart(struct resp *r, int status, const char *type)
 {
 	buf_reset(&r->body);
+	buf_reset(&r->kept);
 	drop_source(r);
 	r->header_n = 0;
 	r->status = status;
@@ -70,6 +72,13 @@ struct jsonw *resp_json(struct resp *r, int status)
 	restart(r, status, json_type);
 	jsonw_init(&r->json, &r->body);
 	return &r->json;
+}
+
+struct jsonw *resp_kept(struct resp *r)
+{
+	buf_reset(&r->kept);
+	jsonw_init(&r->kept_json, &r->kept);
+	return &r->kept_json;
 }
 
 struct buf *resp_html(struct resp *r, int status)

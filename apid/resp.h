@@ -46,6 +46,8 @@ struct resp {
 	bool cacheable; /* without Cache-Control: no-store */
 	struct buf body;
 	struct jsonw json;
+	struct buf kept; /* what an Idempotency-Key keeps in place of the body; empty: the body */
+	struct jsonw kept_json;
 	struct resp_source source; /* next is NULL: there is none */
 };
 
@@ -59,6 +61,11 @@ void resp_empty(struct resp *r, int status);
 void resp_redirect(struct resp *r, const char *location);
 /* Begins a JSON body; the caller writes one value. */
 struct jsonw *resp_json(struct resp *r, int status);
+/*
+ * Begins what is kept for repetitions of the request in place of the JSON body:
+ * the same without what may be shown only once. After resp_json().
+ */
+struct jsonw *resp_kept(struct resp *r);
 /* Begins an HTML page with the headers that keep it to itself (page.h). */
 struct buf *resp_html(struct resp *r, int status);
 /* Another header field; `value` lives as long as the request and has no CR or LF. */

@@ -163,8 +163,8 @@ static const struct {
 	{ "25006", ERR_STORAGE },  /* read-only transaction */
 	{ "42501", ERR_CONFIG },   /* insufficient privilege */
 	{ "08", ERR_STORAGE },     { "40", ERR_STORAGE }, { "53", ERR_STORAGE },
-	{ "55P03", ERR_STORAGE },  { "57", ERR_STORAGE }, { "58", ERR_STORAGE },
-	{ "XX", ERR_STORAGE },
+	{ "55P03", ERR_TIMEOUT }, /* lock_not_available */
+	{ "57", ERR_STORAGE },     { "58", ERR_STORAGE }, { "XX", ERR_STORAGE },
 };
 
 static enum err classify(const char *state)

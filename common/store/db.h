@@ -85,6 +85,7 @@ void db_shrink(struct db *db);
  *   ERR_COMMIT_UNKNOWN  lost while a `writes` statement was under way
  *   ERR_CONFLICT a unique, foreign-key or check constraint; fail.what names it
  *   ERR_INPUT    data the server cannot represent
+ *   ERR_TIMEOUT  a lock was not had within lock_timeout (where one is set)
  *   ERR_INTERNAL anything else (a bug of ours)
  */
 enum err db_query(struct db *db, const struct db_stmt *stmt, struct db_args *args,

@@ -34,6 +34,7 @@ static const struct {
 	{ "domain_", APID },
 	{ "domain_share", DELIVERD },
 	{ "event_", DELIVERD },
+	{ "idem_", APID },
 	{ "ingest", DELIVERD },
 	{ "key_", APID },
 	{ "key_create", NOBODY },
