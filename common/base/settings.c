@@ -130,7 +130,7 @@ const struct conf_row settings_table[] = {
 	{ ROW_MS(http_timeout), .min = SECOND, .max = HOUR, .def = "2m",
 	  .help = "from the end of one request to the end of the next on the same connection" },
 	{ ROW_MS(http_write_timeout), .min = SECOND, .max = DAY, .def = "5m",
-	  .help = "a client has so long to take one response" },
+	  .help = "a client has so long to take a response, or the next piece of a large one" },
 	{ ROW_MS(http_stop_timeout), .min = SECOND, .max = 5 * MINUTE, .def = "10s",
 	  .help = "at a stop, requests under way may take so long" },
 	{ ROW(http_per_client), .type = CONF_INT, .min = 1, .max = 100000, .def = "100",
