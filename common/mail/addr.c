@@ -13,7 +13,13 @@
 
 #include <idn2.h>
 
-enum { DOMAIN_MAX = 253, LABEL_MAX = 63, DOMAIN_INPUT_MAX = 1024 };
+enum {
+	DOMAIN_MAX = 253,
+	LABEL_MAX = 63,
+	DOMAIN_INPUT_MAX = 1024,
+	LOCAL_MAX = 64,
+	PATH_MAX_LEN = 254, /* RFC 5321 4.5.3.1.3, without the angle brackets */
+};
 
 static bool is_one_clean(const struct addr_list *list)
 {
@@ -167,6 +173,25 @@ enum err addr_fold(struct slice spec, struct arena *a, struct slice *ret)
 	if (buf_failed(&key))
 		return ERR_INPUT;
 	*ret = arena_slice(a, buf_slice(&key));
+	return OK;
+}
+
+enum err addr_usable(struct slice text, struct arena *a, struct slice *ret)
+{
+	struct slice domain;
+	struct addr addr;
+
+	if (addr_parse_one(text, a, &addr) || addr.name.n || slice_ends(text, S(">")) ||
+	    addr_domain(addr.domain, a, &domain))
+		return ERR_INPUT;
+	/* As written: neither quotes, which would be gone, nor comments. */
+	if (!slice_starts(text, addr.local) || !is_ascii(addr.local) || addr.local.n > LOCAL_MAX ||
+	    text.n != addr.local.n + 1 + addr.domain.n)
+		return ERR_INPUT;
+	if (addr.local.n + 1 + domain.n > PATH_MAX_LEN)
+		return ERR_INPUT;
+	*ret = slice_str(
+		arena_printf(a, "%.*s@%.*s", SLICE_ARGS(addr.local), SLICE_ARGS(domain)));
 	return OK;
 }
 

@@ -62,6 +62,12 @@ enum err addr_domain(struct slice text, struct arena *a, struct slice *ret) MUST
  * (ASCII), domain by addr_domain().
  */
 enum err addr_fold(struct slice spec, struct arena *a, struct slice *ret) MUST_CHECK;
+/*
+ * An address that mail can be sent to by any Postfix: one mailbox without
+ * display name, in ASCII, whose local part needs no quotes, within the lengths of
+ * RFC 5321 4.5.3.1. *ret has the domain by addr_domain(), the local part as written.
+ */
+enum err addr_usable(struct slice text, struct arena *a, struct slice *ret) MUST_CHECK;
 /* The local part without "+tag"; the whole when there is none or nothing before it. */
 struct slice addr_without_tag(struct slice local);
 /* At the last '@'; false when there is none or a side is empty. */
