@@ -19,6 +19,8 @@ CREATE TABLE mail_jobs (
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX mail_jobs_due_idx ON mail_jobs (due_at) WHERE state = 'pending';
+-- A failed one is due no more: the time is that of the failure.
+CREATE INDEX mail_jobs_failed_idx ON mail_jobs (due_at) WHERE state = 'failed';
 CREATE INDEX mail_jobs_user_idx ON mail_jobs (user_id);
 
 CREATE TABLE feedback (

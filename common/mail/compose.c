@@ -154,9 +154,22 @@ static void add_mailbox(GMimeMessage *m, GMimeAddressType type, struct slice add
 	g_mime_message_add_mailbox(m, type, NULL, text);
 }
 
+/* What looks like an encoded word is written apart: GMime would let it through as one. */
+static char *subject_text(struct slice subject)
+{
+	AUTO(buf_release) struct buf b = BUF_INIT(2 * COMPOSE_SUBJECT_MAX);
+
+	for (size_t i = 0; i < subject.n; i++) {
+		if (i && subject.p[i - 1] == '=' && subject.p[i] == '?')
+			buf_add_char(&b, ' ');
+		buf_add_char(&b, subject.p[i]);
+	}
+	return mem_dup(b.p, b.len);
+}
+
 static void set_texts(GMimeMessage *m, const struct compose_mail *mail)
 {
-	AUTO(mem_freep) char *subject = mem_dup(mail->subject.p, mail->subject.n);
+	AUTO(mem_freep) char *subject = subject_text(mail->subject);
 	AUTO(mem_freep) char *id = mem_dup(mail->message_id.p, mail->message_id.n);
 	GDateTime *date = g_date_time_new_from_unix_utc(mail->date_us / 1000000);
 

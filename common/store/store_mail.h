@@ -25,4 +25,54 @@ struct store_mail {
 enum err store_mail_add(struct db *db, const struct keys *keys, const struct store_mail *mail,
 			struct fail *fail) MUST_CHECK;
 
+/* ---- for the worker that sends them ---- */
+
+/* A leased job. Its texts live in the arena. */
+struct store_mail_job {
+	struct slice id;
+	struct slice kind;
+	struct slice to;
+	struct slice subject, text, reply_to;
+	int64_t attempts; /* made before this one */
+	int64_t created_us;
+	bool expired;    /* of no use any more */
+	bool unreadable; /* sealed with another key, or for another row: no subject, no text */
+};
+
+struct store_mail_claim {
+	struct slice lease_id;
+	int64_t lease_ms;
+	int64_t limit;
+};
+
+/* Leases due jobs, oldest first. */
+enum err store_mail_claim(struct db *db, const struct keys *keys,
+			  const struct store_mail_claim *claim, struct arena *a,
+			  struct store_mail_job **ret, size_t *ret_n, struct fail *fail) MUST_CHECK;
+/* Ends a job whose mail was handed over. *ret_ours is false when the lease was lost. */
+enum err store_mail_sent(struct db *db, struct slice id, struct slice lease_id, bool *ret_ours,
+			 struct fail *fail) MUST_CHECK;
+
+enum store_mail_state { STORE_MAIL_LOST, STORE_MAIL_PENDING, STORE_MAIL_FAILED };
+
+struct store_mail_failure {
+	struct slice id;
+	struct slice lease_id;
+	struct slice why; /* for the operator, without addresses or texts */
+	bool final;
+	const int64_t *schedule_ms; /* waits after the attempts; the last one repeats */
+	size_t schedule_n;
+};
+
+/*
+ * Notes a failed attempt. The next one is due after its wait, a fifth more or
+ * less by chance; when that would be too late, or when the failure is final,
+ * the job has failed and what it says is gone.
+ */
+enum err store_mail_failed(struct db *db, const struct store_mail_failure *f,
+			   enum store_mail_state *ret, struct fail *fail) MUST_CHECK;
+/* Deletes at most `limit` jobs that failed more than age_ms ago. */
+enum err store_mail_expire(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
+			   struct fail *fail) MUST_CHECK;
+
 #endif
