@@ -14,13 +14,15 @@
 
 #define BOOTSTRAP_NAME "bootstrap"
 #define SECRET_NAME "default"
+#define OUR_ADDRESS "an account's address cannot be on a domain whose mail e2a takes"
 
 struct bootstrap {
 	struct arena arena;
 	struct keys keys;
 	struct slice email;
+	struct slice domain;        /* ... of it */
 	struct slice shared_domain; /* empty: none */
-	char api_key[sizeof(API_KEY_PREFIX) + TOKEN_HEX_LEN];
+	struct apikey api_key;
 	char secret[TOKEN_HEX_LEN + 1];
 	/* found out */
 	struct store_user user;
@@ -37,14 +39,12 @@ static void bootstrap_release(struct bootstrap *b)
 static enum err check_email(struct bootstrap *b, const char *text, struct fail *fail)
 {
 	struct addr address;
-	struct slice domain;
 
 	if (addr_parse_one(slice_str(text), &b->arena, &address) ||
-	    addr_domain(address.domain, &b->arena, &domain))
+	    addr_domain(address.domain, &b->arena, &b->domain))
 		return fail_set(fail, ERR_INPUT, "%.100s: not an e-mail address", text);
-	if (b->shared_domain.n && slice_eq(domain, b->shared_domain))
-		return fail_set(fail, ERR_INPUT,
-				"an account's address cannot be on the shared domain");
+	if (b->shared_domain.n && slice_eq(b->domain, b->shared_domain))
+		return fail_set(fail, ERR_INPUT, OUR_ADDRESS);
 	b->email = address.spec;
 	return OK;
 }
@@ -52,14 +52,10 @@ static enum err check_email(struct bootstrap *b, const char *text, struct fail *
 static enum err prepare(struct bootstrap *b, const struct settings *s, const char *email,
 			struct fail *fail)
 {
-	char digits[TOKEN_HEX_LEN + 1];
-
 	if (*s->shared_domain &&
 	    addr_domain(slice_str(s->shared_domain), &b->arena, &b->shared_domain))
 		return fail_set(fail, ERR_CONFIG, "shared_domain is no domain name");
-	id_random_hex(TOKEN_HEX_LEN, digits);
-	snprintf(b->api_key, sizeof(b->api_key), API_KEY_PREFIX "%s", digits);
-	crypto_wipe(digits, sizeof(digits));
+	apikey_new(&b->api_key);
 	id_random_hex(TOKEN_HEX_LEN, b->secret);
 	return check_email(b, email, fail);
 }
@@ -67,16 +63,21 @@ static enum err prepare(struct bootstrap *b, const struct settings *s, const cha
 static enum err make_rows(struct db *db, void *arg, struct fail *fail)
 {
 	struct bootstrap *b = arg;
-	struct slice key = slice_str(b->api_key);
-	uint8_t hash[SHA256_LEN];
-	enum err e;
+	struct store_key_new key = { .name = S(BOOTSTRAP_NAME), .key = &b->api_key };
+	struct store_key_item made;
+	bool taken;
+	enum err e = store_domain_taken(db, b->domain, &taken, fail);
 
-	crypto_sha256(key, hash);
-	if ((e = store_user_ensure(db, b->email, S(BOOTSTRAP_NAME), &b->arena, &b->user, fail)) ||
+	if (e == OK && taken)
+		e = fail_set(fail, ERR_INPUT, OUR_ADDRESS);
+	if (e ||
+	    (e = store_user_ensure(db, b->email, S(BOOTSTRAP_NAME), &b->arena, &b->user, fail)) ||
 	    (e = store_secret_ensure(db, &b->keys, b->user.id, S(SECRET_NAME), slice_str(b->secret),
-				     &b->secret_made, fail)) ||
-	    (e = store_key_create(db, b->user.id, S(BOOTSTRAP_NAME),
-				  slice_sub(key, 0, TOKEN_PREFIX_LEN), hash, fail)))
+				     &b->secret_made, fail)))
+		return e;
+	key.user_id = b->user.id;
+	e = store_key_create(db, &key, &b->arena, &made, fail);
+	if (e)
 		return e;
 	return b->shared_domain.n ? store_domain_share(db, b->shared_domain, fail) : OK;
 }
@@ -86,7 +87,7 @@ static void print_all(const struct bootstrap *b)
 	AUTO(buf_release) struct buf whsec = BUF_INIT(256);
 
 	printf("User:    %.*s (id=%.*s)\nAPI key: %s\n", SLICE_ARGS(b->user.email),
-	       SLICE_ARGS(b->user.id), b->api_key);
+	       SLICE_ARGS(b->user.id), b->api_key.text);
 	fflush(stdout);
 	fputs("save the API key now \u2014 it will not be shown again\n", stderr);
 	if (!b->secret_made)

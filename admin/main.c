@@ -16,6 +16,8 @@ static const struct verb {
 	{ "keys", "[-g group]", cmd_keys,
 	  "derive the daemons' key files from the deployment secret" },
 	{ "bootstrap", "<email>", cmd_bootstrap, "make a user (if new) and an API key" },
+	{ "key", "-u email [-a agent] [-e days] [-n name]", cmd_key,
+	  "make another API key; -a: for one agent only" },
 	{ "config", "[-n]", cmd_config, "print the settings; -n: those that are not the default" },
 };
 

@@ -32,7 +32,8 @@ GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 -- read; with a signing secret it signs, as e2a-deliverd does.
 GRANT SELECT ON messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
-GRANT SELECT, INSERT ON users TO e2a_apid;
+-- (FOR UPDATE asks for the right to update a column.)
+GRANT SELECT, INSERT, UPDATE (created_at) ON users TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO e2a_apid;
 GRANT SELECT, INSERT, DELETE, UPDATE (last_signed_at) ON signing_secrets TO e2a_apid;
 GRANT UPDATE (inbox_status) ON messages TO e2a_apid;

@@ -8,7 +8,7 @@
 #define COLUMNS "d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
 
 enum { TOKEN_DIGITS = 32 };
-enum { LIST, FIND, CLAIM, VERIFY, DELETE, SHARE };
+enum { LIST, FIND, CLAIM, VERIFY, DELETE, SHARE, TAKEN };
 
 const struct db_stmt store_domain_stmts[] = {
 	[LIST] = { "domain_list",
@@ -39,6 +39,9 @@ const struct db_stmt store_domain_stmts[] = {
 		    "verified_at) VALUES ($1, $2, NULL, true, '', clock_timestamp()) "
 		    "ON CONFLICT (domain, user_id) DO NOTHING",
 		    true },
+	[TAKEN] = { "domain_taken",
+		    "SELECT EXISTS (SELECT FROM domains d WHERE d.domain = $1 AND d.verified)",
+		    false },
 	{ 0 },
 };
 
@@ -159,6 +162,19 @@ enum err store_domain_share(struct db *db, struct slice domain, struct fail *fai
 	db_arg_text(&args, slice_str(id));
 	db_arg_text(&args, domain);
 	return db_query(db, &store_domain_stmts[SHARE], &args, NULL, fail);
+}
+
+enum err store_domain_taken(struct db *db, struct slice domain, bool *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, domain);
+	e = db_query(db, &store_domain_stmts[TAKEN], &args, &r, fail);
+	if (e == OK)
+		*ret = db_bool(r, 0, 0);
+	return e;
 }
 
 enum err store_domain_announce(struct db *db, struct fail *fail)

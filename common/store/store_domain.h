@@ -40,6 +40,12 @@ enum err store_domain_delete(struct db *db, struct slice user_id, struct slice d
 			     struct fail *fail) MUST_CHECK;
 /* The row of the shared domain, which nobody owns. ERR_CONFLICT when a user holds it. */
 enum err store_domain_share(struct db *db, struct slice domain, struct fail *fail) MUST_CHECK;
+/*
+ * Is mail for this domain ours, whoever verified it? For decisions of our own;
+ * no user may see the answer.
+ */
+enum err store_domain_taken(struct db *db, struct slice domain, bool *ret,
+			    struct fail *fail) MUST_CHECK;
 /* Tells deliverd that the set of verified domains has changed. */
 enum err store_domain_announce(struct db *db, struct fail *fail) MUST_CHECK;
 

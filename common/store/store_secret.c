@@ -3,9 +3,10 @@
 #include "common/store/store_secret.h"
 
 #include "common/base/ids.h"
+#include "common/store/store_user.h"
 
 enum { KEY_VERSION = 1, SEALED_MAX = TOKEN_HEX_LEN + CRYPTO_SEAL_OVERHEAD };
-enum { NEWEST, TOUCH, LOCK_USER, CREATE_FIRST };
+enum { NEWEST, TOUCH, CREATE_FIRST };
 
 const struct db_stmt store_secret_stmts[] = {
 	[NEWEST] = { "secret_newest",
@@ -17,8 +18,6 @@ const struct db_stmt store_secret_stmts[] = {
 	[TOUCH] = { "secret_touch",
 		    "UPDATE signing_secrets SET last_signed_at = clock_timestamp() WHERE id = $1",
 		    true },
-	[LOCK_USER] = { "secret_lock_user", "SELECT id FROM users WHERE id = $1 FOR UPDATE",
-			false },
 	[CREATE_FIRST] = { "secret_create_first",
 			   "INSERT INTO signing_secrets (user_id, id, name, prefix, sealed) "
 			   "SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS "
@@ -54,15 +53,6 @@ enum err store_secret_newest(struct db *db, const struct keys *keys, struct slic
 	return db_bool(r, 0, 2) ? touch(db, db_slice(r, 0, 0), fail) : OK;
 }
 
-/* Two transactions must not both see a user without a secret. */
-static enum err lock_user(struct db *db, struct slice user_id, struct fail *fail)
-{
-	struct db_args args = DB_ARGS_INIT;
-
-	db_arg_text(&args, user_id);
-	return db_query(db, &store_secret_stmts[LOCK_USER], &args, NULL, fail);
-}
-
 enum err store_secret_ensure(struct db *db, const struct keys *keys, struct slice user_id,
 			     struct slice name, struct slice value, bool *ret_made,
 			     struct fail *fail)
@@ -71,7 +61,7 @@ enum err store_secret_ensure(struct db *db, const struct keys *keys, struct slic
 	AUTO(buf_release) struct buf sealed = BUF_INIT(SEALED_MAX);
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e = lock_user(db, user_id, fail);
+	enum err e = store_user_lock(db, user_id, fail);
 
 	if (e)
 		return e;

@@ -20,4 +20,14 @@ struct store_user {
 enum err store_user_ensure(struct db *db, struct slice email, struct slice name, struct arena *a,
 			   struct store_user *ret, struct fail *fail) MUST_CHECK;
 
+/* The user of this address, or ERR_NOT_FOUND. */
+enum err store_user_find(struct db *db, struct slice email, struct arena *a, struct store_user *ret,
+			 struct fail *fail) MUST_CHECK;
+/*
+ * In a transaction: until it ends, nobody else who asks for this lock counts
+ * or changes what the user has (agents, domains, keys, secrets). It comes
+ * before every other lock. ERR_UNAUTHORIZED when the user was deleted meanwhile.
+ */
+enum err store_user_lock(struct db *db, struct slice user_id, struct fail *fail) MUST_CHECK;
+
 #endif

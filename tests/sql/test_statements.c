@@ -37,16 +37,15 @@ static const struct {
 	{ "idem_", APID },
 	{ "ingest", DELIVERD },
 	{ "key_", APID },
-	{ "key_create", NOBODY },
 	{ "mail_", DELIVERD },
 	{ "mail_add", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
 	{ "retention_", DELIVERD },
 	{ "secret_", APID | DELIVERD },
-	{ "secret_lock_user", NOBODY },
 	{ "secret_create_first", NOBODY },
 	{ "user_", NOBODY },
+	{ "user_lock", APID },
 	{ "webhook_", DELIVERD },
 };
 
