@@ -8,6 +8,7 @@
 #include "common/base/settings.h"
 #include "common/mail/dns.h"
 
+struct peers;
 struct server;
 struct workers;
 struct ws;
@@ -17,7 +18,9 @@ struct app {
 	const struct keys *keys;
 	struct slice shared_domain; /* canonical, empty when there is none */
 	struct netcidr_list webhook_allow;
+	struct netcidr_list trusted_proxies;
 	struct dns *dns;
+	struct peers *peers;
 	struct workers *workers;
 	struct server *server;
 	struct ws *ws;

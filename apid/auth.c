@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Authentication by API key. A token is hashed here and goes nowhere else. */
+/*
+ * Authentication by API key or session. A token is hashed here and goes nowhere
+ * else. Both look alike and live in tables of their own: neither works as the other.
+ */
 #include "apid/auth.h"
 
-#include "common/base/crypto.h"
 #include "common/mail/addr.h"
 #include "common/store/store_key.h"
+#include "common/store/store_session.h"
 
 struct slice auth_token(struct slice authorization)
 {
@@ -24,21 +27,26 @@ static enum err scope_of(const struct store_key *key, struct arena *a, struct pr
 	return OK;
 }
 
+static enum err hash_token(struct slice token, uint8_t ret[SHA256_LEN], struct fail *fail)
+{
+	if (token.n == 0 || token.n > AUTH_TOKEN_MAX)
+		return fail_set(fail, ERR_UNAUTHORIZED, "no usable token");
+	crypto_sha256(token, ret);
+	return OK;
+}
+
 enum err auth_principal(struct db *db, struct slice token, struct arena *a, struct principal *ret,
 			struct fail *fail)
 {
 	uint8_t hash[SHA256_LEN];
 	struct store_key key;
 	struct principal p = { 0 };
-	enum err e;
+	enum err e = hash_token(token, hash, fail);
 
-	if (token.n == 0 || token.n > AUTH_TOKEN_MAX)
-		return fail_set(fail, ERR_UNAUTHORIZED, "no usable token");
-	crypto_sha256(token, hash);
-	e = store_key_find(db, hash, a, &key, fail);
-	if (e)
-		return e;
-	e = scope_of(&key, a, &p, fail);
+	if (e == OK)
+		e = store_key_find(db, hash, a, &key, fail);
+	if (e == OK)
+		e = scope_of(&key, a, &p, fail);
 	if (e)
 		return e;
 	/* A lost note of use must not cost the request. */
@@ -48,6 +56,19 @@ enum err auth_principal(struct db *db, struct slice token, struct arena *a, stru
 	p.user_id = key.user_id;
 	*ret = p;
 	return OK;
+}
+
+enum err auth_session(struct db *db, struct slice token, struct arena *a, struct principal *ret,
+		      struct fail *fail)
+{
+	struct principal p = { .session = true };
+	enum err e = hash_token(token, p.session_hash, fail);
+
+	if (e == OK)
+		e = store_session_find(db, p.session_hash, a, &p.user_id, fail);
+	if (e == OK)
+		*ret = p;
+	return e;
 }
 
 bool auth_reaches(const struct principal *p, struct slice address)

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is asking: the one function that turns a credential into a principal.
+ * Who is asking: the functions that turn a credential into a principal.
  * Handlers and the WebSocket never see a token, only its principal.
  */
 #ifndef E2A_APID_AUTH_H
 #define E2A_APID_AUTH_H
 
 #include "common/base/arena.h"
+#include "common/base/crypto.h"
 #include "common/store/db.h"
 
 enum { AUTH_TOKEN_MAX = 512 }; /* bytes; longer ones are not looked up */
 
+#define AUTH_SESSION_COOKIE "e2a_session"
+
 struct principal {
-	struct slice key_id;
+	struct slice key_id; /* of an API key, else empty */
 	struct slice user_id;
-	bool agent_scope;           /* reaches this agent only: */
-	struct slice agent_address; /* folded */
+	bool session;                     /* a browser that is signed in, by a cookie */
+	uint8_t session_hash[SHA256_LEN]; /* with this hash, for signing out */
+	bool agent_scope;                 /* reaches this agent only: */
+	struct slice agent_address;       /* folded */
 };
 
 /*
@@ -29,6 +34,9 @@ struct slice auth_token(struct slice authorization);
  */
 enum err auth_principal(struct db *db, struct slice token, struct arena *a, struct principal *ret,
 			struct fail *fail) MUST_CHECK;
+/* The same for the value of the session cookie. */
+enum err auth_session(struct db *db, struct slice token, struct arena *a, struct principal *ret,
+		      struct fail *fail) MUST_CHECK;
 /* Does the scope of the principal admit an agent of this folded address? */
 bool auth_reaches(const struct principal *p, struct slice address);
 

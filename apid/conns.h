@@ -6,8 +6,9 @@
 #ifndef E2A_APID_CONNS_H
 #define E2A_APID_CONNS_H
 
+#include "apid/peers.h"
+
 #include <pthread.h>
-#include <stdint.h>
 
 enum conn_state {
 	CONN_READING, /* idle, or a request is coming in */
@@ -19,6 +20,7 @@ enum conn_state {
 struct conn {
 	struct conn *prev, *next;
 	int fd;
+	struct client_peer peer;
 	enum conn_state state;
 	int64_t since_ms;
 	void *request; /* under way on it; the server's alone */
@@ -26,13 +28,23 @@ struct conn {
 
 struct conns {
 	pthread_mutex_t lock;
+	struct peers *peers;
 	struct conn head;              /* of a ring */
+	struct conn announced;         /* of another */
 	int64_t limit_ms[CONN_STATES]; /* 0: none */
 };
 
-void conns_init(struct conns *c, int64_t reading_ms, int64_t writing_ms);
+void conns_init(struct conns *c, struct peers *peers, int64_t reading_ms, int64_t writing_ms);
 void conns_release(struct conns *c);
-struct conn *conns_add(struct conns *c, int fd);
+/*
+ * Libmicrohttpd tells of a new connection by its descriptor, and of one that it
+ * closed at once not at all. So each is announced before it gets the socket; what is
+ * still announced when the descriptor comes again was such a one. The peer has
+ * entered (peers_enter) and leaves with the connection.
+ */
+void conns_announce(struct conns *c, int fd, const struct client_peer *peer);
+/* It has begun: the announced connection of this descriptor. */
+struct conn *conns_begin(struct conns *c, int fd);
 /* Before the socket is closed. */
 void conns_remove(struct conns *c, struct conn *conn);
 void conns_set(struct conns *c, struct conn *conn, enum conn_state state);

@@ -6,6 +6,7 @@
  */
 #include "apid/head.h"
 #include "apid/listen.h"
+#include "apid/peers.h"
 #include "apid/server.h"
 #include "apid/ws_admit.h"
 #include "common/base/clock.h"
@@ -19,15 +20,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, TICK_MS = 1000, ACCEPTS_PER_EVENT = 64 };
+enum { EVENTS = 64, TICK_MS = 1000, ACCEPTS_PER_EVENT = 64, REFUSAL_LOG_MS = 60000 };
 
 /* A socket whose request head is not complete; the list is in order of arrival. */
 struct waiting {
 	struct waiting *prev, *next;
 	int fd;
 	int64_t deadline_ms;
-	struct sockaddr_storage peer;
-	socklen_t peer_len;
+	struct client_peer peer;
 };
 
 struct listener {
@@ -36,6 +36,7 @@ struct listener {
 	int fd, epoll, stop;
 	struct waiting ring; /* head of the list */
 	size_t waiting_n;
+	int64_t refused, next_refusal_ms; /* since the last line of the log, and until the next */
 	bool paused; /* out of descriptors: not accepting until the next tick */
 	char *peek;
 };
@@ -62,19 +63,19 @@ static void drop(struct listener *l, struct waiting *w)
 {
 	int fd = w->fd;
 
+	peers_leave(l->app->peers, &w->peer);
 	forget(l, w);
 	close(fd);
 }
 
 static void hand_over(struct listener *l, struct waiting *w, const struct head *upgrade)
 {
-	struct sockaddr_storage peer = w->peer;
-	socklen_t len = w->peer_len;
+	struct client_peer peer = w->peer;
 	int fd = w->fd;
 
 	forget(l, w);
-	if (!upgrade || !ws_admit_socket(l->app, fd, upgrade, &peer, len))
-		server_add(l->app->server, fd, (const struct sockaddr *)&peer, len);
+	if (!upgrade || !ws_admit_socket(l->app, fd, upgrade, &peer))
+		server_add(l->app->server, fd, &peer);
 }
 
 /* What has come on a socket, decided as soon as its head is complete or as long as it may be. */
@@ -116,8 +117,33 @@ static void pause_accepting(struct listener *l)
 	l->paused = true;
 }
 
-static void take_socket(struct listener *l, struct waiting *w)
+/* One line for many: who is refused would like to fill the log. */
+static void refuse(struct listener *l, int fd, const struct client_peer *peer)
 {
+	char client[NETADDR_TEXT_MAX];
+
+	close(fd);
+	l->refused++;
+	if (clock_mono_ms() < l->next_refusal_ms)
+		return;
+	client_addr_text(&peer->ip, client);
+	log_warn("connections_refused", LF_STR("reason", "http_per_client"),
+		 LF_STR("client", client), LF_INT("n", l->refused));
+	l->refused = 0;
+	l->next_refusal_ms = clock_mono_ms() + REFUSAL_LOG_MS;
+}
+
+static void take_socket(struct listener *l, int fd, const struct client_peer *peer)
+{
+	struct waiting *w;
+
+	if (!peers_enter(l->app->peers, peer)) {
+		refuse(l, fd, peer);
+		return;
+	}
+	w = mem_zalloc(sizeof(*w));
+	w->fd = fd;
+	w->peer = *peer;
 	w->deadline_ms = clock_mono_ms() + l->app->settings->http_header_timeout_ms;
 	add_waiting(l, w);
 	watch(l, w->fd, w, EPOLLIN | EPOLLRDHUP | EPOLLET);
@@ -125,19 +151,27 @@ static void take_socket(struct listener *l, struct waiting *w)
 		drop(l, l->ring.next);
 }
 
+static int accept_one(struct listener *l, struct client_peer *ret)
+{
+	struct sockaddr_storage addr = { 0 };
+	socklen_t len = sizeof(addr);
+	int fd = accept4(l->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		client_peer_init(&addr, len, &l->app->trusted_proxies, ret);
+	return fd;
+}
+
 static void accept_some(struct listener *l)
 {
 	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		struct waiting *w = mem_zalloc(sizeof(*w));
+		struct client_peer peer;
+		int fd = accept_one(l, &peer);
 
-		w->peer_len = sizeof(w->peer);
-		w->fd = accept4(l->fd, (struct sockaddr *)&w->peer, &w->peer_len,
-				SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (w->fd >= 0) {
-			take_socket(l, w);
+		if (fd >= 0) {
+			take_socket(l, fd, &peer);
 			continue;
 		}
-		free(w);
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			pause_accepting(l);
 		if (errno != ECONNABORTED && errno != EINTR)

@@ -5,6 +5,7 @@
  */
 #include "apid/app.h"
 #include "apid/listen.h"
+#include "apid/peers.h"
 #include "apid/server.h"
 #include "apid/workers.h"
 #include "apid/ws.h"
@@ -48,6 +49,9 @@ static enum err read_configuration(struct daemon *d, const char *path, struct fa
 	    addr_domain(slice_str(d->settings.shared_domain), &d->arena, &d->app.shared_domain))
 		return fail_set(fail, ERR_CONFIG, "shared_domain is not a domain name");
 	e = netcidr_list_parse(slice_str(d->settings.webhook_allow), &d->app.webhook_allow, fail);
+	if (e == OK)
+		e = client_proxies_parse(slice_str(d->settings.http_trusted_proxies),
+					 &d->app.trusted_proxies, fail);
 	return e ? e : dns_new(&d->settings, &d->app.dns, fail);
 }
 
@@ -121,6 +125,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 {
 	enum err e;
 
+	d->app.peers = peers_new(d->settings.http_per_client);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
 	if (e == OK)
@@ -147,6 +152,7 @@ static void stop(struct daemon *d)
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
+	peers_free(d->app.peers);
 }
 
 static enum err serve(struct daemon *d, struct fail *fail)

@@ -21,6 +21,8 @@ struct req *req_new(const struct app *app)
 	id_random_hex(REQ_ID_DIGITS, r->id);
 	resp_init(&r->resp);
 	buf_init(&r->body, 0);
+	buf_init(&r->cookies, (size_t)app->settings->http_header_limit);
+	buf_init(&r->hops, (size_t)app->settings->http_header_limit);
 	return r;
 }
 
@@ -29,6 +31,8 @@ void req_free(struct req *r)
 	if (!r)
 		return;
 	buf_release(&r->body);
+	buf_release(&r->cookies);
+	buf_release(&r->hops);
 	resp_release(&r->resp);
 	arena_release(&r->arena);
 	free(r);
@@ -69,25 +73,6 @@ bool req_route(struct req *r, struct slice method, struct slice raw_target)
 	return true;
 }
 
-void req_field(struct req *r, struct slice name, struct slice value)
-{
-	const struct {
-		const char *name;
-		struct slice *at;
-	} known[] = {
-		{ "Authorization", &r->field.authorization },
-		{ "Cookie", &r->field.cookie },
-		{ "Origin", &r->field.origin },
-		{ "Sec-Fetch-Site", &r->field.sec_fetch_site },
-		{ "Host", &r->field.host },
-		{ "Idempotency-Key", &r->field.idempotency_key },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (slice_ieq(name, slice_str(known[i].name)) && known[i].at->n == 0)
-			*known[i].at = value;
-}
-
 bool req_deny(struct req *r)
 {
 	if (r->route->denied)
@@ -110,28 +95,84 @@ static bool in_scope(struct req *r)
 	return true;
 }
 
-void req_run(struct req *r, struct db *db)
+/* A cookie comes along whoever made the browser ask. Reading is safe: the answer is ours alone. */
+static bool from_own_page(struct req *r)
 {
-	bool known = r->route->access == ACCESS_ACCOUNT || r->route->access == ACCESS_AGENT;
-
-	r->db = db;
-	if (!known || (req_authenticate(r, "unauthorized") && in_scope(r) && idem_admit(r)))
-		r->route->run(r);
-	resp_finish(&r->resp);
-	r->db = NULL;
+	return !r->principal.session || slice_eq(r->method, S("GET")) ||
+	       slice_eq(r->method, S("HEAD")) || req_same_origin(r);
 }
 
-bool req_authenticate(struct req *r, const char *text)
+static bool is_known(struct req *r, enum err e, const struct fail *fail, const char *text)
 {
-	struct fail fail = { 0 };
-	enum err e = auth_principal(r->db, auth_token(r->field.authorization), &r->arena,
-				    &r->principal, &fail);
-
 	if (e == ERR_UNAUTHORIZED)
 		resp_error(&r->resp, 401, text);
 	else if (e)
-		req_fail(r, &fail, "authentication is not possible now, try again later");
-	return e == OK;
+		req_fail(r, fail, "authentication is not possible now, try again later");
+	return e == OK && from_own_page(r);
+}
+
+enum err req_session(struct req *r, struct fail *fail)
+{
+	return auth_session(r->db, req_cookie(r, S(AUTH_SESSION_COOKIE)), &r->arena, &r->principal,
+			    fail);
+}
+
+/* The cookie counts only where nothing else is shown: a wrong key must not go unnoticed. */
+bool req_authenticate(struct req *r, const char *text)
+{
+	struct slice shown = r->field.authorization;
+	struct fail fail = { 0 };
+	enum err e =
+		shown.n ? auth_principal(r->db, auth_token(shown), &r->arena, &r->principal, &fail)
+			: req_session(r, &fail);
+
+	return is_known(r, e, &fail, text);
+}
+
+static bool signed_in(struct req *r, const char *text)
+{
+	struct fail fail = { 0 };
+	enum err e = req_session(r, &fail);
+
+	return is_known(r, e, &fail, text);
+}
+
+/* What the row's kind of access asks for. */
+static bool is_admitted(struct req *r)
+{
+	const char *text = r->route->unauthorized;
+
+	switch (r->route->access) {
+	case ACCESS_ACCOUNT:
+	case ACCESS_AGENT:
+		return req_authenticate(r, text ? text : "unauthorized") && in_scope(r);
+	case ACCESS_SESSION:
+		return signed_in(r, text ? text : "not authenticated");
+	case ACCESS_PUBLIC:
+	case ACCESS_HANDLER:
+		break;
+	}
+	return true;
+}
+
+/* A client is counted before anything is done for it, a user as soon as it is known. */
+static bool may_run(struct req *r)
+{
+	bool by_itself = r->route->access == ACCESS_HANDLER;
+	enum limit limit = r->route->limit;
+	bool early = limit_before_auth(limit);
+
+	return (!early || limit_admit(r, limit)) && is_admitted(r) &&
+	       (early || limit_admit(r, limit)) && (by_itself || idem_admit(r));
+}
+
+void req_run(struct req *r, struct db *db)
+{
+	r->db = db;
+	if (may_run(r))
+		r->route->run(r);
+	resp_finish(&r->resp);
+	r->db = NULL;
 }
 
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret)

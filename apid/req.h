@@ -9,6 +9,7 @@
 
 #include "apid/app.h"
 #include "apid/auth.h"
+#include "apid/client_addr.h"
 #include "apid/resp.h"
 #include "apid/route.h"
 #include "apid/target.h"
@@ -18,10 +19,13 @@
 
 enum { REQ_ID_DIGITS = 16 };
 
-/* The header fields that somebody here reads; absent ones are empty. Of several the first. */
+/*
+ * The header fields that somebody here reads; absent ones are empty. Of several
+ * with one name the first counts, where nothing else is said.
+ */
 struct req_fields {
 	struct slice authorization;
-	struct slice cookie;
+	struct slice cookie; /* all of them, joined by "; " */
 	struct slice origin;
 	struct slice sec_fetch_site;
 	struct slice host;
@@ -38,7 +42,9 @@ struct req {
 	const struct route *route;
 	struct slice param[ROUTE_PARAMS_MAX];
 	struct req_fields field;
-	struct slice client; /* the client's address, as text (client_addr.h) */
+	struct buf cookies, hops; /* where fields are joined */
+	struct netaddr client_ip; /* client_addr.h */
+	struct slice client;      /* the same, as text */
 	struct upgrade upgrade;
 	struct buf body;
 	bool body_bad; /* longer than the route admits */
@@ -57,16 +63,33 @@ void req_free(struct req *r);
 bool req_route(struct req *r, struct slice method, struct slice raw_target);
 /* Keeps a header field if it is one of req_fields. */
 void req_field(struct req *r, struct slice name, struct slice value);
-/* Authentication, scope, handler. */
+/* Who is at the other end; after the last field. */
+void req_came_from(struct req *r, const struct client_peer *peer);
+/* Limit, authentication, scope, handler. */
 void req_run(struct req *r, struct db *db);
 
 /* False, with the answer of the route for an absent object. */
 bool req_deny(struct req *r);
-/* 401 with `text` unless the request carries a valid credential. */
+/*
+ * The principal of an API key or, without an Authorization header, of the session
+ * cookie. Else 401 with `text`, or 403 for an act that a page of somebody else asks for.
+ */
 bool req_authenticate(struct req *r, const char *text);
-/* The value of a cookie (RFC 6265 5.4), or an empty slice. */
+/*
+ * The principal of the session cookie, for routes where signing in is optional.
+ * Writes no answer: ERR_UNAUTHORIZED when there is no valid one. Does not ask where
+ * the request was made: what acts on it calls req_same_origin() too.
+ */
+enum err req_session(struct req *r, struct fail *fail) MUST_CHECK;
+/*
+ * The value of the first cookie of that name (RFC 6265 5.4; quotes belong to
+ * it), or an empty slice.
+ */
 struct slice req_cookie(const struct req *r, struct slice name);
-/* A field of a body that is an HTML form (application/x-www-form-urlencoded), decoded, or empty. */
+/*
+ * A field of a body that is an HTML form (application/x-www-form-urlencoded),
+ * decoded, or empty; of several the first. It may hold any byte, NUL too.
+ */
 struct slice req_form(struct req *r, struct slice name);
 /*
  * False, with 403 as answer, unless the request comes from a page of our own:

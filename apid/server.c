@@ -186,6 +186,7 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	r->upgrade.method = r->method;
 	r->upgrade.http_1_1 = slice_eq(slice_str(version), S("HTTP/1.1"));
 	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, r);
+	req_came_from(r, &x->conn->peer);
 	if (announced(x->mhd) <= r->body.max + DISCARD_MAX)
 		return MHD_YES;
 	r->body_bad = true; /* answered before the body: the connection will be closed */
@@ -278,7 +279,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		*context = conns_add(&s->conns, info->connect_fd);
+		*context = conns_begin(&s->conns, info->connect_fd);
 	else if (*context)
 		end_connection(s, TAKE(*context));
 }
@@ -315,7 +316,8 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 	pthread_condattr_t attr;
 
 	s->app = app;
-	conns_init(&s->conns, app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
+	conns_init(&s->conns, app->peers, app->settings->http_timeout_ms,
+		   app->settings->http_write_timeout_ms);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -330,10 +332,12 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 	return OK;
 }
 
-void server_add(struct server *s, int fd, const struct sockaddr *peer, socklen_t len)
+void server_add(struct server *s, int fd, const struct client_peer *peer)
 {
+	conns_announce(&s->conns, fd, peer);
 	/* It closes the socket when it is full. */
-	if (MHD_add_connection(s->mhd, fd, peer, len) != MHD_YES)
+	if (MHD_add_connection(s->mhd, fd, (const struct sockaddr *)&peer->addr, peer->len) !=
+	    MHD_YES)
 		log_warn("connection_refused", LF_STR("reason", "http_max_connections"));
 }
 

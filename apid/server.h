@@ -8,12 +8,11 @@
 #define E2A_APID_SERVER_H
 
 #include "apid/app.h"
-
-#include <sys/socket.h>
+#include "apid/client_addr.h"
 
 enum err server_new(const struct app *app, struct server **ret, struct fail *fail) MUST_CHECK;
 /* Takes the socket in any case. Thread-safe. */
-void server_add(struct server *s, int fd, const struct sockaddr *peer, socklen_t len);
+void server_add(struct server *s, int fd, const struct client_peer *peer);
 /* Cuts off peers that send or read too slowly; to be called about once a second. */
 void server_tick(struct server *s);
 /* Waits until no request is under way, at most until the deadline (clock_mono_ms). */

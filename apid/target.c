@@ -36,6 +36,11 @@ static enum err decode(struct slice s, bool plus, struct arena *a, struct slice 
 	return OK;
 }
 
+enum err target_decode_form(struct slice s, struct arena *a, struct slice *ret)
+{
+	return decode(s, true, a, ret);
+}
+
 static enum err read_path(struct arena *a, struct target *t)
 {
 	struct slice rest = slice_sub(t->path, 1, t->path.n), raw, segment;

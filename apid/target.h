@@ -32,6 +32,8 @@ struct target {
  * the path is not followed by two hex digits.
  */
 enum err target_parse(struct slice raw, struct arena *a, struct target *ret) MUST_CHECK;
+/* Percent-decodes text of a query or form, where '+' is a space; else ERR_INPUT. */
+enum err target_decode_form(struct slice s, struct arena *a, struct slice *ret) MUST_CHECK;
 /* The first parameter of that name, or an empty slice. */
 struct slice target_query(const struct target *t, struct slice name);
 /* Appends the cleaned path and the query: what a client that is not canonical is sent to. */

@@ -2,6 +2,7 @@
 /* Admission of WebSockets. A token is used here once and is kept nowhere. */
 #include "apid/ws_admit.h"
 
+#include "apid/peers.h"
 #include "apid/server.h"
 #include "apid/workers.h"
 #include "apid/ws.h"
@@ -14,8 +15,7 @@ struct candidate {
 	int fd;
 	struct head head;
 	struct arena arena;
-	struct sockaddr_storage peer;
-	socklen_t len;
+	struct client_peer peer;
 };
 
 static enum ws_admission find_agent(struct db *db, struct slice name, struct arena *a,
@@ -73,13 +73,15 @@ static void admit_job(struct job *job, struct db *db)
 
 	/* The HTTP server finds the reason again and answers with it; trouble is logged there. */
 	if (try_upgrade(c, db, &fail))
-		server_add(c->app->server, c->fd, (const struct sockaddr *)&c->peer, c->len);
+		server_add(c->app->server, c->fd, &c->peer);
+	else
+		peers_leave(c->app->peers, &c->peer); /* it is no HTTP connection any more */
 	arena_release(&c->arena);
 	free(c);
 }
 
 bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
-		     const struct sockaddr_storage *peer, socklen_t len)
+		     const struct client_peer *peer)
 {
 	struct candidate *c = mem_zalloc(sizeof(*c));
 
@@ -87,7 +89,6 @@ bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
 	c->app = app;
 	c->fd = fd;
 	c->peer = *peer;
-	c->len = len;
 	c->head.agent = arena_slice(&c->arena, head->agent);
 	c->head.token = arena_slice(&c->arena, head->token);
 	if (workers_post(app->workers, &c->job, JOB_REQUEST))

@@ -8,10 +8,9 @@
 
 #include "apid/app.h"
 #include "apid/auth.h"
+#include "apid/client_addr.h"
 #include "apid/head.h"
 #include "common/store/store_agent.h"
-
-#include <sys/socket.h>
 
 enum ws_admission {
 	WS_ADMITTED,
@@ -32,6 +31,6 @@ enum ws_admission ws_admit(struct db *db, struct slice agent, struct slice token
  * the caller keeps the socket.
  */
 bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
-		     const struct sockaddr_storage *peer, socklen_t len);
+		     const struct client_peer *peer);
 
 #endif

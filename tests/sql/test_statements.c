@@ -44,6 +44,7 @@ static const struct {
 	{ "retention_", DELIVERD },
 	{ "secret_", APID | DELIVERD },
 	{ "secret_create_first", NOBODY },
+	{ "session_", APID },
 	{ "user_", NOBODY },
 	{ "user_lock", APID },
 	{ "webhook_", DELIVERD },

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections per client. An entry goes with its last connection. */
+#include "apid/peers.h"
+
+#include "common/base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <search.h>
+
+struct client_count {
+	struct netaddr client;
+	int64_t n;
+};
+
+struct peers {
+	pthread_mutex_t lock;
+	int64_t most;
+	void *tree; /* of entries */
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct client_count *x = a, *y = b;
+
+	if (x->client.n != y->client.n)
+		return x->client.n < y->client.n ? -1 : 1;
+	return memcmp(x->client.b, y->client.b, x->client.n);
+}
+
+struct peers *peers_new(int64_t most)
+{
+	struct peers *p = mem_zalloc(sizeof(*p));
+
+	p->most = most;
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+void peers_free(struct peers *p)
+{
+	if (!p)
+		return;
+	tdestroy(p->tree, free);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+static struct client_count *find(struct peers *p, const struct client_count *key)
+{
+	struct client_count **found = tfind(key, &p->tree, compare);
+
+	return found ? *found : NULL;
+}
+
+static void add(struct peers *p, const struct client_count *key)
+{
+	struct client_count *e = mem_alloc(sizeof(*e));
+
+	*e = *key;
+	if (!tsearch(e, &p->tree, compare))
+		abort(); /* out of memory */
+}
+
+static bool enter(struct peers *p, const struct client_count *key)
+{
+	struct client_count *e = find(p, key);
+
+	if (e && e->n >= p->most)
+		return false;
+	if (e)
+		e->n++;
+	else
+		add(p, key);
+	return true;
+}
+
+bool peers_enter(struct peers *p, const struct client_peer *peer)
+{
+	struct client_count key = { .n = 1 };
+	bool entered;
+
+	if (peer->trusted)
+		return true;
+	client_addr_group(&peer->ip, &key.client);
+	pthread_mutex_lock(&p->lock);
+	entered = enter(p, &key);
+	pthread_mutex_unlock(&p->lock);
+	return entered;
+}
+
+static void leave(struct peers *p, const struct client_count *key)
+{
+	struct client_count *e = find(p, key);
+
+	assert(e && e->n > 0);
+	if (--e->n)
+		return;
+	tdelete(e, &p->tree, compare);
+	free(e);
+}
+
+void peers_leave(struct peers *p, const struct client_peer *peer)
+{
+	struct client_count key = { 0 };
+
+	if (peer->trusted)
+		return;
+	client_addr_group(&peer->ip, &key.client);
+	pthread_mutex_lock(&p->lock);
+	leave(p, &key);
+	pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a request says of itself: header fields, cookies, form fields, its
+ * client. All of it is hostile text; it is cut up here, not checked.
+ */
+#include "apid/req.h"
+
+#include "apid/origin.h"
+
+enum { FORM_FIELDS_MAX = 64 };
+
+/* Several fields of a name that is a list are one list (RFC 9110 5.3; cookies: RFC 9113 8.2.3). */
+static void join(struct slice *at, struct buf *joined, const char *separator, struct slice value)
+{
+	if (joined->len == 0)
+		buf_add_slice(joined, *at);
+	buf_add_str(joined, separator);
+	buf_add_slice(joined, value);
+	*at = buf_slice(joined);
+}
+
+void req_field(struct req *r, struct slice name, struct slice value)
+{
+	const struct {
+		const char *name;
+		struct slice *at;
+		struct buf *joined; /* NULL: of several the first */
+		const char *separator;
+	} known[] = {
+		{ "Authorization", &r->field.authorization, NULL, NULL },
+		{ "Cookie", &r->field.cookie, &r->cookies, "; " },
+		{ "Origin", &r->field.origin, NULL, NULL },
+		{ "Sec-Fetch-Site", &r->field.sec_fetch_site, NULL, NULL },
+		{ "Host", &r->field.host, NULL, NULL },
+		{ "Idempotency-Key", &r->field.idempotency_key, NULL, NULL },
+		{ "X-Forwarded-For", &r->field.forwarded_for, &r->hops, ", " },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!slice_ieq(name, slice_str(known[i].name)))
+			continue;
+		if (known[i].at->n == 0)
+			*known[i].at = value;
+		else if (known[i].joined)
+			join(known[i].at, known[i].joined, known[i].separator, value);
+	}
+}
+
+void req_came_from(struct req *r, const struct client_peer *peer)
+{
+	char text[NETADDR_TEXT_MAX];
+
+	client_addr_find(peer, r->field.forwarded_for, &r->app->trusted_proxies, &r->client_ip);
+	client_addr_text(&r->client_ip, text);
+	r->client = slice_str(arena_strdup(&r->arena, text));
+}
+
+struct slice req_cookie(const struct req *r, struct slice name)
+{
+	struct slice rest = r->field.cookie, pair, key;
+
+	while (slice_cut(&rest, ';', &pair)) {
+		if (slice_find(pair, '=') < 0)
+			continue;
+		slice_cut(&pair, '=', &key);
+		if (slice_eq(slice_trim(key), name))
+			return slice_trim(pair);
+	}
+	return slice_of(NULL, 0);
+}
+
+struct slice req_form(struct req *r, struct slice name)
+{
+	struct slice rest = buf_slice(&r->body), item, key, value;
+
+	for (size_t i = 0; i < FORM_FIELDS_MAX && slice_cut(&rest, '&', &item); i++) {
+		slice_cut(&item, '=', &key);
+		if (target_decode_form(key, &r->arena, &key) == OK && slice_eq(key, name) &&
+		    target_decode_form(item, &r->arena, &value) == OK)
+			return value;
+	}
+	return slice_of(NULL, 0);
+}
+
+bool req_same_origin(struct req *r)
+{
+	const struct origin o = { r->field.sec_fetch_site, r->field.origin, r->field.host };
+
+	if (origin_is_own(&o, slice_str(r->app->settings->public_url)))
+		return true;
+	resp_error(&r->resp, 403, "cross-site request refused");
+	return false;
+}
