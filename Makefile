@@ -24,6 +24,7 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	python3 python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
 	python3-websockets python3-aiohttp
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
+BENCH_PACKAGES := wrk
 
 # Those whose headers lie outside /usr/include.
 PKGS := libpq gmime-3.0 opendkim libwebsockets
@@ -68,8 +69,8 @@ Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all tests deps deps-dev run demo check check-unit check-integration bench fuzz \
-	lint format install clean
+.PHONY: help all tests deps deps-dev run demo check check-unit check-integration bench \
+	bench-inbound bench-rest fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -102,9 +103,16 @@ check-integration: ## integration and fault tests only
 
 tests: $(TESTS) $(REPLAYS)
 
-bench: deps ## the inbound path next to plain Postfix, as ratios
+bench: bench-inbound bench-rest ## both, as ratios
+
+bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
-	@$(PYTHON) -m tests.bench --build $(B)
+	@$(PYTHON) -m tests.bench --build $(B) inbound
+
+bench-rest: deps ## REST next to bare libmicrohttpd and bare Postgres
+	@scripts/deps $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/constant
+	@$(PYTHON) -m tests.bench --build $(B) rest
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
@@ -165,9 +173,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call test_rule,$(p),$(B)/lib$(p).a $$(COMMON),$
 $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(COMMON_LIBS) -o $@
+addheader_LIBS := -lmilter
+constant_LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	@echo "LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lmilter -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) -o $@
 # The statement tables that tests/sql prepares: all there are.
 $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 	@mkdir -p $(@D)
