@@ -21,8 +21,8 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	libopendkim-dev libspf2-dev libopendmarc-dev libpsl-dev publicsuffix libunbound-dev \
 	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
 	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \
-	python3 python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
-	python3-websockets python3-aiohttp
+	python3 python3-yaml python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
+	python3-websockets python3-aiohttp python3-jsonschema python3-hypothesis
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
 BENCH_PACKAGES := wrk
 
@@ -144,10 +144,18 @@ $(B)/gen/migrations.c: $(sort $(wildcard migrations/*.sql)) scripts/embed-migrat
 $(B)/gen/migrations.o: $(B)/gen/migrations.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# The reference that e2a-apid serves: the document as YAML, JSON and a page.
+$(B)/gen/reference.c: docs/openapi.yaml $(wildcard scripts/reference/*)
+	@mkdir -p $(@D)
+	$(PYTHON) -B -m scripts.reference $< > $@
+$(B)/gen/reference.o: $(B)/gen/reference.c
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
 $(BASE): $(call objects,common/base)
 $(MAIL): $(call objects,common/mail)
 $(STORE): $(call objects,common/store) $(B)/gen/migrations.o
 $(foreach p,$(PROGRAMS),$(eval $(B)/lib$(p).a: $(filter-out $(B)/$(p)/main.o,$(call objects,$(p)))))
+$(B)/libapid.a: $(B)/gen/reference.o
 $(B)/lib%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)

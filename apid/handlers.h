@@ -8,6 +8,11 @@ struct req;
 void health_get(struct req *r);
 void info_get(struct req *r);
 
+/* The description of this interface: docs/openapi.yaml. */
+void reference_get_page(struct req *r);
+void reference_get_yaml(struct req *r);
+void reference_get_json(struct req *r);
+
 void agent_list(struct req *r);
 void agent_create(struct req *r);
 void agent_get(struct req *r);

@@ -22,6 +22,7 @@ struct req *req_new(const struct app *app)
 	resp_init(&r->resp);
 	buf_init(&r->body, 0);
 	buf_init(&r->cookies, (size_t)app->settings->http_header_limit);
+	buf_init(&r->tags, (size_t)app->settings->http_header_limit);
 	buf_init(&r->hops, (size_t)app->settings->http_header_limit);
 	return r;
 }
@@ -32,6 +33,7 @@ void req_free(struct req *r)
 		return;
 	buf_release(&r->body);
 	buf_release(&r->cookies);
+	buf_release(&r->tags);
 	buf_release(&r->hops);
 	resp_release(&r->resp);
 	arena_release(&r->arena);

@@ -30,6 +30,7 @@ struct req_fields {
 	struct slice sec_fetch_site;
 	struct slice host;
 	struct slice idempotency_key;
+	struct slice if_none_match; /* all of them, joined by ", " */
 	struct slice forwarded_for; /* all fields of that name, joined by ", " */
 };
 
@@ -42,7 +43,7 @@ struct req {
 	const struct route *route;
 	struct slice param[ROUTE_PARAMS_MAX];
 	struct req_fields field;
-	struct buf cookies, hops; /* where fields are joined */
+	struct buf cookies, tags, hops; /* where fields are joined */
 	struct netaddr client_ip; /* client_addr.h */
 	struct slice client;      /* the same, as text */
 	struct upgrade upgrade;

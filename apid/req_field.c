@@ -33,6 +33,7 @@ void req_field(struct req *r, struct slice name, struct slice value)
 		{ "Sec-Fetch-Site", &r->field.sec_fetch_site, NULL, NULL },
 		{ "Host", &r->field.host, NULL, NULL },
 		{ "Idempotency-Key", &r->field.idempotency_key, NULL, NULL },
+		{ "If-None-Match", &r->field.if_none_match, &r->tags, ", " },
 		{ "X-Forwarded-For", &r->field.forwarded_for, &r->hops, ", " },
 	};
 

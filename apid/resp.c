@@ -81,11 +81,16 @@ struct jsonw *resp_kept(struct resp *r)
 	return &r->kept_json;
 }
 
-struct buf *resp_html(struct resp *r, int status)
+struct buf *resp_bytes(struct resp *r, int status, const char *type)
 {
-	restart(r, status, "text/html; charset=utf-8");
+	restart(r, status, type);
 	r->nosniff = true;
 	return &r->body;
+}
+
+struct buf *resp_html(struct resp *r, int status)
+{
+	return resp_bytes(r, status, "text/html; charset=utf-8");
 }
 
 void resp_header(struct resp *r, const char *name, struct slice value)

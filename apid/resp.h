@@ -66,6 +66,8 @@ struct jsonw *resp_json(struct resp *r, int status);
  * the same without what may be shown only once. After resp_json().
  */
 struct jsonw *resp_kept(struct resp *r);
+/* Begins a body of that media type. */
+struct buf *resp_bytes(struct resp *r, int status, const char *type);
 /* Begins an HTML page with the headers that keep it to itself (page.h). */
 struct buf *resp_html(struct resp *r, int status);
 /* Another header field; `value` lives as long as the request and has no CR or LF. */

@@ -179,14 +179,14 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	bool routed = req_route(r, slice_str(method), slice_str(x->target));
 
 	x->state = EX_BODY;
-	if (routed && r->route->access == ACCESS_PUBLIC) {
-		r->route->run(r);
-		resp_finish(&r->resp);
-	}
 	r->upgrade.method = r->method;
 	r->upgrade.http_1_1 = slice_eq(slice_str(version), S("HTTP/1.1"));
 	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, r);
 	req_came_from(r, &x->conn->peer);
+	if (routed && r->route->access == ACCESS_PUBLIC) {
+		r->route->run(r);
+		resp_finish(&r->resp);
+	}
 	if (announced(x->mhd) <= r->body.max + DISCARD_MAX)
 		return MHD_YES;
 	r->body_bad = true; /* answered before the body: the connection will be closed */
