@@ -15,6 +15,7 @@
 #include "deliverd/janitor.h"
 #include "deliverd/listener.h"
 #include "deliverd/lmtp_server.h"
+#include "deliverd/mail_jobs.h"
 #include "deliverd/maps.h"
 #include "deliverd/notify.h"
 #include "deliverd/webhook.h"
@@ -38,6 +39,7 @@ struct deliverd {
 	struct budget budget;
 	struct lmtp_server *lmtp;
 	struct webhook *webhook;
+	struct mail_jobs *mail_jobs;
 	struct notify *notify;
 	struct listener *jobs, *domains;
 	struct maps *maps; /* NULL without postfix_map_dir */
@@ -144,6 +146,7 @@ static void on_jobs(void *arg)
 	struct deliverd *d = arg;
 
 	webhook_wake(d->webhook);
+	mail_jobs_wake(d->mail_jobs);
 }
 
 static void on_domains(void *arg)
@@ -164,7 +167,7 @@ static bool quiet(const struct deliverd *d)
 static bool drained(const struct deliverd *d)
 {
 	return lmtp_server_connections(d->lmtp) == 0 && webhook_idle(d->webhook) &&
-	       notify_idle(d->notify) && quiet(d);
+	       mail_jobs_idle(d->mail_jobs) && notify_idle(d->notify) && quiet(d);
 }
 
 static void look_if_drained(void *arg)
@@ -175,6 +178,7 @@ static void look_if_drained(void *arg)
 	if (left < DELIVERD_DRAIN_MS - ABORT_MS && !d->aborted) {
 		d->aborted = true;
 		webhook_abort(d->webhook);
+		mail_jobs_abort(d->mail_jobs);
 	}
 	if (drained(d) || (left <= 0 && quiet(d)))
 		loop_stop(d->loop);
@@ -192,6 +196,7 @@ static void on_terminate(void *arg)
 	d->drain_end_ms = clock_mono_ms() + DELIVERD_DRAIN_MS;
 	lmtp_server_drain(d->lmtp);
 	webhook_drain(d->webhook);
+	mail_jobs_drain(d->mail_jobs);
 	listener_stop(d->jobs);
 	if (d->maps) {
 		listener_stop(d->domains);
@@ -258,6 +263,18 @@ static enum err start_webhook(struct deliverd *d, struct fail *fail)
 	return webhook_new(&config, &d->webhook, fail);
 }
 
+static enum err start_mail_jobs(struct deliverd *d, struct fail *fail)
+{
+	const struct mail_jobs_config config = {
+		.loop = d->loop,
+		.settings = d->settings,
+		.keys = d->keys,
+		.pool = d->pool,
+	};
+
+	return mail_jobs_new(&config, &d->mail_jobs, fail);
+}
+
 /* Parts that cannot fail to start; they find out later that something is away. */
 static void start_rest(struct deliverd *d)
 {
@@ -285,6 +302,7 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 {
 	const size_t width[LANE_COUNT] = { [LANE_DB] = (size_t)s->deliverd_db_connections,
 					   [LANE_WEB] = web_tasks(s),
+					   [LANE_MAIL] = MAIL_JOBS_AT_ONCE,
 					   [LANE_MISC] = MISC_TASKS };
 	AUTO(deliverd_freep) struct deliverd *d = mem_zalloc(sizeof(*d));
 	enum err e = check_settings(s, fail);
@@ -302,6 +320,8 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 		e = dns_new(s, &d->dns, fail);
 	if (e == OK)
 		e = start_webhook(d, fail);
+	if (e == OK)
+		e = start_mail_jobs(d, fail);
 	if (e == OK)
 		e = start_lmtp(d, fail);
 	if (e)
@@ -322,6 +342,7 @@ void deliverd_free(struct deliverd *d)
 		return;
 	lmtp_server_free(d->lmtp);
 	webhook_free(d->webhook);
+	mail_jobs_free(d->mail_jobs);
 	notify_free(d->notify);
 	listener_free(d->jobs);
 	listener_free(d->domains);

@@ -19,6 +19,7 @@ struct uv_loop_s;
 enum loop_lane {
 	LANE_DB,   /* one database connection each */
 	LANE_WEB,  /* name service and signing for webhooks */
+	LANE_MAIL, /* a mail of our own on its way to Postfix */
 	LANE_MISC, /* connections of their own: LISTEN, NOTIFY, Postfix's tables */
 	LANE_COUNT
 };

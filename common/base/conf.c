@@ -96,10 +96,8 @@ static enum err set(const struct conf_row *row, void *settings, struct slice v)
 		return OK;
 	}
 	if (row->type == CONF_BOOL) {
-		if (!slice_eq(v, S("yes")) && !slice_eq(v, S("no")))
-			return ERR_INPUT;
-		*(bool *)at = slice_eq(v, S("yes"));
-		return OK;
+		*(bool *)at = word_allowed("yes true", v);
+		return word_allowed("yes true no false", v) ? OK : ERR_INPUT;
 	}
 	if (row->type == CONF_WORD && !word_allowed(row->words, v))
 		return ERR_INPUT;

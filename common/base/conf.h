@@ -19,7 +19,7 @@ enum conf_type {
 	CONF_INT,   /* int64_t between min and max */
 	CONF_BYTES, /* int64_t; 64, 64k, 10m, 1g */
 	CONF_TIME,  /* int64_t milliseconds; 500ms, 5s, 10m, 2h, 3d */
-	CONF_BOOL,  /* bool; yes, no */
+	CONF_BOOL,  /* bool; yes or true, no or false */
 	CONF_WORD,  /* char *, one of `words` (space separated) */
 };
 

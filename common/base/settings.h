@@ -58,8 +58,10 @@ struct settings {
 	int64_t message_retention_ms;
 	int64_t event_retention_ms;
 	int64_t address_retention_ms;
+	int64_t janitor_interval_ms;
 	bool usage_tracking;
 	char *submission_url; /* smtp://host[:port] or smtps://...: where our own mail goes */
+	int64_t submission_timeout_ms;
 	char *mail_from;      /* its sender; "" = noreply@ mail_host */
 	char *feedback_to;    /* "" = postmaster */
 	/* apid */
