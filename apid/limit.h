@@ -7,6 +7,9 @@
 #ifndef E2A_APID_LIMIT_H
 #define E2A_APID_LIMIT_H
 
+#include "common/base/buf.h"
+#include "common/base/settings.h"
+
 #include <stdbool.h>
 
 struct req;
@@ -21,9 +24,19 @@ enum limit {
 	LIMIT_COUNT
 };
 
+enum { LIMIT_TEXT_MAX = 128 };
+
 /* True for a limit that is counted by client address. */
 bool limit_before_auth(enum limit limit);
 /* False when the request was answered: 429 with Retry-After, or 503. */
 bool limit_admit(struct req *r, enum limit limit);
+/*
+ * The same by a name of the caller's instead of the client or user, such as an
+ * e-mail address that somebody typed; it may be any bytes and is kept as a
+ * hash. Writes no answer. False also when it could not be counted.
+ */
+bool limit_admit_name(struct req *r, enum limit limit, struct slice name);
+/* What a refused request is told; the number is that of the setting. */
+void limit_text(enum limit limit, const struct settings *s, struct buf *ret);
 
 #endif
