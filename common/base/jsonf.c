@@ -180,14 +180,18 @@ void jsonw_key(struct jsonw *w, const char *key)
 	w->comma = false;
 }
 
+/* ASCII that goes out as it is: nearly all there is, so it has to cost little. */
+static bool is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
+/* Of a sequence of n bytes (utf8_len) that does not begin with a plain one. */
 static bool needs_escape(struct slice s, size_t n)
 {
-	unsigned char c = (unsigned char)*s.p;
-
 	if (n == 3) /* U+2028 and U+2029 end lines in JavaScript */
 		return slice_starts(s, S("\xe2\x80\xa8")) || slice_starts(s, S("\xe2\x80\xa9"));
-	return n <= 1 && (n == 0 || c < 0x20 || c == 0x7f || c == '"' || c == '\\' || c == '<' ||
-			  c == '>' || c == '&');
+	return n <= 1;
 }
 
 static void put_escaped(struct buf *out, struct slice s, size_t n)
@@ -216,9 +220,15 @@ void jsonw_text(struct jsonw *w, struct slice s)
 	before_value(w);
 	buf_add_char(w->out, '"');
 	while (plain < s.n) {
-		struct slice rest = slice_sub(s, plain, s.n);
-		size_t n = utf8_len(rest);
+		struct slice rest;
+		size_t n;
 
+		if (is_plain(s.p[plain])) {
+			plain++;
+			continue;
+		}
+		rest = slice_sub(s, plain, s.n);
+		n = utf8_len(rest);
 		if (!needs_escape(rest, n)) {
 			plain += n;
 			continue;
