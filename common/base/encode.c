@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 4648 encodings. Decoding is strict: one text for one value. */
+/* Encodings. Decoding is strict: one text for one value. */
 #include "common/base/encode.h"
 
 #include <stdint.h>
@@ -151,4 +151,20 @@ enum err base64_decode(struct slice s, struct buf *ret)
 enum err base64url_decode(struct slice s, struct buf *ret)
 {
 	return decode(s, base64url_digits, ret);
+}
+
+static bool is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+void percent_encode(struct slice s, struct buf *ret)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (is_unreserved(s.p[i]))
+			buf_add_char(ret, s.p[i]);
+		else
+			buf_addf(ret, "%%%02X", (unsigned char)s.p[i]);
+	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text encodings of RFC 4648: base16, base64, base64url. */
+/* The text encodings of RFC 4648 (base16, base64, base64url), and that of URLs. */
 #ifndef E2A_BASE_ENCODE_H
 #define E2A_BASE_ENCODE_H
 
@@ -22,5 +22,8 @@ void base64url_encode(struct slice s, struct buf *ret); /* no padding */
  */
 enum err base64_decode(struct slice s, struct buf *ret) MUST_CHECK;
 enum err base64url_decode(struct slice s, struct buf *ret) MUST_CHECK;
+
+/* Appends s with all but the unreserved characters as %XX (RFC 3986 2.1). */
+void percent_encode(struct slice s, struct buf *ret);
 
 #endif

@@ -181,6 +181,15 @@ static void page_token_and_oauth_state_have_the_published_form(void **state)
 			    "ODk5YWFiYmNjZGRlZWZmIn0=");
 }
 
+static void all_but_the_unreserved_is_percent_encoded(void **state)
+{
+	AUTO(buf_release) struct buf b = BUF_INIT(100);
+
+	(void)state;
+	percent_encode(S("azAZ09-._~ +&=%/?#\"<\r\n\0\xc3\xa9"), &b);
+	assert_slice(buf_slice(&b), S("azAZ09-._~%20%2B%26%3D%25%2F%3F%23%22%3C%0D%0A%00%C3%A9"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +201,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_of_every_length_survive),
 		cmocka_unit_test(ceilings_hold),
 		cmocka_unit_test(page_token_and_oauth_state_have_the_published_form),
+		cmocka_unit_test(all_but_the_unreserved_is_percent_encoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
