@@ -32,4 +32,6 @@ CREATE TABLE identities (
 	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	PRIMARY KEY (issuer, subject)
 );
-CREATE INDEX identities_user_idx ON identities (user_id);
+-- One identity of an account at an issuer: an address that the issuer gives to
+-- somebody else opens nothing.
+CREATE UNIQUE INDEX identities_user_key ON identities (user_id, issuer);
