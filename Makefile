@@ -63,13 +63,15 @@ TEST_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c tests/sql/test_*.c))
 TESTS := $(TEST_SOURCES:%.c=$(B)/%)
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZ_SOURCES:%.c=$(B)/%)
+TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
+TOOLS := $(TOOL_SOURCES:%.c=$(B)/%)
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all tests deps deps-dev run demo check check-unit check-integration bench \
+.PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
 	bench-inbound bench-rest fuzz lint format install clean
 
 help: ## list the targets
@@ -101,7 +103,9 @@ check-unit: ## lint, unit and sql tests, fuzz corpora only
 check-integration: ## integration and fault tests only
 	@scripts/check --integration $(B)
 
-tests: $(TESTS) $(REPLAYS)
+tests: $(TESTS) $(REPLAYS) $(TOOLS)
+
+tools: $(TOOLS)
 
 bench: bench-inbound bench-rest ## both, as ratios
 
@@ -186,6 +190,10 @@ constant_LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) -o $@
+# Programs that tests run.
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libapid.a $(COMMON)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(apid_LIBS) $(COMMON_LIBS) -o $@
 # The statement tables that tests/sql prepares: all there are.
 $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 	@mkdir -p $(@D)
