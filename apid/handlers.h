@@ -13,6 +13,8 @@ void reference_get_page(struct req *r);
 void reference_get_yaml(struct req *r);
 void reference_get_json(struct req *r);
 
+void feedback_create(struct req *r);
+
 void agent_list(struct req *r);
 void agent_create(struct req *r);
 void agent_get(struct req *r);

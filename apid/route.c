@@ -15,6 +15,8 @@ const struct route route_table[] = {
 	{ "GET", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
 	{ "HEAD", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
 	{ "GET", "/api/v1/info", .access = ACCESS_PUBLIC, .run = info_get },
+	{ "POST", "/api/feedback", .access = ACCESS_HANDLER, .limit = LIMIT_FEEDBACK,
+	  .body_max = BODY_64K, .run = feedback_create },
 	{ "GET", "/api/docs", .access = ACCESS_PUBLIC, .run = reference_get_page },
 	{ "GET", "/api/openapi.yaml", .access = ACCESS_PUBLIC, .run = reference_get_yaml },
 	{ "GET", "/api/openapi.json", .access = ACCESS_PUBLIC, .run = reference_get_json },

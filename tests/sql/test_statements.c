@@ -35,6 +35,7 @@ static const struct {
 	{ "domain_share", DELIVERD },
 	{ "event_", DELIVERD },
 	{ "idem_", APID },
+	{ "feedback_", APID },
 	{ "ingest", DELIVERD },
 	{ "key_", APID },
 	{ "login_", APID },
