@@ -9,6 +9,7 @@
 #include "common/mail/dns.h"
 
 struct peers;
+struct ready;
 struct server;
 struct workers;
 struct ws;
@@ -21,6 +22,7 @@ struct app {
 	struct netcidr_list trusted_proxies;
 	struct dns *dns;
 	struct peers *peers;
+	struct ready *ready;
 	struct workers *workers;
 	struct server *server;
 	struct ws *ws;

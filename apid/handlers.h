@@ -6,6 +6,7 @@
 struct req;
 
 void health_get(struct req *r);
+void ready_get(struct req *r);
 void info_get(struct req *r);
 
 /* The description of this interface: docs/openapi.yaml. */

@@ -6,6 +6,7 @@
 #include "apid/app.h"
 #include "apid/listen.h"
 #include "apid/peers.h"
+#include "apid/ready.h"
 #include "apid/server.h"
 #include "apid/workers.h"
 #include "apid/ws.h"
@@ -126,6 +127,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 	enum err e;
 
 	d->app.peers = peers_new(d->settings.http_per_client);
+	d->app.ready = ready_new(&d->app);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
 	if (e == OK)
@@ -152,6 +154,7 @@ static void stop(struct daemon *d)
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
+	ready_free(d->app.ready);
 	peers_free(d->app.peers);
 }
 

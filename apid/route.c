@@ -14,6 +14,7 @@ enum { BODY_64K = 64 * 1024 };
 const struct route route_table[] = {
 	{ "GET", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
 	{ "HEAD", "/api/health", .access = ACCESS_PUBLIC, .run = health_get },
+	{ "GET", "/readyz", .access = ACCESS_PUBLIC, .run = ready_get },
 	{ "GET", "/api/v1/info", .access = ACCESS_PUBLIC, .run = info_get },
 	{ "POST", "/api/feedback", .access = ACCESS_HANDLER, .limit = LIMIT_FEEDBACK,
 	  .body_max = BODY_64K, .run = feedback_create },

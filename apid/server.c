@@ -224,6 +224,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	return MHD_NO;
 }
 
+/* Which credential it was: never the credential. */
+static struct slice credential(const struct principal *p)
+{
+	return p->session ? S("session") : p->key_id;
+}
+
 static void log_request(const struct exchange *x)
 {
 	const struct req *r = x->req;
@@ -232,7 +238,8 @@ static void log_request(const struct exchange *x)
 
 	LOG_AT(level, "request", LF_STR("request", r->id), LF_SLICE("method", r->method),
 	       LF_SLICE("path", r->target.path), LF_INT("status", r->resp.status),
-	       LF_INT("ms", clock_mono_ms() - x->start_ms), LF_SLICE("user", r->principal.user_id),
+	       LF_INT("ms", clock_mono_ms() - x->start_ms), LF_SLICE("client", r->client),
+	       LF_SLICE("user", r->principal.user_id), LF_SLICE("by", credential(&r->principal)),
 	       { .key = NULL });
 }
 

@@ -44,6 +44,7 @@ static const struct {
 	{ "limit_", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
+	{ "ready_", APID },
 	{ "retention_", DELIVERD },
 	{ "secret_", APID | DELIVERD },
 	{ "secret_create_first", APID },

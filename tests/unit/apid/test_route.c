@@ -20,6 +20,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 	} rows[] = {
 		{ "GET", "/api/health", ACCESS_PUBLIC, 0 },
 		{ "HEAD", "/api/health", ACCESS_PUBLIC, 0 },
+		{ "GET", "/readyz", ACCESS_PUBLIC, 0 },
 		{ "GET", "/api/v1/info", ACCESS_PUBLIC, 0 },
 		{ "GET", "/api/v1/agents", ACCESS_ACCOUNT, 0 },
 		{ "POST", "/api/v1/agents", ACCESS_HANDLER, 65536 },
