@@ -22,7 +22,7 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
 	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \
 	python3 python3-yaml python3-pytest python3-dkim python3-psycopg2 python3-dnspython \
-	python3-websockets python3-aiohttp python3-jsonschema python3-hypothesis
+	python3-websockets python3-aiohttp python3-aiosmtpd python3-jsonschema python3-hypothesis
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
 BENCH_PACKAGES := wrk
 

@@ -64,6 +64,10 @@ smtpd_hard_error_limit = 1000
 
 MASTER_CF = """\
 {smtp}      inet  n       -       n       -       -       smtpd
+127.0.0.1:{submission} inet n - n - - smtpd
+    -o syslog_name=postfix/submission
+    -o mynetworks=127.0.0.0/8
+    -o smtpd_relay_restrictions=permit_mynetworks,reject
 {xclient}pickup    unix  n       -       n       60      1       pickup
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
@@ -108,11 +112,12 @@ class Postfix(Part):
     name = "postfix"
     stop_timeout = 60.0
 
-    def __init__(self, state: Path, port: int, xclient_port: int | None, relayhost: str | None,
-                 settings: dict[str, str], fragment: dict[str, str]):
+    def __init__(self, state: Path, port: int, submission_port: int, xclient_port: int | None,
+                 relayhost: str | None, settings: dict[str, str], fragment: dict[str, str]):
         """`fragment`: values for postfix-conf/; `settings`: further main.cf lines."""
         super().__init__(state)
         self.port = port
+        self.submission_port = submission_port
         self.xclient_port = xclient_port
         self.relayhost = relayhost
         self.settings = settings
@@ -160,7 +165,8 @@ class Postfix(Part):
                    "    -o smtpd_authorized_xclient_hosts=127.0.0.0/8\n"
                    if self.xclient_port else "")
         text = MASTER_CF.format(smtp=f"127.0.0.1:{self.port}", xclient=xclient,
-                                outbox=self.outbox, uid=owner[0], gid=owner[1])
+                                submission=self.submission_port, outbox=self.outbox,
+                                uid=owner[0], gid=owner[1])
         write_file(self.conf / "master.cf", text + (FRAGMENTS / "master.cf").read_text())
 
     def write_recipients(self, url: str, database: str) -> None:

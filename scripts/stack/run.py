@@ -61,7 +61,9 @@ agent    {agent}  (local: WebSocket and REST)
 secret   {account.secret}
          {account.whsec}  (for Standard Webhooks libraries)
 SMTP     127.0.0.1:{stack.smtp_port}
-logs     {options.directory}/log/    mail to the world {outbox}
+logs     {options.directory}/log/
+mail     to the world {outbox}
+         (sign-in links are there)
 
 Try, in another terminal:
   . {options.directory}/env

@@ -60,7 +60,8 @@ class Stack:
 
     `directory` None: a temporary one. Ports None: free ones. `settings`
     overrides e2a.conf, `postfix` adds main.cf parameters, `postgres` adds
-    postgresql.conf settings; `xclient` opens a second SMTP port that takes
+    postgresql.conf settings; `relayhost` is where mail to the world goes instead of
+    the outbox; `xclient` opens a second SMTP port that takes
     XCLIENT from anybody.
     """
 
@@ -76,6 +77,7 @@ class Stack:
         self.ports: list[Port] = []
         try:
             self.smtp_port = self.claim("SMTP", smtp_port)
+            self.submission_port = self.claim("SUBMISSION", None)
             self.http_port = self.claim("HTTP", http_port)
             dns_port = self.claim("DNS", dns_port)
             xclient_port = self.claim("XCLIENT", None) if xclient else None
@@ -87,8 +89,8 @@ class Stack:
         self.postgres = Postgres(self.state, postgres or {})
         self.dns = Dns(self.state, dns_port)
         self.settings = {**self.default_settings(), **(settings or {})}
-        self.postfix = Postfix(self.state, self.smtp_port, xclient_port, relayhost,
-                               postfix or {}, self.fragment())
+        self.postfix = Postfix(self.state, self.smtp_port, self.submission_port, xclient_port,
+                               relayhost, postfix or {}, self.fragment())
         self.milter = daemons.Milter(self.state, self.conf)
         self.deliverd = daemons.Deliverd(self.state, self.conf)
         self.apid = daemons.Apid(self.state, self.conf)
@@ -120,7 +122,7 @@ class Stack:
             "postfix_map_dir": str(self.state / "maps"),
             "postfix_map_interval": "1s",
             "postmaster": f"postmaster@{MAIL_HOST}",
-            "submission_url": f"smtp://127.0.0.1:{self.smtp_port}",
+            "submission_url": f"smtp://127.0.0.1:{self.submission_port}",
             "webhook_allow": "127.0.0.0/8",
             "webhook_https": "optional",
         }

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An SMTP server that takes mail for anybody, or does what a test wants of it.
+As relayhost of a stack it receives all mail to the world; as submission_url it
+receives what e2a-deliverd sends."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Callable
+
+from aiosmtpd.controller import Controller
+
+from .part import Port
+from .peers import Inbox
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One SMTP transaction, as it came."""
+    sender: str
+    recipients: list[str]
+    raw: bytes
+
+    @property
+    def parsed(self) -> EmailMessage:
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    @property
+    def text(self) -> str:
+        return self.parsed.get_content()
+
+
+class MailSink(Inbox):
+    """On 127.0.0.1. `reply(mail)` is called in a thread and gives the answer to the
+    mail's data; it may take its time. What was answered 2xx is in the inbox, and
+    `tries` has every mail that came. `tls`: TLS from the first byte."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None):
+        super().__init__()
+        self.reply: Callable[[Mail], str] = lambda _: "250 2.0.0 taken"
+        self.tries = Inbox()
+        self.claim = Port("SINK")
+        self.relayhost = f"[127.0.0.1]:{self.claim.number}"
+        self.url = f"{'smtps' if tls else 'smtp'}://127.0.0.1:{self.claim.number}"
+        self.controller = Controller(self, "127.0.0.1", self.claim.number, ssl_context=tls,
+                                     enable_SMTPUTF8=False, data_size_limit=None)
+        self.controller.start()
+
+    async def handle_DATA(self, _server, _session, envelope) -> str:
+        mail = Mail(envelope.mail_from, envelope.rcpt_tos, envelope.original_content)
+        self.tries.put(mail)
+        reply = await asyncio.get_running_loop().run_in_executor(None, self.reply, mail)
+        if reply.startswith("2"):
+            self.put(mail)
+        return reply
+
+    def close(self) -> None:
+        self.controller.stop()
+        self.claim.release()
+
+    def __enter__(self) -> MailSink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
