@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Agents: create, list, get. Clients know the order of the checks. */
+/* Agents: create, list, get, change, delete. Clients know the order of the checks. */
+#include "apid/agent_json.h"
+#include "apid/h_agents_change.h"
 #include "apid/handlers.h"
+#include "apid/idem.h"
 #include "apid/req.h"
 #include "apid/slug.h"
 #include "apid/webhook_url.h"
 #include "common/mail/addr.h"
 #include "common/store/store_domain.h"
+
+#include <inttypes.h>
 
 enum { LOCAL_PART_MAX = 64, REASON_MAX = 1024 };
 
@@ -23,23 +28,6 @@ static const struct jsonf_row create_rows[] = {
 	TEXT_ROW(webhook_url), TEXT_ROW(agent_mode), { 0 },
 };
 
-static void write_agent(struct jsonw *w, const struct store_agent *a)
-{
-	jsonw_object(w);
-	jsonw_key_text(w, "id", a->email);
-	jsonw_key_text(w, "domain", a->domain);
-	jsonw_key_text(w, "email", a->email);
-	jsonw_key_text(w, "name", a->name);
-	jsonw_key_text(w, "webhook_url", a->webhook_url);
-	jsonw_key_text(w, "agent_mode", a->agent_mode);
-	jsonw_key_bool(w, "domain_verified", a->domain_verified);
-	resp_key_time(w, "created_at", a->created_us);
-	jsonw_key_bool(w, "hitl_enabled", a->hitl_enabled);
-	jsonw_key_int(w, "hitl_ttl_seconds", a->hitl_ttl_seconds);
-	jsonw_key_text(w, "hitl_expiration_action", a->hitl_expiration_action);
-	jsonw_object_end(w);
-}
-
 void agent_list(struct req *r)
 {
 	struct fail fail = { 0 };
@@ -56,7 +44,7 @@ void agent_list(struct req *r)
 	jsonw_key(w, "agents");
 	jsonw_array(w);
 	for (size_t i = 0; i < n; i++)
-		write_agent(w, &v[i]);
+		agent_json(w, &v[i]);
 	jsonw_array_end(w);
 	jsonw_object_end(w);
 }
@@ -66,7 +54,29 @@ void agent_get(struct req *r)
 	struct store_agent agent;
 
 	if (req_agent(r, &agent))
-		write_agent(resp_json(&r->resp, 200), &agent);
+		agent_json(resp_json(&r->resp, 200), &agent);
+}
+
+void agent_put(struct req *r)
+{
+	struct agent_change c = { 0 };
+	struct store_agent agent;
+
+	if (req_agent(r, &agent) && req_json(r, agent_change_rows, &c) &&
+	    agent_change(r, &c, &agent))
+		agent_json(resp_json(&r->resp, 200), &agent);
+}
+
+void agent_delete(struct req *r)
+{
+	struct jsonw *w;
+
+	if (!agent_end(r))
+		return;
+	w = resp_json(&r->resp, 200);
+	jsonw_object(w);
+	jsonw_key_text(w, "status", S("deleted"));
+	jsonw_object_end(w);
 }
 
 static bool bad(struct req *r, const char *text)
@@ -173,30 +183,48 @@ static bool check_name(struct req *r, const struct create *c)
 	return slice_find(c->name, '\0') < 0 || bad(r, "name must not contain NUL");
 }
 
-static void store(struct req *r, const struct store_agent *agent)
+static enum err create(struct req *r, void *arg, struct fail *fail)
 {
-	struct fail fail = { 0 };
+	const struct store_agent *agent = arg;
+	enum err e = store_agent_create(r->db, r->principal.user_id, agent,
+					r->app->settings->agents_per_user, fail);
 	struct jsonw *w;
 
-	switch (store_agent_create(r->db, r->principal.user_id, agent, &fail)) {
-	case OK:
-		break;
-	case ERR_CONFLICT:
-		resp_error(&r->resp, 409, "agent already registered for this domain");
-		return;
-	case ERR_FORBIDDEN:
-		resp_error(&r->resp, 400, "verify your domain first");
-		return;
-	default:
-		req_fail(r, &fail, "failed to register agent");
-		return;
-	}
+	if (e)
+		return e;
 	w = resp_json(&r->resp, 201);
 	jsonw_object(w);
 	jsonw_key_text(w, "id", agent->email);
 	jsonw_key_text(w, "domain", agent->domain);
 	jsonw_key_text(w, "email", agent->email);
 	jsonw_object_end(w);
+	return OK;
+}
+
+static void store(struct req *r, struct store_agent *agent)
+{
+	struct fail fail = { 0 };
+
+	switch (req_act(r, create, agent, &fail)) {
+	case OK:
+		break;
+	case ERR_CONFLICT:
+		resp_error(&r->resp, 409, "agent already registered for this domain");
+		break;
+	case ERR_FORBIDDEN:
+		resp_error(&r->resp, 400, "verify your domain first");
+		break;
+	case ERR_TOO_BIG:
+		resp_errorf(&r->resp, 403, "at most %" PRId64 " agents per user",
+			    r->app->settings->agents_per_user);
+		break;
+	case ERR_UNAUTHORIZED:
+		resp_error(&r->resp, 401, "authentication required");
+		break;
+	default:
+		req_fail(r, &fail, "failed to register agent");
+		break;
+	}
 }
 
 void agent_create(struct req *r)
@@ -211,6 +239,8 @@ void agent_create(struct req *r)
 		req_deny(r);
 		return;
 	}
+	if (!idem_admit(r))
+		return;
 	if (c.slug.n == 0 && c.email.n == 0) {
 		bad(r, "email is required");
 		return;

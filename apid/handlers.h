@@ -19,6 +19,13 @@ void feedback_create(struct req *r);
 void agent_list(struct req *r);
 void agent_create(struct req *r);
 void agent_get(struct req *r);
+void agent_put(struct req *r);
+void agent_delete(struct req *r);
+
+void dashboard_agents(struct req *r);
+void dashboard_agent_put(struct req *r);
+void dashboard_agent_delete(struct req *r);
+void dashboard_activity(struct req *r);
 
 void message_list(struct req *r);
 void message_get(struct req *r);

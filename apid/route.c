@@ -7,6 +7,7 @@
 enum { BODY_64K = 64 * 1024 };
 
 #define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
+#define NO_AGENT .denied_status = 404, .denied = "agent not found"
 #define FORBIDDEN .denied_status = 403, .denied = "forbidden"
 #define ABSENT_DOMAIN .denied_status = 404, .denied = "domain not found"
 
@@ -26,6 +27,10 @@ const struct route route_table[] = {
 	{ "POST", "/api/v1/agents", .access = ACCESS_HANDLER, .limit = LIMIT_REGISTRATION,
 	  .body_max = BODY_64K, .class = JOB_NAMES, .run = agent_create },
 	{ "GET", "/api/v1/agents/{}", .access = ACCESS_AGENT, .run = agent_get, FORBIDDEN },
+	{ "PUT", "/api/v1/agents/{}", .access = ACCESS_ACCOUNT, .body_max = BODY_64K,
+	  .class = JOB_NAMES, .run = agent_put, FORBIDDEN },
+	{ "DELETE", "/api/v1/agents/{}", .access = ACCESS_ACCOUNT, .class = JOB_NAMES,
+	  .run = agent_delete, FORBIDDEN },
 
 	{ "GET", "/api/v1/agents/{}/messages", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
 	  .run = message_list, ABSENT_AGENT },
@@ -40,6 +45,14 @@ const struct route route_table[] = {
 	  .class = JOB_NAMES, .run = domain_verify, ABSENT_DOMAIN },
 	{ "DELETE", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .run = domain_delete,
 	  ABSENT_DOMAIN },
+
+	{ "GET", "/api/dashboard/agents", .access = ACCESS_SESSION, .run = dashboard_agents },
+	{ "PUT", "/api/dashboard/agents/{}", .access = ACCESS_SESSION, .body_max = BODY_64K,
+	  .class = JOB_NAMES, .run = dashboard_agent_put, NO_AGENT },
+	{ "DELETE", "/api/dashboard/agents/{}", .access = ACCESS_SESSION, .class = JOB_NAMES,
+	  .run = dashboard_agent_delete, NO_AGENT },
+	{ "GET", "/api/dashboard/agents/{}/activity", .access = ACCESS_SESSION,
+	  .run = dashboard_activity, NO_AGENT },
 	{ 0 },
 };
 

@@ -15,8 +15,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define MAIL_CHANNEL "e2a_mail"
-
 enum { RETRY_MS = 1000, IDLE_MS = 30000 };
 
 struct ws_wake {
@@ -45,7 +43,7 @@ static bool stopped(struct ws_wake *w, int fd, int wait_ms)
 /* Returns when the connection is lost or the end has come. */
 static enum err listen_on(struct ws_wake *w, struct db *db, struct fail *fail)
 {
-	enum err e = db_listen(db, MAIL_CHANNEL, fail);
+	enum err e = db_listen(db, WS_WAKE_CHANNEL, fail);
 
 	if (e == OK && w->down)
 		log_info("listen_works_again");

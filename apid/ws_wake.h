@@ -5,6 +5,9 @@
 
 #include "apid/app.h"
 
+/* e2a-deliverd says here which agents have mail: addresses, or "*" for all. */
+#define WS_WAKE_CHANNEL "e2a_mail"
+
 struct ws_wake;
 
 struct ws_wake *ws_wake_new(const struct app *app);

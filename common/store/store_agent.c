@@ -2,6 +2,11 @@
 /* Agents: one column list, one reader. No statement here lacks the user. */
 #include "common/store/store_agent.h"
 
+#include "common/store/store_event.h"
+#include "common/store/store_key.h"
+#include "common/store/store_retired.h"
+#include "common/store/store_user.h"
+
 /* `d` may carry agents of user `u`. */
 #define DOMAIN_SERVES(d, u)                                                                        \
 	"EXISTS (SELECT FROM domains o WHERE o.domain = " d " AND o.verified "                     \
@@ -12,7 +17,9 @@
 		"a.domain",                                                                        \
 		"a.user_id") ", a.hitl_enabled, a.hitl_ttl_seconds, a.hitl_expiration_action, a.created_at"
 
-enum { LIST, FIND, CREATE };
+#define MAY_CREATE DOMAIN_SERVES("$4::text", "$1::text")
+
+enum { LIST, FIND, LOCK, CREATE, UPDATE, STOP_WEBHOOK, PATIENCE, EMPTY, DELETE };
 
 const struct db_stmt store_agent_stmts[] = {
 	[LIST] = { "agent_list",
@@ -22,14 +29,48 @@ const struct db_stmt store_agent_stmts[] = {
 	[FIND] = { "agent_find",
 		   "SELECT " COLUMNS " FROM agents a WHERE a.user_id = $1 AND a.address = $2",
 		   false },
+	[LOCK] = { "agent_lock",
+		   "SELECT " COLUMNS " FROM agents a WHERE a.user_id = $1 AND a.address = $2 "
+		   "FOR NO KEY UPDATE OF a",
+		   false },
+	/* $8 most agents of a user */
 	[CREATE] = { "agent_create",
-		     "WITH allowed AS (SELECT " DOMAIN_SERVES(
-			     "$4::text",
-			     "$1::text") " AS yes), "
-					 "made AS (INSERT INTO agents (user_id, email, address, domain, name, "
-					 "agent_mode, webhook_url) SELECT $1, $2, $3, $4, $5, $6, $7 "
-					 "FROM allowed WHERE yes ON CONFLICT DO NOTHING RETURNING 1) "
-					 "SELECT yes, EXISTS (SELECT FROM made) FROM allowed",
+		     "WITH allowed AS (SELECT " MAY_CREATE " AS domain, "
+		     "(SELECT count(*) FROM agents WHERE user_id = $1) < $8::bigint AS room), "
+		     "made AS (INSERT INTO agents (user_id, email, address, domain, name, "
+		     "agent_mode, webhook_url) SELECT $1, $2, $3, $4, $5, $6, $7 "
+		     "FROM allowed WHERE allowed.domain AND room "
+		     "ON CONFLICT DO NOTHING RETURNING 1) "
+		     "SELECT allowed.domain, room, EXISTS (SELECT FROM made) FROM allowed",
+		     true },
+	[UPDATE] = { "agent_update",
+		     "UPDATE agents a SET agent_mode = $3, webhook_url = $4, hitl_enabled = $5::boolean, "
+		     "hitl_ttl_seconds = $6::bigint, hitl_expiration_action = $7 "
+		     "WHERE a.user_id = $1 AND a.email = $2",
+		     true },
+	/* $3 the reason */
+	[STOP_WEBHOOK] = { "agent_stop_webhook",
+			   "WITH gone AS (DELETE FROM webhook_jobs j WHERE j.user_id = $1 "
+			   "AND j.agent_email = $2 AND j.state = 'pending' "
+			   "RETURNING j.message_id, j.user_id, j.attempts), "
+			   "unread AS (UPDATE messages m SET inbox_status = 'unread' FROM gone g "
+			   "WHERE m.id = g.message_id AND m.inbox_status = 'read') "
+			   "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
+			   "detail) SELECT g.message_id, g.user_id, 'webhook', 'failed', $3, "
+			   "jsonb_build_object('attempt', g.attempts) FROM gone g",
+			   true },
+	/* A large mailbox takes longer than other statements may. */
+	[PATIENCE] = { "agent_delete_patience",
+		       "SELECT set_config('statement_timeout', '10min', true)", false },
+	/* Bodies too, but for those that other agents have as well. */
+	[EMPTY] = { "agent_delete_mail",
+		    "WITH gone AS (DELETE FROM messages m WHERE m.user_id = $1 "
+		    "AND m.agent_email = $2 RETURNING m.raw_id) "
+		    "DELETE FROM raw_messages r USING gone g WHERE r.id = g.raw_id "
+		    "AND NOT EXISTS (SELECT FROM messages m WHERE m.raw_id = r.id "
+		    "AND m.agent_email <> $2)",
+		    true },
+	[DELETE] = { "agent_delete", "DELETE FROM agents a WHERE a.user_id = $1 AND a.email = $2",
 		     true },
 	{ 0 },
 };
@@ -74,8 +115,9 @@ enum err store_agent_list(struct db *db, struct slice user_id, struct arena *a,
 	return OK;
 }
 
-enum err store_agent_find(struct db *db, struct slice user_id, struct slice address,
-			  struct arena *a, struct store_agent *ret, struct fail *fail)
+static enum err find(struct db *db, const struct db_stmt *stmt, struct slice user_id,
+		     struct slice address, struct arena *a, struct store_agent *ret,
+		     struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -83,7 +125,7 @@ enum err store_agent_find(struct db *db, struct slice user_id, struct slice addr
 
 	db_arg_text(&args, user_id);
 	db_arg_text(&args, address);
-	e = db_query(db, &store_agent_stmts[FIND], &args, &r, fail);
+	e = db_query(db, stmt, &args, &r, fail);
 	if (e)
 		return e;
 	if (db_rows_count(r) == 0)
@@ -92,8 +134,22 @@ enum err store_agent_find(struct db *db, struct slice user_id, struct slice addr
 	return OK;
 }
 
-enum err store_agent_create(struct db *db, struct slice user_id, const struct store_agent *agent,
-			    struct fail *fail)
+enum err store_agent_find(struct db *db, struct slice user_id, struct slice address,
+			  struct arena *a, struct store_agent *ret, struct fail *fail)
+{
+	return find(db, &store_agent_stmts[FIND], user_id, address, a, ret, fail);
+}
+
+enum err store_agent_lock(struct db *db, struct slice user_id, struct slice address,
+			  struct arena *a, struct store_agent *ret, struct fail *fail)
+{
+	enum err e = store_user_lock(db, user_id, fail);
+
+	return e ? e : find(db, &store_agent_stmts[LOCK], user_id, address, a, ret, fail);
+}
+
+static enum err insert(struct db *db, struct slice user_id, const struct store_agent *agent,
+		       int64_t most, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -106,12 +162,78 @@ enum err store_agent_create(struct db *db, struct slice user_id, const struct st
 	db_arg_text(&args, agent->name);
 	db_arg_text(&args, agent->agent_mode);
 	db_arg_text(&args, agent->webhook_url);
+	db_arg_int(&args, most);
 	e = db_query(db, &store_agent_stmts[CREATE], &args, &r, fail);
 	if (e)
 		return e;
-	if (db_rows_count(r) == 0 || !db_bool(r, 0, 0))
+	if (!db_bool(r, 0, 0))
 		return fail_set(fail, ERR_FORBIDDEN, "domain is not the user's");
 	if (!db_bool(r, 0, 1))
+		return fail_set(fail, ERR_TOO_BIG, "the user has as many agents as may be");
+	if (!db_bool(r, 0, 2))
 		return fail_set(fail, ERR_CONFLICT, "address is taken");
 	return OK;
+}
+
+enum err store_agent_create(struct db *db, struct slice user_id, const struct store_agent *agent,
+			    int64_t most, struct fail *fail)
+{
+	enum err e = store_user_lock(db, user_id, fail);
+
+	if (e == OK)
+		e = insert(db, user_id, agent, most, fail);
+	/* Afterwards: whoever held the address has committed by now. */
+	return e ? e : store_retired_take(db, user_id, agent->address, fail);
+}
+
+enum err store_agent_update(struct db *db, struct slice user_id, const struct store_agent *agent,
+			    struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, agent->email);
+	db_arg_text(&args, agent->agent_mode);
+	db_arg_text(&args, agent->webhook_url);
+	db_arg_bool(&args, agent->hitl_enabled);
+	db_arg_int(&args, agent->hitl_ttl_seconds);
+	db_arg_text(&args, agent->hitl_expiration_action);
+	return db_query(db, &store_agent_stmts[UPDATE], &args, NULL, fail);
+}
+
+enum err store_agent_stop_webhook(struct db *db, struct slice user_id, struct slice email,
+				  enum event_reason why, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, email);
+	db_arg_text(&args, slice_str(event_reason_name(why)));
+	return db_query(db, &store_agent_stmts[STOP_WEBHOOK], &args, NULL, fail);
+}
+
+static enum err run_on(struct db *db, int stmt, struct slice user_id, struct slice email,
+		       struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, email);
+	return db_query(db, &store_agent_stmts[stmt], &args, NULL, fail);
+}
+
+enum err store_agent_delete(struct db *db, struct slice user_id, struct slice email,
+			    int64_t kept_ms, struct fail *fail)
+{
+	enum err e = db_query(db, &store_agent_stmts[PATIENCE], NULL, NULL, fail);
+
+	if (e == OK)
+		e = store_key_revoke_agent(db, user_id, email, fail);
+	if (e == OK)
+		e = store_retired_add(db, user_id, email, kept_ms, fail);
+	if (e == OK)
+		e = store_agent_stop_webhook(db, user_id, email, EVENT_AGENT_DELETED, fail);
+	if (e == OK)
+		e = run_on(db, EMPTY, user_id, email, fail);
+	return e ? e : run_on(db, DELETE, user_id, email, fail);
 }

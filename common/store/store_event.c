@@ -28,6 +28,8 @@ static const char *const reasons[EVENT_REASON_COUNT] = {
 	[EVENT_URL_REFUSED] = "url_refused",
 	[EVENT_NO_SECRET] = "no_secret",
 	[EVENT_NOT_CLOUD] = "not_cloud",
+	[EVENT_AGENT_DELETED] = "agent_deleted",
+	[EVENT_ACCOUNT_DELETED] = "account_deleted",
 };
 
 const char *event_reason_name(enum event_reason r)

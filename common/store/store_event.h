@@ -9,7 +9,8 @@
 
 #include "common/store/db.h"
 
-/* Why an attempt to call a webhook did not succeed; the order is that of event_reason_name(). */
+/* Why a call of a webhook did not succeed, or was not made; the order is that of
+ * event_reason_name(). */
 enum event_reason {
 	EVENT_NO_REASON,
 	EVENT_HTTP_STATUS,     /* an answer other than 2xx */
@@ -24,6 +25,8 @@ enum event_reason {
 	EVENT_URL_REFUSED,     /* no usable URL, or http where https is required */
 	EVENT_NO_SECRET,       /* the user has no signing secret that opens */
 	EVENT_NOT_CLOUD,       /* the agent has left cloud mode */
+	EVENT_ACCOUNT_DELETED, /* there is nobody left to call for */
+	EVENT_AGENT_DELETED,   /* the agent is gone */
 	EVENT_REASON_COUNT
 };
 

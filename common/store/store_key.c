@@ -10,8 +10,8 @@
 
 _Static_assert(STORE_KEY_TOUCH_S == 60, "TOUCH_DUE says the same");
 
-/* Is key `k` bound to the agent of this e-mail and folded address? */
-#define BOUND_TO(email, address) "lower(k.agent_email) IN (lower(" email "), " address ")"
+/* Is key `k` bound to agent `a`? */
+#define BOUND_TO_A "lower(k.agent_email) IN (lower(a.email), a.address)"
 
 #define ITEM "k.id, k.name, k.prefix, k.agent_email, k.created_at, k.expires_at, k.last_used_at"
 
@@ -46,9 +46,9 @@ const struct db_stmt store_key_stmts[] = {
 		     "WHERE k.user_id = $1 AND k.id = $2 AND k.revoked_at IS NULL RETURNING 1",
 		     true },
 	[REVOKE_AGENT] = { "key_revoke_agent",
-			   "UPDATE api_keys k SET revoked_at = clock_timestamp() "
-			   "WHERE k.user_id = $1 AND k.scope = 'agent' AND " BOUND_TO(
-				   "$2", "$3") " AND k.revoked_at IS NULL",
+			   "UPDATE api_keys k SET revoked_at = clock_timestamp() FROM agents a "
+			   "WHERE k.user_id = $1 AND a.user_id = $1 AND a.email = $2 "
+			   "AND k.scope = 'agent' AND " BOUND_TO_A " AND k.revoked_at IS NULL",
 			   true },
 	[TOUCH] = { "key_touch",
 		    "UPDATE api_keys k SET last_used_at = clock_timestamp() "
@@ -57,8 +57,7 @@ const struct db_stmt store_key_stmts[] = {
 	[MAY_LISTEN] = { "key_may_listen",
 			 "SELECT 1 FROM api_keys k JOIN agents a ON a.user_id = k.user_id "
 			 "WHERE k.id = $1 AND a.address = $2 AND a.agent_mode = 'local' "
-			 "AND (k.scope = 'account' OR " BOUND_TO("a.email",
-								 "a.address") ") AND " USABLE,
+			 "AND (k.scope = 'account' OR " BOUND_TO_A ") AND " USABLE,
 			 false },
 	{ 0 },
 };
@@ -180,13 +179,12 @@ enum err store_key_revoke(struct db *db, struct slice user_id, struct slice id, 
 }
 
 enum err store_key_revoke_agent(struct db *db, struct slice user_id, struct slice email,
-				struct slice address, struct fail *fail)
+				struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 
 	db_arg_text(&args, user_id);
 	db_arg_text(&args, email);
-	db_arg_text(&args, address);
 	return db_query(db, &store_key_stmts[REVOKE_AGENT], &args, NULL, fail);
 }
 

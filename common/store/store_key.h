@@ -62,7 +62,7 @@ enum err store_key_revoke(struct db *db, struct slice user_id, struct slice id,
 			  struct fail *fail) MUST_CHECK;
 /* The same for all keys that are bound to an agent. */
 enum err store_key_revoke_agent(struct db *db, struct slice user_id, struct slice email,
-				struct slice address, struct fail *fail) MUST_CHECK;
+				struct fail *fail) MUST_CHECK;
 /* Notes that the key was used; at most one row is written per STORE_KEY_TOUCH_S. */
 enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST_CHECK;
 /*

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wire forms of an agent. */
+#ifndef E2A_APID_AGENT_JSON_H
+#define E2A_APID_AGENT_JSON_H
+
+#include "apid/resp.h"
+#include "common/store/store_agent.h"
+
+void agent_json(struct jsonw *w, const struct store_agent *a);
+/* With what only the owner's own pages and the export show. */
+void agent_json_owned(struct jsonw *w, const struct store_agent *a, struct slice user_id);
+
+#endif
