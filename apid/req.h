@@ -89,7 +89,8 @@ enum err req_session(struct req *r, struct fail *fail) MUST_CHECK;
 struct slice req_cookie(const struct req *r, struct slice name);
 /*
  * A field of a body that is an HTML form (application/x-www-form-urlencoded),
- * decoded, or empty; of several the first. It may hold any byte, NUL too.
+ * decoded, or empty; of several the first. It may hold any byte, NUL too. A body
+ * that is too long has no fields.
  */
 struct slice req_form(struct req *r, struct slice name);
 /*

@@ -9,14 +9,17 @@
 
 enum { FORM_FIELDS_MAX = 64 };
 
-/* Several fields of a name that is a list are one list (RFC 9110 5.3; cookies: RFC 9113 8.2.3). */
+/*
+ * Several fields of a name that is a list are one list (RFC 9110 5.3; cookies:
+ * RFC 9113 8.2.3). One that is too long is none: its end would be missing.
+ */
 static void join(struct slice *at, struct buf *joined, const char *separator, struct slice value)
 {
 	if (joined->len == 0)
 		buf_add_slice(joined, *at);
 	buf_add_str(joined, separator);
 	buf_add_slice(joined, value);
-	*at = buf_slice(joined);
+	*at = buf_failed(joined) ? slice_of(NULL, 0) : buf_slice(joined);
 }
 
 void req_field(struct req *r, struct slice name, struct slice value)
@@ -40,7 +43,7 @@ void req_field(struct req *r, struct slice name, struct slice value)
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (!slice_ieq(name, slice_str(known[i].name)))
 			continue;
-		if (known[i].at->n == 0)
+		if (known[i].at->n == 0 && !(known[i].joined && buf_failed(known[i].joined)))
 			*known[i].at = value;
 		else if (known[i].joined)
 			join(known[i].at, known[i].joined, known[i].separator, value);
@@ -74,7 +77,8 @@ struct slice req_form(struct req *r, struct slice name)
 {
 	struct slice rest = buf_slice(&r->body), item, key, value;
 
-	for (size_t i = 0; i < FORM_FIELDS_MAX && slice_cut(&rest, '&', &item); i++) {
+	for (size_t i = 0; !r->body_bad && i < FORM_FIELDS_MAX && slice_cut(&rest, '&', &item);
+	     i++) {
 		slice_cut(&item, '=', &key);
 		if (target_decode_form(key, &r->arena, &key) == OK && slice_eq(key, name) &&
 		    target_decode_form(item, &r->arena, &value) == OK)
