@@ -8,9 +8,11 @@
 #include "common/base/settings.h"
 #include "common/mail/dns.h"
 
+struct exports;
 struct peers;
 struct ready;
 struct server;
+struct sign_in;
 struct workers;
 struct ws;
 
@@ -23,7 +25,9 @@ struct app {
 	struct dns *dns;
 	struct peers *peers;
 	struct ready *ready;
+	struct exports *exports;
 	struct workers *workers;
+	struct sign_in *sign_in;
 	struct server *server;
 	struct ws *ws;
 };

@@ -22,6 +22,19 @@ void agent_get(struct req *r);
 void agent_put(struct req *r);
 void agent_delete(struct req *r);
 
+void account_export(struct req *r);
+void account_delete(struct req *r);
+
+void login_page(struct req *r);
+void login_ask(struct req *r);
+void login_link_page(struct req *r);
+void login_link_use(struct req *r);
+void login_callback(struct req *r);
+void login_consent_page(struct req *r);
+void login_consent(struct req *r);
+void login_logout(struct req *r);
+void login_me(struct req *r);
+
 void dashboard_agents(struct req *r);
 void dashboard_agent_put(struct req *r);
 void dashboard_agent_delete(struct req *r);
@@ -29,6 +42,8 @@ void dashboard_activity(struct req *r);
 
 void message_list(struct req *r);
 void message_get(struct req *r);
+void attachment_get(struct req *r);
+void conversation_list(struct req *r);
 
 void domain_list(struct req *r);
 void domain_create(struct req *r);

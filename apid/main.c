@@ -4,10 +4,12 @@
  * waits for a signal, and takes them down in the reverse order.
  */
 #include "apid/app.h"
+#include "apid/export.h"
 #include "apid/listen.h"
 #include "apid/peers.h"
 #include "apid/ready.h"
 #include "apid/server.h"
+#include "apid/sign_in.h"
 #include "apid/workers.h"
 #include "apid/ws.h"
 #include "apid/ws_wake.h"
@@ -53,7 +55,10 @@ static enum err read_configuration(struct daemon *d, const char *path, struct fa
 	if (e == OK)
 		e = client_proxies_parse(slice_str(d->settings.http_trusted_proxies),
 					 &d->app.trusted_proxies, fail);
-	return e ? e : dns_new(&d->settings, &d->app.dns, fail);
+	if (e == OK)
+		e = dns_new(&d->settings, &d->app.dns, fail);
+	return e ? e
+		 : sign_in_new(&d->settings, &d->keys, d->app.dns, &d->app.sign_in, fail);
 }
 
 /* Settings that are meant for tests are never silent. */
@@ -65,6 +70,16 @@ static void warn_of_test_settings(const struct settings *s)
 	if (slice_eq(slice_str(s->webhook_https), S("optional")))
 		log_warn("webhook_https_optional",
 			 LF_STR("effect", "webhooks in webhook_allow may use plain http"));
+}
+
+static void tell_how_to_sign_in(const struct app *app)
+{
+	const struct settings *s = app->settings;
+
+	if (s->sign_in_mail && !app->sign_in->mail)
+		log_warn("sign_in_mail_off", LF_STR("reason", "public_url is not set"));
+	if (!app->sign_in->mail && !app->sign_in->oidc)
+		log_warn("sign_in_off", LF_STR("effect", "there are API keys, but no sessions"));
 }
 
 static void raise_file_limit(const struct settings *s)
@@ -128,6 +143,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 
 	d->app.peers = peers_new(d->settings.http_per_client);
 	d->app.ready = ready_new(&d->app);
+	d->app.exports = exports_new(&d->settings);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
 	if (e == OK)
@@ -154,6 +170,7 @@ static void stop(struct daemon *d)
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
+	exports_free(d->app.exports);
 	ready_free(d->app.ready);
 	peers_free(d->app.peers);
 }
@@ -172,6 +189,7 @@ static enum err serve(struct daemon *d, struct fail *fail)
 	if (e)
 		return e;
 	warn_of_test_settings(&d->settings);
+	tell_how_to_sign_in(&d->app);
 	e = start(d, fail);
 	if (e == OK) {
 		log_info("ready", LF_STR("listen", d->settings.http_listen));
@@ -193,6 +211,7 @@ static void prepare_signals(struct daemon *d)
 
 static void release(struct daemon *d)
 {
+	sign_in_free(d->app.sign_in);
 	dns_free(d->app.dns);
 	keys_wipe(&d->keys);
 	settings_release(&d->settings);

@@ -67,6 +67,12 @@ void resp_redirect(struct resp *r, const char *location)
 	r->location = location;
 }
 
+void resp_stream(struct resp *r, int status, const char *type, const struct resp_source *source)
+{
+	restart(r, status, type);
+	r->source = *source;
+}
+
 struct jsonw *resp_json(struct resp *r, int status)
 {
 	restart(r, status, json_type);

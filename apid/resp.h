@@ -59,6 +59,8 @@ void resp_errorf(struct resp *r, int status, const char *fmt, ...) PRINTF_LIKE(3
 /* A status without body or Content-Type. */
 void resp_empty(struct resp *r, int status);
 void resp_redirect(struct resp *r, const char *location);
+/* A body of which the source makes all; taken over. */
+void resp_stream(struct resp *r, int status, const char *type, const struct resp_source *source);
 /* Begins a JSON body; the caller writes one value. */
 struct jsonw *resp_json(struct resp *r, int status);
 /*

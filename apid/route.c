@@ -4,7 +4,7 @@
 
 #include "apid/handlers.h"
 
-enum { BODY_64K = 64 * 1024 };
+enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024 };
 
 #define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
 #define NO_AGENT .denied_status = 404, .denied = "agent not found"
@@ -36,6 +36,10 @@ const struct route route_table[] = {
 	  .run = message_list, ABSENT_AGENT },
 	{ "GET", "/api/v1/agents/{}/messages/{}", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
 	  .run = message_get, ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/messages/{}/attachments/{}", .access = ACCESS_AGENT,
+	  .limit = LIMIT_POLL, .run = attachment_get, ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/conversations", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = conversation_list, ABSENT_AGENT },
 	{ "*", "/api/v1/agents/{}/ws", .access = ACCESS_HANDLER, .run = ws_refuse },
 
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
@@ -45,6 +49,26 @@ const struct route route_table[] = {
 	  .class = JOB_NAMES, .run = domain_verify, ABSENT_DOMAIN },
 	{ "DELETE", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .run = domain_delete,
 	  ABSENT_DOMAIN },
+
+	{ "GET", "/api/v1/users/me/export", .access = ACCESS_ACCOUNT, .run = account_export,
+	  .unauthorized = "authentication required" },
+	{ "DELETE", "/api/v1/users/me", .access = ACCESS_ACCOUNT, .class = JOB_NAMES,
+	  .run = account_delete, .unauthorized = "authentication required" },
+
+	{ "GET", "/api/auth/login", .access = ACCESS_HANDLER, .class = JOB_NAMES,
+	  .run = login_page },
+	{ "POST", "/api/auth/login", .access = ACCESS_HANDLER, .body_max = BODY_FORM,
+	  .run = login_ask },
+	{ "GET", "/api/auth/link", .access = ACCESS_HANDLER, .run = login_link_page },
+	{ "POST", "/api/auth/link", .access = ACCESS_HANDLER, .body_max = BODY_FORM,
+	  .run = login_link_use },
+	{ "GET", "/api/auth/callback", .access = ACCESS_HANDLER, .class = JOB_NAMES,
+	  .run = login_callback },
+	{ "GET", "/api/auth/cli", .access = ACCESS_HANDLER, .run = login_consent_page },
+	{ "POST", "/api/auth/cli", .access = ACCESS_SESSION, .body_max = BODY_FORM,
+	  .run = login_consent },
+	{ "POST", "/api/auth/logout", .access = ACCESS_HANDLER, .run = login_logout },
+	{ "GET", "/api/auth/me", .access = ACCESS_SESSION, .run = login_me },
 
 	{ "GET", "/api/dashboard/agents", .access = ACCESS_SESSION, .run = dashboard_agents },
 	{ "PUT", "/api/dashboard/agents/{}", .access = ACCESS_SESSION, .body_max = BODY_64K,

@@ -1,51 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The mail of a user over all agents, oldest first.
-CREATE INDEX messages_user_idx ON messages (user_id, created_at, id);
-
--- What comes before agents are deleted, one or (`agent` is NULL) all of a user:
--- their addresses stay theirs for a time, those on the shared domain for good,
--- and the ledger tells of the webhook calls that will not be made.
--- Mail that is being stored for them is waited for; what comes later finds them
--- locked, then gone.
-CREATE FUNCTION retire_agents(owner text, agent text, kept interval, why text) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM FROM e2a.agents a WHERE a.user_id = owner AND (agent IS NULL OR a.email = agent)
-		ORDER BY a.email FOR UPDATE;
-	INSERT INTO e2a.retired_addresses (address, user_id, expires_at)
-		SELECT a.address, a.user_id, CASE WHEN NOT EXISTS (
-			SELECT FROM e2a.domains d WHERE d.domain = a.domain AND d.user_id IS NULL)
-			THEN clock_timestamp() + kept END
-		FROM e2a.agents a WHERE a.user_id = owner AND (agent IS NULL OR a.email = agent)
-		ORDER BY a.address
-		ON CONFLICT (address) DO UPDATE SET user_id = excluded.user_id,
-			retired_at = excluded.retired_at, expires_at = excluded.expires_at;
-	WITH dropped AS (
-		DELETE FROM e2a.webhook_jobs j USING e2a.agents a
-		WHERE j.agent_email = a.email AND a.user_id = owner
-		AND (agent IS NULL OR a.email = agent)
-		RETURNING j.message_id, j.user_id, j.state)
-	INSERT INTO e2a.message_events (message_id, user_id, stage, outcome, reason)
-		SELECT d.message_id, d.user_id, 'webhook', 'dropped', why
-		FROM dropped d WHERE d.state = 'pending';
-END
-$$;
-
 -- Everything of a user, on the strength of a credential of the account: the id of
 -- an API key or the hash of a session. No row: the credential is not good (any
 -- more). What stays holds no text of the user's: the ledger, under an id that
--- leads nowhere, and the addresses that nobody else may have. A definer's
+-- leads nowhere, to which the webhook calls that will not be made are told with
+-- the reason `why`; and the addresses that nobody else may have. A definer's
 -- function, because no daemon may delete users.
-CREATE FUNCTION delete_account(owner text, with_key text, with_session bytea, kept interval)
+CREATE FUNCTION delete_account(owner text, with_key text, with_session bytea, why text)
 RETURNS TABLE (usage_events_n bigint, usage_summaries_n bigint, messages_n bigint, agents_n bigint,
 	domains_n bigint, api_keys_n bigint, sessions_n bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	address text;
 BEGIN
-	IF NOT pg_try_advisory_xact_lock(hashtextextended('delete_account ' || owner, 0)) THEN
-		RAISE 'the account is being deleted' USING ERRCODE = 'lock_not_available';
-	END IF;
 	IF NOT EXISTS (SELECT FROM api_keys k WHERE k.id = with_key AND k.user_id = owner
 			AND k.scope = 'account' AND k.revoked_at IS NULL
 			AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()))
@@ -59,10 +25,17 @@ BEGIN
 	DELETE FROM sign_in_links l WHERE lower(l.email) = lower(address);
 	DELETE FROM mail_jobs j WHERE lower(j.recipient) = lower(address);
 	DELETE FROM feedback f WHERE lower(f.email) = lower(address);
+	-- Mail that is being stored is waited for; mail that comes now waits for us, and
+	-- then finds no agent.
 	PERFORM FROM agents a WHERE a.user_id = owner ORDER BY a.email FOR UPDATE;
-	-- Whatever refers to the user waits from here on, and then fails.
 	PERFORM FROM users u WHERE u.id = owner FOR UPDATE;
-	PERFORM retire_agents(owner, NULL, kept, 'account_deleted');
+	WITH dropped AS (
+		DELETE FROM webhook_jobs j USING agents a
+		WHERE j.agent_email = a.email AND a.user_id = owner
+		RETURNING j.message_id, j.state)
+	INSERT INTO message_events (message_id, user_id, stage, outcome, reason)
+		SELECT d.message_id, owner, 'webhook', 'failed', why
+		FROM dropped d WHERE d.state = 'pending';
 	-- A mail that went to others too keeps its bytes.
 	WITH gone AS (
 		DELETE FROM messages m WHERE m.user_id = owner RETURNING m.raw_id),

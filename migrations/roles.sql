@@ -50,7 +50,7 @@ GRANT SELECT ON usage_events, usage_summaries TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON retired_addresses TO e2a_apid;
 -- ... and the mail of an agent that is deleted.
 GRANT DELETE ON messages, raw_messages TO e2a_apid;
-GRANT EXECUTE ON FUNCTION retire_agents, delete_account TO e2a_apid;
+GRANT EXECUTE ON FUNCTION delete_account, wire_time TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
 -- it makes the row of the shared domain.

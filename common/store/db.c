@@ -368,6 +368,21 @@ enum err db_tx(struct db *db, enum err (*fn)(struct db *db, void *arg, struct fa
 	return e;
 }
 
+enum err db_begin_snapshot(struct db *db, int64_t idle_ms, struct fail *fail)
+{
+	AUTO(buf_release) struct buf sql = BUF_INIT(256);
+	enum err e;
+
+	assert(!db->in_tx);
+	buf_addf(&sql,
+		 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+		 "SET LOCAL idle_in_transaction_session_timeout = %lld",
+		 (long long)idle_ms);
+	e = script(db, buf_cstr(&sql), false, fail);
+	db->in_tx = e == OK;
+	return e;
+}
+
 enum err db_listen(struct db *db, const char *channel, struct fail *fail)
 {
 	char *name;

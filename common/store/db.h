@@ -106,6 +106,14 @@ enum err db_script(struct db *db, const char *sql, struct fail *fail) MUST_CHECK
 enum err db_tx(struct db *db, enum err (*fn)(struct db *db, void *arg, struct fail *fail),
 	       void *arg, struct fail *fail) MUST_CHECK;
 
+/*
+ * Begins a transaction that only reads and sees the database as it was at its
+ * first statement, for reads that go on over many calls. It lasts until
+ * db_close(), which has to follow soon: meanwhile the server cannot clean up
+ * behind it. The server ends it when nothing is asked for `idle_ms`.
+ */
+enum err db_begin_snapshot(struct db *db, int64_t idle_ms, struct fail *fail) MUST_CHECK;
+
 size_t db_rows_count(const struct db_rows *r);
 void db_rows_free(struct db_rows *r);
 DEFINE_FREEP(struct db_rows, db_rows_free)
