@@ -164,8 +164,22 @@ class WebSocketListener(Inbox):
         self.close()
 
 
+Headers = dict[str, str]  # names in lower case
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+opener = urllib.request.build_opener(NoRedirects)
+
+
 class Api:
-    """REST with an API key. An answer is (status, JSON value or text)."""
+    """REST with an API key. An answer is (status, JSON value or text). Tests set
+    `check`, to be called with method, path, status, headers and body of each."""
+
+    check: Callable[[str, str, int, Headers, bytes], None] = staticmethod(lambda *_: None)
 
     def __init__(self, url: str, key: str = ""):
         self.url = url
@@ -179,10 +193,14 @@ class Api:
             headers["Content-Type"] = "application/json"
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, parse(answer.headers.get_content_type(), answer.read())
+            answer = opener.open(request, timeout=30)
         except urllib.error.HTTPError as e:
-            return e.code, parse(e.headers.get_content_type(), e.read())
+            answer = e
+        with answer:
+            content = answer.read()
+            self.check(method, path, answer.status, {k.lower(): v for k, v in
+                                                     answer.headers.items()}, content)
+            return answer.status, parse(answer.headers.get_content_type(), content)
 
     def get(self, path: str) -> tuple[int, Any]:
         return self.call("GET", path)

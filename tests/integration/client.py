@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP and WebSocket byte for byte: a client that sends what a test tells it to
-and shows what came back, and a second e2a-apid with settings of its own."""
+and shows what came back, and a second e2a-apid with settings of its own. An answer
+to a request whose head this client wrote must be one that the document describes."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from urllib.parse import quote
 from scripts.stack import Stack, StackError
 from scripts.stack.daemons import Apid
 from scripts.stack.part import Port, write_file
+from tests.integration import schema
 
 TIMEOUT = 20.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -56,6 +58,7 @@ class Http:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(("127.0.0.1", port))
         self.input = self.socket.makefile("rb")
+        self.asked: list[tuple[str, str]] = []  # method and target of what is not answered yet
 
     def __enter__(self):
         return self
@@ -74,6 +77,8 @@ class Http:
         self.socket.shutdown(socket.SHUT_WR)
 
     def head(self, method: str, target: str, *fields: str, version: str = "1.1") -> bytes:
+        """For one write to this connection."""
+        self.asked.append((method, target))
         lines = [f"{method} {target} HTTP/{version}", "Host: api.example", *fields]
         if self.key:
             lines.append(f"Authorization: Bearer {self.key}")
@@ -99,9 +104,15 @@ class Http:
             name, _, value = line.partition(":")
             assert name.lower() not in headers, f"{name} twice"
             headers[name.lower()] = value.strip()
-        if without_body or status in ("100", "101", "204", "304"):
-            return Answer(int(status), headers, b"")
-        return Answer(int(status), headers, self.body(headers))
+        if status == "100":
+            return Answer(100, headers, b"")
+        bare = without_body or status in ("101", "204", "304")
+        answer = Answer(int(status), headers, b"" if bare else self.body(headers))
+        if self.asked:
+            method, target = self.asked.pop(0)
+            if not without_body or method == "HEAD":
+                schema.check(method, target, answer.status, headers, answer.body)
+        return answer
 
     def body(self, headers: dict[str, str]) -> bytes:
         if "content-length" not in headers:

@@ -21,6 +21,7 @@ from scripts.stack.part import wait_until
 from scripts.stack.peers import Api, WebhookReceiver
 from scripts.stack.reader import Reader
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
+from tests.integration import schema
 
 HONEST = "127.0.0.7"  # the address that sender.example may send from
 LOG_CHARACTERS = 6000
@@ -28,6 +29,8 @@ LOG_CHARACTERS = 6000
 # alias0@other.example ... alias9@other.example are aliases of the agent `reader`.
 ALIASES = "hash:$e2a_map_dir/aliases, inline:{%s}" % ", ".join(
     f"{{alias{i}@other.example=reader+alias{i}@{SHARED_DOMAIN}}}" for i in range(10))
+
+Api.check = staticmethod(schema.check)
 
 
 @pytest.fixture(scope="session")
