@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 
 struct wire {
-	struct slice c, i, s, a, m;
+	struct slice c, i, s, a, b, m;
 };
 
 static const struct jsonf_row wire_rows[] = {
@@ -16,6 +16,7 @@ static const struct jsonf_row wire_rows[] = {
 	{ "i", JSONF_TEXT, offsetof(struct wire, i), JSONF_NO_GIVEN },
 	{ "s", JSONF_TEXT, offsetof(struct wire, s), JSONF_NO_GIVEN },
 	{ "a", JSONF_TEXT, offsetof(struct wire, a), JSONF_NO_GIVEN },
+	{ "b", JSONF_TEXT, offsetof(struct wire, b), JSONF_NO_GIVEN },
 	{ "m", JSONF_TEXT, offsetof(struct wire, m), JSONF_NO_GIVEN },
 	{ 0 },
 };
@@ -23,7 +24,7 @@ static const struct jsonf_row wire_rows[] = {
 /* Every part with its length before it, so that none can run into the next. */
 static void mac_of(const struct wire *w, struct slice user_id, struct slice key, struct buf *ret)
 {
-	const struct slice parts[] = { S("page"), user_id, w->c, w->i, w->s, w->a };
+	const struct slice parts[] = { S("page"), user_id, w->c, w->i, w->s, w->a, w->b };
 	AUTO(buf_release) struct buf text = BUF_INIT(2 * PAGE_TOKEN_MAX);
 	uint8_t mac[SHA256_LEN];
 
@@ -40,12 +41,14 @@ void page_token_write(const struct page_token *t, struct slice user_id, struct s
 {
 	AUTO(buf_release) struct buf mac = BUF_INIT(SHA256_HEX_LEN);
 	AUTO(buf_release) struct buf json = BUF_INIT(PAGE_TOKEN_MAX);
-	char time[CLOCK_TEXT_MAX];
+	char time[CLOCK_TEXT_MAX], bound[CLOCK_TEXT_MAX];
 	struct wire w = { .i = t->id, .s = t->filter, .a = t->agent };
 	struct jsonw out;
 
 	clock_rfc3339_us(t->created_us, time);
 	w.c = slice_str(time);
+	clock_rfc3339_us(t->as_of_us, bound);
+	w.b = t->as_of_us ? slice_str(bound) : S("");
 	mac_of(&w, user_id, key, &mac);
 	jsonw_init(&out, &json);
 	jsonw_object(&out);
@@ -53,6 +56,8 @@ void page_token_write(const struct page_token *t, struct slice user_id, struct s
 	jsonw_key_text(&out, "i", w.i);
 	jsonw_key_text(&out, "s", w.s);
 	jsonw_key_text(&out, "a", w.a);
+	if (w.b.n)
+		jsonw_key_text(&out, "b", w.b);
 	jsonw_key_text(&out, "m", buf_slice(&mac));
 	jsonw_object_end(&out);
 	base64url_encode(buf_slice(&json), ret);
@@ -64,7 +69,7 @@ enum err page_token_read(struct slice text, struct slice user_id, struct slice k
 	AUTO(buf_release) struct buf json = BUF_INIT(PAGE_TOKEN_MAX);
 	AUTO(buf_release) struct buf mac = BUF_INIT(SHA256_HEX_LEN);
 	struct wire w = { 0 };
-	int64_t created_us;
+	int64_t created_us, as_of_us = 0;
 
 	if (text.n > PAGE_TOKEN_MAX || base64url_decode(text, &json) ||
 	    jsonf_read(buf_slice(&json), wire_rows, a, &w))
@@ -72,8 +77,8 @@ enum err page_token_read(struct slice text, struct slice user_id, struct slice k
 	mac_of(&w, user_id, key, &mac);
 	if (buf_failed(&mac) || !crypto_equal(buf_slice(&mac), w.m))
 		return ERR_INPUT;
-	if (clock_parse_rfc3339(w.c, &created_us))
+	if (clock_parse_rfc3339(w.c, &created_us) || (w.b.n && clock_parse_rfc3339(w.b, &as_of_us)))
 		return ERR_INPUT;
-	*ret = (struct page_token){ created_us, w.i, w.s, w.a };
+	*ret = (struct page_token){ created_us, w.i, w.s, w.a, as_of_us };
 	return OK;
 }

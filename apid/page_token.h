@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Page tokens: where a list goes on. base64url of compact JSON
- *     {"c":<created_at>,"i":<message id>,"s":<filter>,"a":<agent>,"m":<MAC>}
- * The MAC binds the token to the user, the agent and the filter, so a token
- * can neither be made up nor used for another list.
+ *     {"c":<created_at>,"i":<message id>,"s":<list>,"a":<agent>,"b":<as of>,"m":<MAC>}
+ * The MAC binds the token to the user, the agent and the list (its filters and
+ * order), so a token can neither be made up nor used for another list.
  */
 #ifndef E2A_APID_PAGE_TOKEN_H
 #define E2A_APID_PAGE_TOKEN_H
@@ -18,8 +18,9 @@ enum { PAGE_TOKEN_MAX = 2048 };
 struct page_token {
 	int64_t created_us;
 	struct slice id;
-	struct slice filter;
-	struct slice agent; /* email */
+	struct slice filter; /* which list, see message_query.h */
+	struct slice agent;  /* email */
+	int64_t as_of_us;    /* a list that shows the state of one time; 0: it does not */
 };
 
 void page_token_write(const struct page_token *t, struct slice user_id, struct slice key,

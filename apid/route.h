@@ -13,7 +13,7 @@
 
 struct req;
 
-enum { ROUTE_PARAMS_MAX = 2 };
+enum { ROUTE_PARAMS_MAX = 3 };
 
 enum route_access {
 	ACCESS_PUBLIC,  /* no credential; answered without database or worker */

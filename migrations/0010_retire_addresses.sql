@@ -13,3 +13,6 @@ CREATE INDEX retired_addresses_expires_idx ON retired_addresses (expires_at);
 -- A conversation of one agent, in order. Most mail belongs to none.
 CREATE INDEX messages_conversation_idx ON messages (agent_email, conversation_id, created_at, id)
 	WHERE conversation_id <> '';
+-- ... and what was active last.
+CREATE INDEX messages_threaded_idx ON messages (agent_email, created_at, id)
+	WHERE conversation_id <> '';

@@ -2,8 +2,6 @@
 /* UTF-8 checks and repairs. Output never holds NUL or an invalid sequence. */
 #include "common/base/utf8.h"
 
-#include <stdint.h>
-
 /* Lead bytes by range: length of the sequence and the allowed range of the second byte. */
 static const struct {
 	unsigned char first, last, len, low, high;
@@ -30,6 +28,17 @@ size_t utf8_len(struct slice s)
 		return leads[i].len;
 	}
 	return 0;
+}
+
+size_t utf8_encode(uint32_t c, char ret[4])
+{
+	static const unsigned char marks[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		ret[i] = (char)(0x80 | (c & 0x3f));
+	ret[0] = (char)(n == 1 ? c : marks[n] | c);
+	return n;
 }
 
 bool utf8_valid(struct slice s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The only user of GMime. What comes out is text for columns and clients; it
+ * Header text by GMime. What comes out is text for columns and clients; it
  * must never be used to decide anything about trust, and never be written
  * back into a message.
  */
@@ -10,23 +10,16 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/mail/header.h"
+#include "common/mail/mime_charset.h"
 
 #include <gmime/gmime.h>
-#include <iconv.h>
 
 #define FALLBACK "windows-1252"
 
 enum {
-	INPUT_MAX = 16 * 1024,     /* what is read of one value */
+	INPUT_MAX = 16 * 1024, /* what is read of one value */
+	DATE_MAX = 200,
 	WORDS_MAX = 9 * INPUT_MAX, /* three times for UTF-8, three times for Q and names */
-	CHARSET_MAX = 40,
-};
-
-/* windows-1252 0x80..0x9f; the five bytes without a character keep their number. */
-static const uint16_t cp1252_c1[32] = {
-	0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-	0x2039, 0x0152, 0x008d, 0x017d, 0x008f, 0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-	0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
 };
 
 void mime_init(void)
@@ -34,76 +27,15 @@ void mime_init(void)
 	g_mime_init();
 }
 
-static struct slice from_cp1252(struct arena *a, struct slice s)
-{
-	char *out = arena_calloc(a, s.n + 1, 3);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char byte = (unsigned char)s.p[i];
-		bool c1 = byte >= 0x80 && byte < 0xa0;
-
-		n += (size_t)g_unichar_to_utf8(c1 ? cp1252_c1[byte - 0x80] : byte, out + n);
-	}
-	return slice_of(out, n);
-}
-
-/* Names that mail uses and iconv(3) does not know, or knows as less than what is sent. */
-static const struct {
-	const char *name, *means;
-} charset_aliases[] = {
-	{ "ks_c_5601-1987", "cp949" },
-	{ "ksc5601", "cp949" },
-	{ "euc-kr", "cp949" },
-	{ "gb2312", "gb18030" },
-	{ "gb_2312-80", "gb18030" },
-	{ "gb-2312", "gb18030" },
-	{ "x-gbk", "gb18030" },
-	{ "gbk", "gb18030" },
-	{ "big5", "big5-hkscs" },
-	{ "x-big5", "big5-hkscs" },
-	{ "x-sjis", "cp932" },
-	{ "shift_jis", "cp932" },
-	{ "x-euc-jp", "euc-jp" },
-	{ "iso-2022-jp-ms", "iso-2022-jp" },
-	{ "cp50220", "iso-2022-jp" },
-	{ "unicode-1-1-utf-7", "utf-7" },
-	{ "iso-8859-8-i", "iso-8859-8" },
-	{ "x-mac-roman", "macintosh" },
-	{ "us-ascii", FALLBACK },
-	{ "iso-8859-1", FALLBACK },
-};
-
-static bool is_charset_name(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!g_ascii_isalnum(s.p[i]) && (s.p[i] == '\0' || !strchr("-_.:+", s.p[i])))
-			return false;
-	return s.n >= 1 && s.n <= CHARSET_MAX;
-}
-
-/*
- * The charset as GMime may see it. GMime keeps every name it ever saw, so only
- * names of charsets that exist may reach it.
- */
-static const char *known_charset(struct slice charset, struct arena *a)
+/* The charset as GMime may see it. */
+static const char *word_charset(struct slice charset, struct arena *a)
 {
 	struct slice name = charset;
-	const char *text;
-	iconv_t probe;
+	const char *known;
 
 	slice_cut(&charset, '*', &name); /* a language may follow (RFC 2231 5) */
-	if (!is_charset_name(name))
-		return FALLBACK;
-	for (size_t i = 0; i < ARRAY_LEN(charset_aliases); i++)
-		if (slice_ieq(name, slice_str(charset_aliases[i].name)))
-			return charset_aliases[i].means;
-	text = arena_dup(a, name);
-	probe = iconv_open("UTF-8", text);
-	if (probe == (iconv_t)-1)
-		return FALLBACK;
-	iconv_close(probe);
-	return text;
+	known = mime_charset_known(name, a);
+	return known ? known : FALLBACK;
 }
 
 /* An encoded word (RFC 2047 2), or only its head when no whole one follows. */
@@ -154,7 +86,7 @@ static void add_word(struct buf *b, const struct word *w, struct arena *a)
 {
 	bool q = w->whole && (w->encoding == 'B' || w->encoding == 'b');
 
-	buf_addf(b, "=?%s?%c?", known_charset(w->charset, a), q ? 'Q' : w->encoding);
+	buf_addf(b, "=?%s?%c?", word_charset(w->charset, a), q ? 'Q' : w->encoding);
 	if (q)
 		add_base64_as_q(b, w->text, a);
 	else if (w->whole)
@@ -217,9 +149,22 @@ struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a)
 	struct slice text = header_unfold(a, utf8_cut(value, INPUT_MAX));
 
 	if (!utf8_valid(text))
-		text = from_cp1252(a, text);
+		text = mime_charset_cp1252(text, a);
 	add_words(&words, without_nul(a, text), a);
 	decoded = g_mime_utils_header_decode_text(NULL, buf_cstr(&words));
 	text = utf8_clean(a, without_controls(a, decoded));
 	return slice_trim(utf8_cut(text, max_bytes));
+}
+
+enum err mime_date(struct slice value, struct arena *a, int64_t *ret_us)
+{
+	GDateTime *date = NULL;
+
+	if (value.n && value.n <= DATE_MAX)
+		date = g_mime_utils_header_decode_date(arena_dup(a, without_nul(a, value)));
+	if (!date)
+		return ERR_INPUT;
+	*ret_us = g_date_time_to_unix(date) * 1000000;
+	g_date_time_unref(date);
+	return OK;
 }

@@ -15,4 +15,10 @@ void mime_init(void);
  */
 struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a);
 
+/*
+ * A Date value (RFC 5322 3.3, and the forms that mail uses beside it) in microseconds since
+ * 1970. ERR_INPUT when it is none.
+ */
+enum err mime_date(struct slice value, struct arena *a, int64_t *ret_us) MUST_CHECK;
+
 #endif

@@ -5,53 +5,39 @@
  */
 #include "common/store/store_message.h"
 
-/* $1 user, $2 agent */
-#define MINE                                                                                       \
-	"m.user_id = $1 AND m.agent_email = $2 AND m.direction = 'inbound' "                       \
-	"AND m.expires_at > now()"
-
-#define SUMMARY                                                                                    \
-	"m.id, m.created_at, m.header_from, m.recipient, m.subject, m.conversation_id, "           \
-	"m.reply_to, m.to_addresses, m.cc_addresses, m.inbox_status, m.verified"
-
-#define LIST(name, filter)                                                                         \
-	{                                                                                          \
-		name,                                                                              \
-			"SELECT " SUMMARY " FROM messages m WHERE " MINE filter                    \
-			" AND (m.created_at, m.id) > ($3, $4) "                                    \
-			"ORDER BY m.created_at, m.id LIMIT $5",                                    \
-			false                                                                      \
-	}
+#include "common/store/store_message_row.h"
 
 /* $3 id, $4 bytes of the head */
 #define DETAIL(status)                                                                             \
-	"SELECT " SUMMARY ", m.sender, m.entity_type, m.domain_check, m.sha256, "                  \
+	"SELECT " MESSAGE_SUMMARY                                                                  \
+	", m.sender, m.email_message_id, m.entity_type, m.domain_check, m.sha256, "                \
 	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " status       \
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
-	"WHERE " MINE " AND m.id = $3"
+	"WHERE " MESSAGE_MINE " AND m.id = $3"
 
 #define STREAM(name, which)                                                                        \
 	{                                                                                          \
 		name,                                                                              \
-			"SELECT m.id, m.created_at, m.header_from, m.recipient, m.subject, "       \
-			"m.conversation_id FROM messages m WHERE " MINE                            \
+			"SELECT " MESSAGE_NOTICE " FROM messages m WHERE " MESSAGE_MINE            \
 			" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "       \
 			"AND " which " ORDER BY m.created_at, m.id LIMIT $7",                      \
 			false                                                                      \
 	}
 
-enum { LIST_UNREAD, LIST_READ, LIST_ALL, READ, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
+enum { READ, MARK, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
 
 const struct db_stmt store_message_stmts[] = {
-	[LIST_UNREAD] = LIST("message_list_unread", " AND m.inbox_status = 'unread'"),
-	[LIST_READ] = LIST("message_list_read", " AND m.inbox_status = 'read'"),
-	[LIST_ALL] = LIST("message_list_all", ""),
 	[READ] = { "message_read",
-		   "WITH seen AS (UPDATE messages m SET inbox_status = 'read' WHERE " MINE
-		   " AND m.id = $3 AND m.inbox_status = 'unread') " DETAIL(
-			   "CASE WHEN m.inbox_status IS NOT NULL THEN 'read' END"),
+		   "WITH seen AS (UPDATE messages m SET inbox_status = 'read' WHERE " MESSAGE_MINE
+		   " AND m.id = $3 AND m.inbox_status = 'unread' AND NOT EXISTS "
+		   "(SELECT FROM raw_messages r WHERE r.id = m.raw_id AND r.size > $4)) " DETAIL(
+			   "'read'"),
 		   true },
-	[PEEK] = { "message_peek", DETAIL("m.inbox_status"), false },
+	[MARK] = { "message_mark_read",
+		   "UPDATE messages m SET inbox_status = 'read' WHERE " MESSAGE_MINE
+		   " AND m.id = $3 AND m.inbox_status = 'unread'",
+		   true },
+	[PEEK] = { "message_peek", DETAIL("coalesce(m.inbox_status, 'unread')"), false },
 	[RAW] = { "message_raw",
 		  "SELECT substring(r.raw from $2::int for $3::int) FROM raw_messages r "
 		  "WHERE r.id = $1",
@@ -68,92 +54,27 @@ const struct db_stmt store_message_stmts[] = {
 	{ 0 },
 };
 
-static const int list_of[] = {
-	[STORE_MESSAGE_UNREAD] = LIST_UNREAD,
-	[STORE_MESSAGE_READ] = LIST_READ,
-	[STORE_MESSAGE_ALL] = LIST_ALL,
-};
-
 static struct slice cell(const struct db_rows *r, size_t row, int col, struct arena *a)
 {
 	return arena_slice(a, db_slice(r, row, col));
 }
 
-static void cell_texts(const struct db_rows *r, size_t row, int col, struct arena *a,
-		       struct slice **ret, size_t *ret_n)
-{
-	db_slices(r, row, col, a, ret, ret_n);
-	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = arena_slice(a, (*ret)[i]);
-}
-
-/* The columns that STREAM and SUMMARY begin with. */
-static void read_notice(const struct db_rows *r, size_t row, struct arena *a,
-			struct store_message *ret)
-{
-	*ret = (struct store_message){
-		.id = cell(r, row, 0, a),
-		.created_us = db_time(r, row, 1),
-		.from = cell(r, row, 2, a),
-		.recipient = cell(r, row, 3, a),
-		.subject = cell(r, row, 4, a),
-		.conversation_id = cell(r, row, 5, a),
-	};
-}
-
-static void read_summary(const struct db_rows *r, size_t row, struct arena *a,
-			 struct store_message *ret)
-{
-	read_notice(r, row, a, ret);
-	cell_texts(r, row, 6, a, &ret->reply_to, &ret->reply_to_n);
-	cell_texts(r, row, 7, a, &ret->to, &ret->to_n);
-	cell_texts(r, row, 8, a, &ret->cc, &ret->cc_n);
-	ret->status = cell(r, row, 9, a);
-	ret->verified = db_bool(r, row, 10);
-}
-
 static void read_detail(const struct db_rows *r, struct arena *a, struct store_message *ret)
 {
-	read_summary(r, 0, a, ret);
-	ret->sender = cell(r, 0, 11, a);
-	ret->entity_type = cell(r, 0, 12, a);
-	ret->domain_check = cell(r, 0, 13, a);
-	ret->sha256 = cell(r, 0, 14, a);
-	ret->authentication = cell(r, 0, 15, a);
-	ret->raw_id = cell(r, 0, 16, a);
-	ret->raw_size = db_int(r, 0, 17);
-	ret->raw_head = cell(r, 0, 18, a);
-	ret->status = cell(r, 0, 19, a);
-}
+	int col = MESSAGE_SUMMARY_COLUMNS;
 
-static void read_all(const struct db_rows *r, struct arena *a, struct store_message **ret,
-		     size_t *ret_n,
-		     void (*read)(const struct db_rows *r, size_t row, struct arena *a,
-				  struct store_message *ret))
-{
-	*ret_n = db_rows_count(r);
-	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
-	for (size_t i = 0; i < *ret_n; i++)
-		read(r, i, a, &(*ret)[i]);
-}
-
-enum err store_message_list(struct db *db, const struct store_message_page *page, struct arena *a,
-			    struct store_message **ret, size_t *ret_n, struct fail *fail)
-{
-	struct db_args args = DB_ARGS_INIT;
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e;
-
-	db_arg_text(&args, page->user_id);
-	db_arg_text(&args, page->agent);
-	db_arg_time(&args, page->after.created_us);
-	db_arg_text(&args, page->after.id);
-	db_arg_int(&args, page->limit);
-	e = db_query(db, &store_message_stmts[list_of[page->filter]], &args, &r, fail);
-	if (e)
-		return e;
-	read_all(r, a, ret, ret_n, read_summary);
-	return OK;
+	*ret = (struct store_message){ 0 };
+	store_message_row_summary(r, 0, a, ret);
+	ret->sender = cell(r, 0, col++, a);
+	ret->email_message_id = cell(r, 0, col++, a);
+	ret->entity_type = cell(r, 0, col++, a);
+	ret->domain_check = cell(r, 0, col++, a);
+	ret->sha256 = cell(r, 0, col++, a);
+	ret->authentication = cell(r, 0, col++, a);
+	ret->raw_id = cell(r, 0, col++, a);
+	ret->raw_size = db_int(r, 0, col++);
+	ret->raw_head = cell(r, 0, col++, a);
+	ret->status = cell(r, 0, col, a);
 }
 
 enum err store_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
@@ -174,6 +95,17 @@ enum err store_message_read(struct db *db, const struct store_message_read *what
 		return fail_set(fail, ERR_NOT_FOUND, "no such message");
 	read_detail(r, a, ret);
 	return OK;
+}
+
+enum err store_message_mark_read(struct db *db, const struct store_message_read *what,
+				 struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, what->user_id);
+	db_arg_text(&args, what->agent);
+	db_arg_text(&args, what->id);
+	return db_query(db, &store_message_stmts[MARK], &args, NULL, fail);
 }
 
 enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, int64_t n,
@@ -212,7 +144,10 @@ enum err store_message_stream(struct db *db, const struct store_message_stream *
 	e = db_query(db, &store_message_stmts[s->backlog ? BACKLOG : LIVE], &args, &r, fail);
 	if (e)
 		return e;
-	read_all(r, a, ret, ret_n, read_notice);
+	*ret_n = db_rows_count(r);
+	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++)
+		store_message_row_notice(r, i, a, &(*ret)[i]);
 	return OK;
 }
 

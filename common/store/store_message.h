@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages as their agent sees them: pages, single messages, and the stream
- * that feeds a WebSocket. Inbound and not expired throughout; every look-up
+ * Messages as their agent sees them: single messages, and the stream that feeds a
+ * WebSocket; pages are in store_message_list.h. Inbound and not expired throughout; every look-up
  * names user and agent, so that a foreign message looks absent. Order is
  * (created_at, id), oldest first.
  */
@@ -26,10 +26,12 @@ struct store_message {
 	struct slice recipient; /* as in RCPT TO */
 	struct slice subject;   /* decoded */
 	struct slice conversation_id;
-	struct slice status; /* "unread", "read", or empty */
+	struct slice status; /* "unread" or "read" */
 	bool verified;
+	struct slice auto_submitted; /* Auto-Submitted, or empty */
 	/* store_message_read() only */
 	struct slice sender;
+	struct slice email_message_id; /* Message-ID as it came, or empty */
 	struct slice entity_type;
 	struct slice domain_check;
 	struct slice sha256;         /* 32 bytes */
@@ -45,21 +47,6 @@ struct store_message_key {
 	struct slice id;
 };
 
-enum store_message_filter { STORE_MESSAGE_UNREAD, STORE_MESSAGE_READ, STORE_MESSAGE_ALL };
-
-struct store_message_page {
-	struct slice user_id;
-	struct slice agent; /* email */
-	enum store_message_filter filter;
-	struct store_message_key after;
-	int64_t limit;
-};
-
-/* At most `limit` messages behind `after`. */
-enum err store_message_list(struct db *db, const struct store_message_page *page, struct arena *a,
-			    struct store_message **ret, size_t *ret_n,
-			    struct fail *fail) MUST_CHECK;
-
 struct store_message_read {
 	struct slice user_id;
 	struct slice agent; /* email */
@@ -68,9 +55,15 @@ struct store_message_read {
 	int64_t head_max; /* bytes of the raw message to bring along */
 };
 
-/* One message; an unread one becomes read in the same statement. ERR_NOT_FOUND. */
+/*
+ * One message. An unread one becomes read in the same statement unless it is larger than
+ * head_max: the caller has to read on, and may fail. ERR_NOT_FOUND.
+ */
 enum err store_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
 			    struct store_message *ret, struct fail *fail) MUST_CHECK;
+/* Marks the message read that store_message_read() left unread for its size. */
+enum err store_message_mark_read(struct db *db, const struct store_message_read *what,
+				 struct fail *fail) MUST_CHECK;
 /*
  * Appends `n` bytes of a raw message from `offset`. The id comes from
  * store_message_read(). ERR_NOT_FOUND when those bytes are not there any more.

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of one attachment. They are a stranger's: no browser may take them for a
+ * page of ours, and no name of theirs may say where they are stored.
+ */
+#include "apid/handlers.h"
+#include "apid/req.h"
+#include "apid/stored_mail.h"
+
+enum {
+	STEP = 128 * 1024, /* bytes of mail that are decoded at once */
+	DISPOSITION_MAX = 2048,
+};
+
+_Static_assert(STEP + 2 * MIME_DECODER_EXTRA < RESP_PIECE_MAX, "decoding makes nothing larger");
+
+struct source {
+	struct stored_mail mail;
+	struct mime_part part;
+	struct mime_decoder *decoder;
+	int64_t at;
+	bool ended;
+};
+
+static void source_free(void *arg)
+{
+	struct source *s = arg;
+
+	mime_decoder_free(TAKE(s->decoder));
+}
+
+static enum err step(struct source *s, struct db *db, struct buf *piece, struct fail *fail)
+{
+	AUTO(buf_release) struct buf bytes = BUF_INIT(STEP);
+	int64_t n = s->part.end - s->at < STEP ? s->part.end - s->at : STEP;
+	enum err e = n ? stored_mail_read(&s->mail, db, s->at, n, &bytes, fail) : OK;
+
+	if (e)
+		return e;
+	s->at += n;
+	mime_decoder_feed(s->decoder, buf_slice(&bytes), piece);
+	if (s->at == s->part.end) {
+		mime_decoder_end(s->decoder, piece);
+		s->ended = true;
+	}
+	return OK;
+}
+
+/* Content may decode to nothing for a while. */
+static enum err next_piece(void *arg, struct db *db, struct buf *piece, struct fail *fail)
+{
+	struct source *s = arg;
+	enum err e = OK;
+
+	while (e == OK && piece->len == 0 && !s->ended)
+		e = step(s, db, piece, fail);
+	return e;
+}
+
+static const struct mime_part *find(const struct mime_tree *tree, struct slice index)
+{
+	uint64_t n;
+
+	if (slice_to_u64(index, MIME_PARTS_MAX, &n))
+		return NULL;
+	for (size_t i = 0; i < tree->n; i++)
+		if (tree->v[i].role == MIME_ATTACHMENT && n-- == 0)
+			return &tree->v[i];
+	return NULL;
+}
+
+static bool is_attr_char(char c)
+{
+	bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+
+	return alnum || (c != '\0' && strchr("!#$&+-.^_`|~", c));
+}
+
+/* RFC 6266 4.1: a name for old readers, and behind it the real one (RFC 8187) where they differ. */
+static struct slice disposition(struct slice filename, struct arena *a)
+{
+	AUTO(buf_release) struct buf out = BUF_INIT(DISPOSITION_MAX);
+	bool plain = true;
+
+	if (filename.n == 0)
+		return S("attachment");
+	buf_add_str(&out, "attachment; filename=\"");
+	for (size_t i = 0; i < filename.n; i++) {
+		char c = filename.p[i];
+		bool fits = c == ' ' || is_attr_char(c) || (c != '\0' && strchr("()[]{},;=@'", c));
+
+		plain = plain && fits;
+		if (fits)
+			buf_add_char(&out, c);
+		else if (((unsigned char)c & 0xc0) != 0x80)
+			buf_add_char(&out, '_');
+	}
+	buf_add_char(&out, '"');
+	if (plain)
+		return arena_slice(a, buf_slice(&out));
+	buf_add_str(&out, "; filename*=UTF-8''");
+	for (size_t i = 0; i < filename.n; i++) {
+		if (is_attr_char(filename.p[i]))
+			buf_add_char(&out, filename.p[i]);
+		else
+			buf_addf(&out, "%%%02X", (unsigned)(unsigned char)filename.p[i]);
+	}
+	return arena_slice(a, buf_slice(&out));
+}
+
+static void answer(struct req *r, const struct stored_mail *mail, const struct mime_part *part)
+{
+	struct source *s = arena_alloc(&r->arena, sizeof(*s));
+
+	*s = (struct source){ .mail = *mail,
+			      .part = *part,
+			      .decoder = mime_decoder_new(part->encoding),
+			      .at = part->start };
+	resp_bytes(&r->resp, 200, arena_dup(&r->arena, part->type));
+	resp_header(&r->resp, "Content-Disposition", disposition(part->filename, &r->arena));
+	resp_header(&r->resp, "Content-Security-Policy", S("sandbox; default-src 'none'"));
+	r->resp.nosniff = true;
+	r->resp.source = (struct resp_source){
+		.next = next_piece,
+		.free = source_free,
+		.arg = s,
+		.size = part->size,
+	};
+}
+
+static enum err show_attachment(struct req *r, const struct store_message_read *what,
+				struct fail *fail)
+{
+	const struct mime_part *part;
+	struct store_message m;
+	struct stored_mail mail;
+	struct mime_tree tree;
+	enum err e = store_message_read(r->db, what, &r->arena, &m, fail);
+
+	if (e)
+		return e;
+	mail = stored_mail_of(&m);
+	e = stored_mail_scan(&mail, r->db, &r->arena, &tree, fail);
+	if (e)
+		return e;
+	part = mail.raw_id.n ? find(&tree, r->param[2]) : NULL;
+	if (part)
+		answer(r, &mail, part);
+	else
+		resp_error(&r->resp, 404, "attachment not found");
+	return OK;
+}
+
+void attachment_get(struct req *r)
+{
+	struct store_agent agent;
+	struct fail fail = { 0 };
+	struct store_message_read what = {
+		.user_id = r->principal.user_id,
+		.id = r->param[1],
+		.peek = true,
+		.head_max = STORED_MAIL_HEAD,
+	};
+	enum err e;
+
+	if (!req_agent(r, &agent))
+		return;
+	what.agent = agent.email;
+	e = show_attachment(r, &what, &fail);
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		resp_error(&r->resp, 404, "message not found");
+	else if (e)
+		req_fail(r, &fail, "failed to fetch attachment");
+}

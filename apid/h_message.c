@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One mail: its header, its parts, its bytes and a fresh signature. It must not be
+ * marked read before everything that may fail without the client's doing was done.
+ */
+#include "apid/handlers.h"
+#include "apid/message_content.h"
+#include "apid/message_header.h"
+#include "common/base/clock.h"
+#include "common/mail/authsig.h"
+#include "common/store/store_secret.h"
+
+static void key_text_or_null(struct jsonw *w, const char *key, struct slice s)
+{
+	jsonw_key(w, key);
+	if (s.n)
+		jsonw_text(w, s);
+	else
+		jsonw_null(w);
+}
+
+/* null when there is nothing to sign or nothing to sign with. */
+static void write_auth_headers(struct jsonw *w, const struct store_message *m, struct slice secret)
+{
+	AUTO(buf_release) struct buf hash = BUF_INIT(SHA256_HEX_LEN);
+	struct authsig sig = {
+		.verified = m->verified,
+		.sender = m->sender,
+		.entity_type = m->entity_type,
+		.domain_check = m->domain_check,
+		.time_us = clock_now_us(),
+		.message_id = m->id,
+	};
+
+	hex_encode(m->sha256, &hash);
+	sig.body_hash = buf_slice(&hash);
+	jsonw_key(w, "auth_headers");
+	if (secret.n && m->sha256.n == SHA256_LEN)
+		authsig_json(&sig, secret, w);
+	else
+		jsonw_null(w);
+}
+
+static void write_attachment(struct jsonw *w, const struct mime_part *p, size_t index)
+{
+	jsonw_object(w);
+	jsonw_key_int(w, "index", (int64_t)index);
+	key_text_or_null(w, "filename", p->filename);
+	jsonw_key_text(w, "content_type", p->type);
+	key_text_or_null(w, "charset", p->charset);
+	jsonw_key_int(w, "size", p->size);
+	key_text_or_null(w, "disposition", p->disposition);
+	key_text_or_null(w, "content_id", p->content_id);
+	jsonw_key_bool(w, "inline", p->shown);
+	jsonw_object_end(w);
+}
+
+static void write_attachments(struct jsonw *w, const struct mime_tree *tree)
+{
+	size_t index = 0;
+
+	jsonw_key(w, "attachments");
+	jsonw_array(w);
+	for (size_t i = 0; i < tree->n; i++)
+		if (tree->v[i].role == MIME_ATTACHMENT)
+			write_attachment(w, &tree->v[i], index++);
+	jsonw_array_end(w);
+	jsonw_key_bool(w, "attachments_truncated", tree->limited);
+}
+
+static void write_summary(struct jsonw *w, const struct store_message *m)
+{
+	jsonw_key_text(w, "message_id", m->id);
+	jsonw_key_text(w, "from", m->from);
+	resp_key_texts(w, "to", m->to, m->to_n);
+	jsonw_key(w, "cc");
+	if (m->cc_n)
+		resp_texts(w, m->cc, m->cc_n);
+	else
+		jsonw_null(w);
+	resp_key_texts(w, "reply_to", m->reply_to, m->reply_to_n);
+	jsonw_key_text(w, "recipient", m->recipient);
+	jsonw_key_text(w, "subject", m->subject);
+	jsonw_key_text(w, "conversation_id", m->conversation_id);
+	jsonw_key_text(w, "status", m->status);
+	resp_key_seconds(w, "created_at", m->created_us);
+	key_text_or_null(w, "email_message_id", m->email_message_id);
+	key_text_or_null(w, "auto_submitted", m->auto_submitted);
+}
+
+static void write_authentication(struct jsonw *w, const struct store_message *m)
+{
+	jsonw_key_bool(w, "verified", m->verified);
+	jsonw_key(w, "authentication");
+	if (m->authentication.n)
+		jsonw_raw(w, m->authentication);
+	else
+		jsonw_null(w);
+}
+
+static enum err write_detail(struct req *r, const struct store_message *m,
+			     const struct mime_tree *tree, struct slice secret, struct fail *fail)
+{
+	struct jsonw *w = resp_json(&r->resp, 200);
+	struct stored_mail mail = stored_mail_of(m);
+	enum err e;
+
+	jsonw_object(w);
+	write_summary(w, m);
+	message_header_json(&tree->header, &r->arena, w);
+	write_authentication(w, m);
+	write_auth_headers(w, m, secret);
+	write_attachments(w, tree);
+	e = message_content_write(r, &mail, tree, fail);
+	jsonw_object_end(w);
+	return e;
+}
+
+/* A small mail is marked read by the statement that reads it, a large one when it was scanned. */
+static enum err read_message(struct req *r, const struct store_message_read *what,
+			     struct slice secret, struct fail *fail)
+{
+	struct store_message m;
+	struct stored_mail mail;
+	struct mime_tree tree;
+	enum err e = store_message_read(r->db, what, &r->arena, &m, fail);
+
+	if (e)
+		return e;
+	mail = stored_mail_of(&m);
+	e = stored_mail_scan(&mail, r->db, &r->arena, &tree, fail);
+	if (e == OK && !what->peek && !stored_mail_is_small(&mail))
+		e = store_message_mark_read(r->db, what, fail);
+	return e ? e : write_detail(r, &m, &tree, secret, fail);
+}
+
+/* The secret comes first: a message is not marked read and then withheld for want of it. */
+static enum err show_message(struct req *r, const struct store_message_read *what,
+			     struct fail *fail)
+{
+	AUTO(buf_release) struct buf secret = BUF_INIT(TOKEN_HEX_LEN);
+	enum err e = store_secret_newest(r->db, r->app->keys, what->user_id, &secret, fail);
+
+	if (e == OK || e == ERR_NOT_FOUND)
+		e = read_message(r, what, buf_slice(&secret), fail);
+	if (secret.p)
+		crypto_wipe(secret.p, secret.cap);
+	return e;
+}
+
+void message_get(struct req *r)
+{
+	struct store_agent agent;
+	struct fail fail = { 0 };
+	struct store_message_read what = {
+		.user_id = r->principal.user_id,
+		.id = r->param[1],
+		.peek = target_query(&r->target, S("peek")).n > 0,
+		.head_max = STORED_MAIL_HEAD,
+	};
+	enum err e;
+
+	if (!req_agent(r, &agent))
+		return;
+	what.agent = agent.email;
+	e = show_message(r, &what, &fail);
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		resp_error(&r->resp, 404, "message not found");
+	else if (e)
+		req_fail(r, &fail, "failed to fetch message");
+}
