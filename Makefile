@@ -48,7 +48,7 @@ MAIL_LIBS := -lunbound -lidn2 $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 STORE_LIBS := -lpq
 milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp
 deliverd_LIBS := -luv -lcurl
-apid_LIBS := -lmicrohttpd -lwebsockets
+apid_LIBS := -lmicrohttpd -lwebsockets -lcurl
 admin_LIBS :=
 
 objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second half of signing in by mail. GET shows a button and knows nothing;
+ * only POST, from that page and the browser that asked, uses the link up. Why one
+ * is of no use is never told.
+ */
+#include "apid/h_login.h"
+#include "apid/handlers.h"
+#include "apid/page.h"
+#include "apid/sign_in.h"
+#include "common/base/log.h"
+#include "common/store/store_login.h"
+
+bool login_is_token(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!strchr("0123456789abcdef", s.p[i]) || s.p[i] == '\0')
+			return false;
+	return s.n == TOKEN_HEX_LEN;
+}
+
+static void say_other_browser(struct req *r)
+{
+	page_message(r, 400, "Open it where you asked",
+		     "This link works only in the browser that asked for it. Open it there, or ask "
+		     "for another one in this browser.");
+}
+
+void login_link_page(struct req *r)
+{
+	struct slice token = target_query(&r->target, S("t"));
+	struct buf *out;
+
+	if (!login_is_token(token)) {
+		page_message(r, 400, "This link is incomplete",
+			     "Copy all of it, also what stands in the next line of the mail.");
+		return;
+	}
+	if (!login_is_token(req_cookie(r, S(LOGIN_BROWSER_COOKIE)))) {
+		say_other_browser(r);
+		return;
+	}
+	out = page_begin(r, 200,
+			 &(struct page_head){ .title = "Sign in", .posts_to = PAGE_POST_SELF });
+	page_paragraph(out, "One more step: confirm that it is you who signs in.");
+	buf_add_str(out, "<form method=\"post\" action=\"" LOGIN_LINK_PATH "\">\n");
+	page_hidden(out, "t", token);
+	buf_add_str(out, "<button type=\"submit\" autofocus>Sign in</button>\n</form>\n");
+	page_end(out);
+}
+
+struct use {
+	struct req *r;
+	struct slice token, browser;
+	struct store_login_link link;
+	struct sign_in_entry entry;
+};
+
+static enum err use_link(struct db *db, void *arg, struct fail *fail)
+{
+	struct use *u = arg;
+	struct req *r = u->r;
+	uint8_t token_hash[SHA256_LEN], browser_hash[SHA256_LEN];
+	enum err e;
+
+	crypto_sha256(u->token, token_hash);
+	crypto_sha256(u->browser, browser_hash);
+	e = store_login_use_link(db, token_hash, browser_hash, &r->arena, &u->link, fail);
+	if (e)
+		return e;
+	if (!sign_in_address(u->link.email, &r->arena, &u->entry.email, &u->entry.domain))
+		return fail_set(fail, ERR_FORBIDDEN, "the link has no usable address");
+	return sign_in_enter(r, &u->entry, fail);
+}
+
+static void refuse(struct req *r)
+{
+	page_message(
+		r, 410, "This link is of no use",
+		"It was used already, is too old, or was asked for by another browser. Ask for "
+		"another one.");
+}
+
+static void finish(struct use *u)
+{
+	struct cli_login cli;
+
+	log_info("signed_in", LF_STR("request", u->r->id), LF_STR("by", "mail"),
+		 LF_SLICE("user", u->entry.user_id));
+	if (!cli_login_check(u->r, u->link.cli_callback, u->link.cli_state, &cli))
+		return;
+	sign_in_finish(u->r, 303, &u->entry, &cli);
+	sign_in_set_cookie(u->r, LOGIN_BROWSER_COOKIE, S(""), LOGIN_COOKIE_PATH, 0);
+}
+
+void login_link_use(struct req *r)
+{
+	struct use u = { .r = r };
+	struct fail fail = { 0 };
+	enum err e = ERR_NOT_FOUND;
+
+	if (!login_form(r))
+		return;
+	u.token = req_form(r, S("t"));
+	u.browser = req_cookie(r, S(LOGIN_BROWSER_COOKIE));
+	sign_in_entry_init(&u.entry);
+	if (login_is_token(u.token) && login_is_token(u.browser))
+		e = db_tx(r->db, use_link, &u, &fail);
+	if (e == OK)
+		finish(&u);
+	else if (e == ERR_NOT_FOUND || e == ERR_FORBIDDEN)
+		refuse(r);
+	else
+		req_fail(r, &fail, "not available now, try again later");
+	sign_in_entry_wipe(&u.entry);
+}
