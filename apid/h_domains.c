@@ -10,6 +10,8 @@
 #include "common/mail/addr.h"
 #include "common/store/store_domain.h"
 
+#include <inttypes.h>
+
 enum { MX_PRIORITY = 10, LOOKUP_MS = 5000 };
 
 struct create {
@@ -73,17 +75,34 @@ void domain_list(struct req *r)
 	jsonw_object_end(w);
 }
 
+static enum err claim_act(struct req *r, void *arg, struct fail *fail)
+{
+	const struct slice *domain = arg;
+	struct store_domain d;
+	enum err e = store_domain_claim(r->db, r->principal.user_id, *domain,
+					r->app->settings->domains_per_user, &r->arena, &d, fail);
+
+	if (e == OK)
+		write_domain(resp_json(&r->resp, 201), r->app, &d);
+	return e;
+}
+
 static void claim(struct req *r, struct slice domain)
 {
 	struct fail fail = { 0 };
-	struct store_domain d;
 
-	switch (store_domain_claim(r->db, r->principal.user_id, domain, &r->arena, &d, &fail)) {
+	switch (req_act(r, claim_act, &domain, &fail)) {
 	case OK:
-		write_domain(resp_json(&r->resp, 201), r->app, &d);
 		break;
 	case ERR_CONFLICT:
 		resp_error(&r->resp, 400, "failed to register domain: domain not available");
+		break;
+	case ERR_TOO_BIG:
+		resp_errorf(&r->resp, 403, "at most %" PRId64 " domains per user",
+			    r->app->settings->domains_per_user);
+		break;
+	case ERR_UNAUTHORIZED:
+		resp_error(&r->resp, 401, "unauthorized");
 		break;
 	default:
 		req_fail(r, &fail, "failed to register domain");
@@ -167,15 +186,24 @@ static void announce(struct req *r)
 			 LF_STR("detail", fail.what));
 }
 
-static void verify(struct req *r, struct slice domain)
+static enum err verify_act(struct req *r, void *arg, struct fail *fail)
+{
+	struct store_domain *d = arg;
+	enum err e =
+		store_domain_verify(r->db, r->principal.user_id, d->domain, &r->arena, d, fail);
+
+	if (e == OK)
+		write_verified(r, d);
+	return e;
+}
+
+static void verify(struct req *r, struct store_domain *d)
 {
 	struct fail fail = { 0 };
-	struct store_domain d;
 
-	switch (store_domain_verify(r->db, r->principal.user_id, domain, &r->arena, &d, &fail)) {
+	switch (req_act(r, verify_act, d, &fail)) {
 	case OK:
 		announce(r);
-		write_verified(r, &d);
 		break;
 	case ERR_NOT_FOUND:
 		resp_error(&r->resp, 404, "domain not found");
@@ -214,7 +242,14 @@ void domain_verify(struct req *r)
 	if (d.verified)
 		write_verified(r, &d);
 	else if (proven(r, &d))
-		verify(r, d.domain);
+		verify(r, &d);
+}
+
+static enum err delete_act(struct req *r, void *arg, struct fail *fail)
+{
+	const struct store_domain *d = arg;
+
+	return store_domain_delete(r->db, r->principal.user_id, d->domain, fail);
 }
 
 void domain_delete(struct req *r)
@@ -224,7 +259,7 @@ void domain_delete(struct req *r)
 
 	if (!find_claim(r, &d))
 		return;
-	switch (store_domain_delete(r->db, r->principal.user_id, d.domain, &fail)) {
+	switch (req_act(r, delete_act, &d, &fail)) {
 	case OK:
 		announce(r);
 		resp_empty(&r->resp, 204);

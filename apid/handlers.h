@@ -35,6 +35,14 @@ void login_consent(struct req *r);
 void login_logout(struct req *r);
 void login_me(struct req *r);
 
+void secret_list(struct req *r);
+void secret_create(struct req *r);
+void secret_delete(struct req *r);
+
+void key_list(struct req *r);
+void key_create(struct req *r);
+void key_delete(struct req *r);
+
 void dashboard_agents(struct req *r);
 void dashboard_agent_put(struct req *r);
 void dashboard_agent_delete(struct req *r);

@@ -8,6 +8,7 @@ enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024 };
 
 #define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
 #define NO_AGENT .denied_status = 404, .denied = "agent not found"
+#define UNKNOWN_USER .unauthorized = "authentication required"
 #define FORBIDDEN .denied_status = 403, .denied = "forbidden"
 #define ABSENT_DOMAIN .denied_status = 404, .denied = "domain not found"
 
@@ -69,6 +70,19 @@ const struct route route_table[] = {
 	  .run = login_consent },
 	{ "POST", "/api/auth/logout", .access = ACCESS_HANDLER, .run = login_logout },
 	{ "GET", "/api/auth/me", .access = ACCESS_SESSION, .run = login_me },
+
+	{ "GET", "/api/v1/users/me/signing-secrets", .access = ACCESS_ACCOUNT, .run = secret_list,
+	  UNKNOWN_USER },
+	{ "POST", "/api/v1/users/me/signing-secrets", .access = ACCESS_ACCOUNT,
+	  .body_max = BODY_64K, .run = secret_create, UNKNOWN_USER },
+	{ "DELETE", "/api/v1/users/me/signing-secrets/{}", .access = ACCESS_ACCOUNT,
+	  .run = secret_delete, UNKNOWN_USER, .denied_status = 404,
+	  .denied = "signing secret not found or not owned by user" },
+
+	{ "GET", "/api/keys", .access = ACCESS_SESSION, .run = key_list },
+	{ "POST", "/api/keys", .access = ACCESS_SESSION, .body_max = BODY_64K, .run = key_create },
+	{ "DELETE", "/api/keys/{}", .access = ACCESS_SESSION, .run = key_delete,
+	  .denied_status = 404, .denied = "api key not found or not owned by user" },
 
 	{ "GET", "/api/dashboard/agents", .access = ACCESS_SESSION, .run = dashboard_agents },
 	{ "PUT", "/api/dashboard/agents/{}", .access = ACCESS_SESSION, .body_max = BODY_64K,

@@ -3,12 +3,13 @@
 #include "common/store/store_domain.h"
 
 #include "common/base/ids.h"
+#include "common/store/store_user.h"
 
 #define DOMAINS_CHANNEL "e2a_domains"
 #define COLUMNS "d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
 
-enum { TOKEN_DIGITS = 32 };
-enum { LIST, FIND, CLAIM, VERIFY, DELETE, SHARE, TAKEN };
+enum { TOKEN_DIGITS = 32, VERIFY_OTHERS = 5 /* the column behind COLUMNS */ };
+enum { LIST, FIND, CLAIM, VERIFY_LOCK, VERIFY, DELETE, SHARE, TAKEN };
 
 const struct db_stmt store_domain_stmts[] = {
 	[LIST] = { "domain_list",
@@ -18,16 +19,32 @@ const struct db_stmt store_domain_stmts[] = {
 	[FIND] = { "domain_find",
 		   "SELECT " COLUMNS " FROM domains d WHERE d.user_id = $1 AND d.domain = $2",
 		   false },
+	/* $5 most claims of a user */
 	[CLAIM] = { "domain_claim",
-		    "INSERT INTO domains (user_id, domain, id, verification_token) "
-		    "SELECT $1, $2, $3, $4 WHERE NOT EXISTS "
-		    "(SELECT FROM domains WHERE domain = $2 AND user_id IS NULL) "
-		    "ON CONFLICT (domain, user_id) DO NOTHING",
+		    "WITH ours AS (SELECT EXISTS "
+		    "(SELECT FROM domains WHERE domain = $2 AND user_id IS NULL) AS yes, "
+		    "EXISTS (SELECT FROM domains WHERE domain = $2 AND user_id = $1) "
+		    "OR (SELECT count(*) FROM domains WHERE user_id = $1) < $5::bigint AS room), "
+		    "made AS (INSERT INTO domains (user_id, domain, id, verification_token) "
+		    "SELECT $1, $2, $3, $4 FROM ours WHERE NOT yes AND room "
+		    "ON CONFLICT (domain, user_id) DO NOTHING) SELECT yes, room FROM ours",
 		    true },
+	/* One at a time, over all names: what is above or below must not change meanwhile. */
+	[VERIFY_LOCK] = { "domain_verify_lock",
+			  "SELECT pg_advisory_xact_lock(hashtextextended('domain_verify', 0))",
+			  false },
 	[VERIFY] = { "domain_verify",
-		     "UPDATE domains d SET verified = true, "
+		     "WITH RECURSIVE above AS (SELECT $2::text AS name UNION ALL "
+		     "SELECT substring(name from position('.' in name) + 1) FROM above "
+		     "WHERE position('.' in name) > 0), "
+		     "others AS (SELECT FROM domains o WHERE o.verified "
+		     "AND o.user_id IS DISTINCT FROM $1 AND (o.domain IN (SELECT name FROM above) "
+		     "OR right(o.domain, length($2) + 1) = '.' || $2)), "
+		     "done AS (UPDATE domains d SET verified = true, "
 		     "verified_at = COALESCE(d.verified_at, clock_timestamp()) "
-		     "WHERE d.user_id = $1 AND d.domain = $2 RETURNING " COLUMNS,
+		     "WHERE d.user_id = $1 AND d.domain = $2 "
+		     "AND NOT EXISTS (SELECT FROM others) RETURNING " COLUMNS ") "
+		     "SELECT d.*, EXISTS (SELECT FROM others) FROM (SELECT) x LEFT JOIN done d ON true",
 		     true },
 	[DELETE] = { "domain_delete",
 		     "DELETE FROM domains d WHERE d.user_id = $1 AND d.domain = $2 "
@@ -109,11 +126,12 @@ enum err store_domain_find(struct db *db, struct slice user_id, struct slice dom
 	return e;
 }
 
-enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain,
-			    struct arena *a, struct store_domain *ret, struct fail *fail)
+static enum err insert(struct db *db, struct slice user_id, struct slice domain, int64_t most,
+		       struct arena *a, struct fail *fail)
 {
 	char id[ID_MAX], digits[TOKEN_HEX_LEN + 1];
 	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e;
 
 	id_new("dom_", id);
@@ -122,22 +140,44 @@ enum err store_domain_claim(struct db *db, struct slice user_id, struct slice do
 	db_arg_text(&args, domain);
 	db_arg_text(&args, slice_str(id));
 	db_arg_text(&args, slice_str(arena_printf(a, DOMAIN_TOKEN_PREFIX "%s", digits)));
-	e = db_query(db, &store_domain_stmts[CLAIM], &args, NULL, fail);
+	db_arg_int(&args, most);
+	e = db_query(db, &store_domain_stmts[CLAIM], &args, &r, fail);
 	if (e)
 		return e;
-	e = store_domain_find(db, user_id, domain, a, ret, fail);
-	return e == ERR_NOT_FOUND ? fail_set(fail, ERR_CONFLICT, "domain of the deployment") : e;
+	if (db_bool(r, 0, 0))
+		return fail_set(fail, ERR_CONFLICT, "domain of the deployment");
+	if (!db_bool(r, 0, 1))
+		return fail_set(fail, ERR_TOO_BIG, "the user has as many domains as may be");
+	return OK;
+}
+
+enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain, int64_t most,
+			    struct arena *a, struct store_domain *ret, struct fail *fail)
+{
+	enum err e = store_user_lock(db, user_id, fail);
+
+	if (e == OK)
+		e = insert(db, user_id, domain, most, a, fail);
+	return e ? e : store_domain_find(db, user_id, domain, a, ret, fail);
 }
 
 enum err store_domain_verify(struct db *db, struct slice user_id, struct slice domain,
 			     struct arena *a, struct store_domain *ret, struct fail *fail)
 {
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e = one_claim(db, &store_domain_stmts[VERIFY], user_id, domain, &r, fail);
+	enum err e = db_query(db, &store_domain_stmts[VERIFY_LOCK], NULL, NULL, fail);
 
 	if (e == OK)
-		read_domain(r, 0, a, ret);
-	return e;
+		e = one_claim(db, &store_domain_stmts[VERIFY], user_id, domain, &r, fail);
+	if (e)
+		return e;
+	if (db_bool(r, 0, VERIFY_OTHERS))
+		return fail_set(fail, ERR_CONFLICT,
+				"somebody else holds it, or one above or below");
+	if (db_is_null(r, 0, 0))
+		return fail_set(fail, ERR_NOT_FOUND, "no such domain");
+	read_domain(r, 0, a, ret);
+	return OK;
 }
 
 enum err store_domain_delete(struct db *db, struct slice user_id, struct slice domain,
@@ -145,8 +185,10 @@ enum err store_domain_delete(struct db *db, struct slice user_id, struct slice d
 {
 	AUTO(db_rows_freep) struct db_rows *found = NULL;
 	AUTO(db_rows_freep) struct db_rows *deleted = NULL;
-	enum err e = one_claim(db, &store_domain_stmts[FIND], user_id, domain, &found, fail);
+	enum err e = store_user_lock(db, user_id, fail);
 
+	if (e == OK)
+		e = one_claim(db, &store_domain_stmts[FIND], user_id, domain, &found, fail);
 	if (e)
 		return e;
 	e = one_claim(db, &store_domain_stmts[DELETE], user_id, domain, &deleted, fail);

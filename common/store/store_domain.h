@@ -26,16 +26,23 @@ enum err store_domain_find(struct db *db, struct slice user_id, struct slice dom
 			   struct arena *a, struct store_domain *ret, struct fail *fail) MUST_CHECK;
 /*
  * Makes the claim, or finds the one that is there, token unchanged.
- * ERR_CONFLICT for a domain of the deployment itself.
+ * ERR_CONFLICT for a domain of the deployment itself; ERR_TOO_BIG when the user
+ * has `most` claims. In a transaction of the caller's.
  */
-enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain,
+enum err store_domain_claim(struct db *db, struct slice user_id, struct slice domain, int64_t most,
 			    struct arena *a, struct store_domain *ret,
 			    struct fail *fail) MUST_CHECK;
-/* ERR_NOT_FOUND without a claim; ERR_CONFLICT when somebody else proved first. */
+/*
+ * ERR_NOT_FOUND without a claim; ERR_CONFLICT when somebody else, or the
+ * deployment itself, holds the domain, one above or one below it. In a transaction of the caller's.
+ */
 enum err store_domain_verify(struct db *db, struct slice user_id, struct slice domain,
 			     struct arena *a, struct store_domain *ret,
 			     struct fail *fail) MUST_CHECK;
-/* ERR_NOT_FOUND without a claim; ERR_CONFLICT while the user has agents on it. */
+/*
+ * ERR_NOT_FOUND without a claim; ERR_CONFLICT while the user has agents on it.
+ * In a transaction of the caller's.
+ */
 enum err store_domain_delete(struct db *db, struct slice user_id, struct slice domain,
 			     struct fail *fail) MUST_CHECK;
 /* The row of the shared domain, which nobody owns. ERR_CONFLICT when a user holds it. */
