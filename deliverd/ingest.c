@@ -49,6 +49,7 @@ static void add_envelope(struct mail *m, const struct ingest_config *config,
 	ret->client_ip = clean(m, m->xforward.addr, ADDRESS_TEXT_MAX);
 	ret->helo = clean(m, m->xforward.helo, HELO_MAX);
 	ret->retention_ms = config->settings->message_retention_ms;
+	ret->usage = config->settings->usage_tracking;
 	ret->lease_id = config->lease_id;
 	ret->lease_ms = config->lease_ms;
 }

@@ -8,45 +8,55 @@
 
 #include "common/store/store_webhook.h"
 
+/* Messages are inserted in one order, so that two repetitions of a mail cannot deadlock. */
+#define INGEST(usage)                                                                              \
+	"WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "      \
+	"WITH ORDINALITY AS t (id, recipient, address, base, n)), "                                \
+	"found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, g.domain, "     \
+	"g.agent_mode = 'cloud' AS cloud, g.webhook_url FROM rcpt r CROSS JOIN LATERAL ("          \
+	"SELECT a.email, a.user_id, a.domain, a.agent_mode, a.webhook_url "                        \
+	"FROM mail_recipients v JOIN agents a ON a.email = v.email "                               \
+	"WHERE v.address IN (r.address, r.base) "                                                  \
+	"ORDER BY v.address = r.address DESC LIMIT 1) g), "                                        \
+	"message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "          \
+	"inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "    \
+	"email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "  \
+	"client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "          \
+	"authentication, expires_at) "                                                             \
+	"SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "  \
+	"$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "          \
+	"$6::bytea, $21, $22::boolean, $23, $24, $25, $26::text::jsonb, "                          \
+	"clock_timestamp() + $27::bigint * interval '1 ms' "                                       \
+	"FROM found f ORDER BY lower(f.recipient) "                                                \
+	"ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "        \
+	"RETURNING id, created_at), "                                                              \
+	"body AS (INSERT INTO raw_messages (id, sha256, size, raw) "                               \
+	"SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), " \
+	"ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "     \
+	"SELECT f.id, f.user_id, 'ingest', 'stored', $21 "                                         \
+	"FROM message m JOIN found f ON f.id = m.id), "                                            \
+	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "   \
+	"lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "                         \
+	"CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "          \
+	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud) " usage                         \
+	"SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed "   \
+	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "         \
+	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "         \
+	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "          \
+	"ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "                           \
+	"ON f.cloud AND m.id IS NOT NULL ORDER BY r.n"
+
+#define USAGE                                                                                      \
+	"event AS (INSERT INTO usage_events (id, user_id, agent_email, domain, direction) "        \
+	"SELECT 'ue_' || substr(f.id, length('msg_') + 1), f.user_id, f.email, f.domain, "         \
+	"'inbound' FROM message m JOIN found f ON f.id = m.id), "
+
+enum { PLAIN, COUNTED };
+
+/* Two statements, so that usage costs nothing where it is not tracked. */
 const struct db_stmt store_ingest_stmts[] = {
-	{ "ingest",
-	  "WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "
-	  "WITH ORDINALITY AS t (id, recipient, address, base, n)), "
-	  "found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, "
-	  "g.agent_mode = 'cloud' AS cloud, g.webhook_url FROM rcpt r CROSS JOIN LATERAL ("
-	  "SELECT a.email, a.user_id, a.agent_mode, a.webhook_url "
-	  "FROM mail_recipients v JOIN agents a ON a.email = v.email "
-	  "WHERE v.address IN (r.address, r.base) "
-	  "ORDER BY v.address = r.address DESC LIMIT 1) g), "
-	  /* one order for all, so that two repetitions of a mail cannot deadlock */
-	  "message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "
-	  "inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "
-	  "email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "
-	  "client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "
-	  "authentication, expires_at) "
-	  "SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "
-	  "$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "
-	  "$6::bytea, $21, $22::boolean, $23, $24, $25, $26::text::jsonb, "
-	  "clock_timestamp() + $27::bigint * interval '1 ms' "
-	  "FROM found f ORDER BY lower(f.recipient) "
-	  "ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "
-	  "RETURNING id, created_at), "
-	  "body AS (INSERT INTO raw_messages (id, sha256, size, raw) "
-	  "SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), "
-	  "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "
-	  "SELECT f.id, f.user_id, 'ingest', 'stored', $21 "
-	  "FROM message m JOIN found f ON f.id = m.id), "
-	  "job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "
-	  "lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "
-	  "CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "
-	  "FROM message m JOIN found f ON f.id = m.id WHERE f.cloud) "
-	  "SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed "
-	  "FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "
-	  "LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "
-	  "FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "
-	  "ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "
-	  "ON f.cloud AND m.id IS NOT NULL ORDER BY r.n",
-	  true },
+	[PLAIN] = { "ingest", INGEST(""), true },
+	[COUNTED] = { "ingest_counted", INGEST(USAGE), true },
 	{ 0 },
 };
 
@@ -133,7 +143,7 @@ enum err store_ingest(struct db *db, const struct ingest_mail *mail, struct inge
 
 	arg_rcpts(&args, rcpts, n, a);
 	arg_mail(&args, mail);
-	e = db_query(db, &store_ingest_stmts[0], &args, &r, fail);
+	e = db_query(db, &store_ingest_stmts[mail->usage ? COUNTED : PLAIN], &args, &r, fail);
 	if (e)
 		return e;
 	if (db_rows_count(r) != n)

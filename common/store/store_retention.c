@@ -2,16 +2,24 @@
 /* Retention. It must never delete a message that something still waits for. */
 #include "common/store/store_retention.h"
 
-enum { MESSAGES, THEIR_BODIES, OLD_BODIES };
+enum { MESSAGES, THEIR_BODIES, OLD_BODIES, SESSIONS, LINKS, ANSWERS, COUNTERS, ADDRESSES };
 
 const struct db_stmt store_retention_stmts[] = {
 	[MESSAGES] = { "retention_messages",
-		       "DELETE FROM messages WHERE id IN ("
+		       "WITH gone AS (DELETE FROM messages WHERE id IN ("
 		       "SELECT m.id FROM messages m WHERE m.expires_at < now() "
 		       "AND NOT EXISTS (SELECT FROM webhook_jobs j "
 		       "WHERE j.message_id = m.id AND j.state = 'pending') "
 		       "ORDER BY m.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) "
-		       "RETURNING coalesce(raw_id, '')",
+		       "RETURNING id, user_id, raw_id, inbox_status), "
+		       "seen AS MATERIALIZED (SELECT g.id, g.user_id, g.raw_id, "
+		       "g.inbox_status = 'unread' AND NOT EXISTS (SELECT FROM message_events e "
+		       "WHERE e.message_id = g.id AND e.stage = 'webhook' "
+		       "AND e.outcome = 'delivered') AS unread FROM gone g), "
+		       "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
+		       "reason) SELECT s.id, s.user_id, 'retention', 'deleted', "
+		       "CASE WHEN s.unread THEN 'unread' ELSE '' END FROM seen s) "
+		       "SELECT coalesce(s.raw_id, ''), coalesce(s.unread, false) FROM seen s",
 		       true },
 	[THEIR_BODIES] = { "retention_their_bodies",
 			   "DELETE FROM raw_messages r WHERE r.id = ANY ($1::text[]) "
@@ -25,12 +33,40 @@ const struct db_stmt store_retention_stmts[] = {
 			 "ORDER BY r.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) "
 			 "RETURNING 1",
 			 true },
+	[SESSIONS] = { "retention_sessions",
+		       "DELETE FROM sessions WHERE hash IN ("
+		       "SELECT s.hash FROM sessions s WHERE s.expires_at < now() "
+		       "ORDER BY s.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		       true },
+	[LINKS] = { "retention_links",
+		    "DELETE FROM sign_in_links WHERE hash IN ("
+		    "SELECT l.hash FROM sign_in_links l WHERE l.expires_at < now() "
+		    "ORDER BY l.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		    true },
+	[ANSWERS] = { "retention_answers",
+		      "DELETE FROM idempotency_keys WHERE (owner, key_hash) IN ("
+		      "SELECT k.owner, k.key_hash FROM idempotency_keys k "
+		      "WHERE k.created_at < now() - $1::bigint * interval '1 ms' "
+		      "ORDER BY k.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		      true },
+	/* In no order: an index on the time would cost each request that is counted. */
+	[COUNTERS] = { "retention_counters",
+		       "DELETE FROM rate_counters WHERE name IN ("
+		       "SELECT c.name FROM rate_counters c "
+		       "WHERE c.used_at < now() - $1::bigint * interval '1 ms' "
+		       "LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		       true },
+	[ADDRESSES] = { "retention_addresses",
+			"DELETE FROM retired_addresses WHERE address IN ("
+			"SELECT r.address FROM retired_addresses r WHERE r.expires_at < now() "
+			"ORDER BY r.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+			true },
 	{ 0 },
 };
 
 struct batch {
 	int64_t limit;
-	size_t deleted;
+	size_t deleted, unread;
 };
 
 static enum err delete_messages(struct db *db, void *arg, struct fail *fail)
@@ -48,28 +84,75 @@ static enum err delete_messages(struct db *db, void *arg, struct fail *fail)
 		return e;
 	b->deleted = db_rows_count(r);
 	ids = arena_calloc(&a, b->deleted, sizeof(*ids));
-	for (size_t i = 0; i < b->deleted; i++)
+	b->unread = 0;
+	for (size_t i = 0; i < b->deleted; i++) {
 		ids[i] = db_slice(r, i, 0);
+		b->unread += db_bool(r, i, 1);
+	}
 	db_arg_texts(&bodies, ids, b->deleted);
 	return db_query(db, &store_retention_stmts[THEIR_BODIES], &bodies, NULL, fail);
 }
 
-enum err store_retention_messages(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+enum err store_retention_messages(struct db *db, int64_t limit, size_t *ret_n, size_t *ret_unread,
+				  struct fail *fail)
 {
 	struct batch b = { .limit = limit };
 	enum err e = db_tx(db, delete_messages, &b, fail);
 
-	if (e == OK)
-		*ret_n = b.deleted;
-	return e;
+	if (e)
+		return e;
+	*ret_n = b.deleted;
+	*ret_unread = b.unread;
+	return OK;
 }
 
-enum err store_retention_bodies(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
-				struct fail *fail)
+static enum err delete_due(struct db *db, int stmt, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_int(&args, limit);
+	return db_query_count(db, &store_retention_stmts[stmt], &args, ret_n, fail);
+}
+
+static enum err delete_old(struct db *db, int stmt, int64_t age_ms, int64_t limit, size_t *ret_n,
+			   struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 
 	db_arg_int(&args, age_ms);
 	db_arg_int(&args, limit);
-	return db_query_count(db, &store_retention_stmts[OLD_BODIES], &args, ret_n, fail);
+	return db_query_count(db, &store_retention_stmts[stmt], &args, ret_n, fail);
+}
+
+enum err store_retention_bodies(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
+				struct fail *fail)
+{
+	return delete_old(db, OLD_BODIES, age_ms, limit, ret_n, fail);
+}
+
+enum err store_retention_sessions(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	return delete_due(db, SESSIONS, limit, ret_n, fail);
+}
+
+enum err store_retention_links(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	return delete_due(db, LINKS, limit, ret_n, fail);
+}
+
+enum err store_retention_answers(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
+				 struct fail *fail)
+{
+	return delete_old(db, ANSWERS, age_ms, limit, ret_n, fail);
+}
+
+enum err store_retention_counters(struct db *db, int64_t age_ms, int64_t limit, size_t *ret_n,
+				  struct fail *fail)
+{
+	return delete_old(db, COUNTERS, age_ms, limit, ret_n, fail);
+}
+
+enum err store_retention_addresses(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	return delete_due(db, ADDRESSES, limit, ret_n, fail);
 }

@@ -54,6 +54,7 @@ static const struct {
 	{ "secret_create", APID },
 	{ "secret_delete", APID },
 	{ "session_", APID },
+	{ "usage_", DELIVERD },
 	{ "user_", APID },
 	{ "user_lock", APID },
 	{ "webhook_", DELIVERD },
