@@ -219,8 +219,6 @@ void login_ask(struct req *r)
 		say_off(r);
 		return;
 	}
-	if (!limit_admit(r, LIMIT_SIGN_IN))
-		return;
 	if (!sign_in_address(req_form(r, S("email")), &r->arena, &ask.email, &ask.domain)) {
 		show_form(r, 400, "That is not an e-mail address.", &ask.cli);
 		return;

@@ -58,8 +58,8 @@ const struct route route_table[] = {
 
 	{ "GET", "/api/auth/login", .access = ACCESS_HANDLER, .class = JOB_NAMES,
 	  .run = login_page },
-	{ "POST", "/api/auth/login", .access = ACCESS_HANDLER, .body_max = BODY_FORM,
-	  .run = login_ask },
+	{ "POST", "/api/auth/login", .access = ACCESS_HANDLER, .limit = LIMIT_SIGN_IN,
+	  .body_max = BODY_FORM, .run = login_ask },
 	{ "GET", "/api/auth/link", .access = ACCESS_HANDLER, .run = login_link_page },
 	{ "POST", "/api/auth/link", .access = ACCESS_HANDLER, .body_max = BODY_FORM,
 	  .run = login_link_use },
