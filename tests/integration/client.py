@@ -282,3 +282,13 @@ def add_key(stack: Stack, user_id: str, *, agent: str | None = None, revoked: bo
             [key_id, user_id, key[:12], key.encode(), "agent" if agent else "account", agent,
              revoked, expires])
     return key_id, key
+
+
+def add_session(stack: Stack, user_id: str, expires: str = "1 hour") -> str:
+    """The token of a browser that is signed in; good for that long."""
+    token = f"e2a_{os.urandom(32).hex()}"
+    with stack.db() as db, db.cursor() as query:
+        query.execute("INSERT INTO sessions (hash, user_id, expires_at) "
+                      "VALUES (sha256(%s), %s, clock_timestamp() + %s::interval)",
+                      [token.encode(), user_id, expires])
+    return token
