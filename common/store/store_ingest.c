@@ -38,8 +38,8 @@
 	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "   \
 	"lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "                         \
 	"CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "          \
-	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud) " usage                         \
-	"SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed "   \
+	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud)" usage                          \
+	" SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed "  \
 	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "         \
 	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "         \
 	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "          \
@@ -47,9 +47,9 @@
 	"ON f.cloud AND m.id IS NOT NULL ORDER BY r.n"
 
 #define USAGE                                                                                      \
-	"event AS (INSERT INTO usage_events (id, user_id, agent_email, domain, direction) "        \
+	", event AS (INSERT INTO usage_events (id, user_id, agent_email, domain, direction) "      \
 	"SELECT 'ue_' || substr(f.id, length('msg_') + 1), f.user_id, f.email, f.domain, "         \
-	"'inbound' FROM message m JOIN found f ON f.id = m.id), "
+	"'inbound' FROM message m JOIN found f ON f.id = m.id)"
 
 enum { PLAIN, COUNTED };
 
