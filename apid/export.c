@@ -116,6 +116,8 @@ static void export_free(void *arg)
 {
 	struct export *x = arg;
 
+	if (!x)
+		return;
 	leave(x);
 	drop_page(x);
 	db_close(x->db);

@@ -49,7 +49,7 @@ enum {
 	"nullif(x.auto_submitted, ''), 'parse_flags', nullif(x.parse_flags, '{}'), "               \
 	"'envelope_sender', x.envelope_sender, 'queue_id', nullif(x.queue_id, ''), "               \
 	"'client_ip', nullif(x.client_ip, ''), 'helo', nullif(x.helo, ''), "                       \
-	"'sha256', encode(x.sha256, 'hex'), 'verdict', nullif(x.verdict, ''), "                    \
+	"'sha256', nullif(encode(x.sha256, 'hex'), ''), 'verdict', nullif(x.verdict, ''), "        \
 	"'verified', x.verified, 'entity_type', x.entity_type, "                                   \
 	"'domain_check', nullif(x.domain_check, ''), 'webhook_status', j.state, "                  \
 	"'webhook_attempts', j.attempts, 'webhook_error', nullif(j.last_error, '')"
