@@ -43,6 +43,11 @@ class Operation:
         content = self.node.get("requestBody", {}).get("content", {})
         return next((media["schema"] for media in content.values()), None)
 
+    @property
+    def form(self) -> bool:
+        """Is the body an HTML form and not JSON?"""
+        return "application/x-www-form-urlencoded" in self.node["requestBody"]["content"]
+
     def parameters_in(self, place: str) -> list[Node]:
         return [p for p in self.parameters if p["in"] == place]
 

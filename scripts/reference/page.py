@@ -166,7 +166,8 @@ def body(document: Document, o: Operation) -> str:
     if not o.body:
         return ""
     optional = "" if o.node["requestBody"].get("required") else " (may be missing)"
-    return f'<h4>Body{optional}</h4>{fields(document, document.resolve(o.body))}'
+    kind = " (form)" if o.form else optional
+    return f'<h4>Body{kind}</h4>{fields(document, document.resolve(o.body))}'
 
 
 def curl(document: Document, o: Operation) -> str:
@@ -183,7 +184,9 @@ def curl(document: Document, o: Operation) -> str:
         if o.method != "GET":
             words.append('-H "Origin: $E2A_URL"')
     words.append(f'"$E2A_URL{path}{"?" + query if query else ""}"')
-    if o.body:
+    if o.body and o.form:
+        words += [f"--data-urlencode '{k}={v}'" for k, v in document.example(o.body).items()]
+    elif o.body:
         words.append(f"-d '{json.dumps(document.example(o.body), ensure_ascii=False)}'")
     return " ".join(words[:2]) + "".join(f" \\\n  {word}" for word in words[2:]) \
         if len(" ".join(words)) > 76 else " ".join(words)

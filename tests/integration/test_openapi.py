@@ -18,7 +18,8 @@ from tests.integration.client import Http
 Row = dict[str, Any]
 DOCUMENT = Document.read(schema.PATH)
 OPERATIONS = list(DOCUMENT.operations())
-KEYS = ["apiKey", "bareKey"]
+# What counts or queues by itself, and the setting of its limit.
+BY_HANDLER = {"exportAccount": ""}
 
 
 def name_of(operation: Operation) -> str:
@@ -77,8 +78,8 @@ def texts(operation: Operation, status: str) -> list[str]:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
 def test_limits_are_what_the_table_says(routes, operation):
     row = routes[key_of(operation)]
-    assert operation.node.get("x-rate-limit", "") == row["limit"]
-    assert ("429" in operation.responses) == bool(row["limit"])
+    assert operation.node.get("x-rate-limit", "") == (row["limit"] or BY_HANDLER.get(operation.id, ""))
+    assert ("429" in operation.responses) == (bool(row["limit"]) or operation.id in BY_HANDLER)
     assert operation.node.get("x-body-limit", 0) == row["body_max"]
     assert bool(operation.body) == bool(row["body_max"])
 
@@ -86,14 +87,16 @@ def test_limits_are_what_the_table_says(routes, operation):
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
 def test_what_a_worker_runs_can_fail_and_be_refused(routes, operation):
     has_worker = routes[key_of(operation)]["access"] != "public"
-    assert {"500", "503"} & operation.responses.keys() == ({"500", "503"} if has_worker else set())
+    assert ("500" in operation.responses) == has_worker
+    assert "503" in operation.responses or not has_worker
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
 def test_an_act_by_cookie_can_come_from_a_foreign_page(operation):
     acts = operation.method not in ("GET", "HEAD")
-    by_cookie = any("session" in item for item in operation.security)
-    assert ("cross-site request refused" in texts(operation, "403")) == (acts and by_cookie)
+    by_cookie = {"session": []} in operation.security and {} not in operation.security
+    if acts and by_cookie:
+        assert "cross-site request refused" in texts(operation, "403")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
