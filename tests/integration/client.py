@@ -47,16 +47,19 @@ class Answer:
 
 
 class Http:
-    """One connection to 127.0.0.1."""
+    """One connection to 127.0.0.1, from a loopback address if one is named, or to a unix socket."""
 
-    def __init__(self, port: int, key: str = "", timeout: float = TIMEOUT,
-                 receive_buffer: int = 0):
+    def __init__(self, port: int | Path, key: str = "", timeout: float = TIMEOUT,
+                 receive_buffer: int = 0, source: str = ""):
         self.key = key
-        self.socket = socket.socket()
+        local = isinstance(port, Path)
+        self.socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
         self.socket.settimeout(timeout)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(str(port) if local else ("127.0.0.1", port))
         self.input = self.socket.makefile("rb")
         self.asked: list[tuple[str, str]] = []  # method and target of what is not answered yet
 
@@ -102,8 +105,11 @@ class Http:
         headers: dict[str, str] = {}
         while line := self.line():
             name, _, value = line.partition(":")
-            assert name.lower() not in headers, f"{name} twice"
-            headers[name.lower()] = value.strip()
+            name, value = name.lower(), value.strip()
+            if name == "set-cookie" and name in headers:
+                value = f"{headers.pop(name)}\n{value}"  # the one field that is no list
+            assert name not in headers, f"{name} twice"
+            headers[name] = value
         if status == "100":
             return Answer(100, headers, b"")
         bare = without_body or status in ("101", "204", "304")
@@ -292,3 +298,27 @@ def add_session(stack: Stack, user_id: str, expires: str = "1 hour") -> str:
                       "VALUES (sha256(%s), %s, clock_timestamp() + %s::interval)",
                       [token.encode(), user_id, expires])
     return token
+
+
+@dataclass(frozen=True)
+class Caller:
+    """caller(method, path, value) -> Answer, a connection each: with a key or as a browser."""
+    port: int
+    fields: tuple[str, ...]
+
+    def __call__(self, method: str, path: str, value: Any = None, *fields: str) -> Answer:
+        body = (value if value is None or isinstance(value, bytes)
+                else json.dumps(value).encode())
+        with Http(self.port) as http:
+            return http.request(method, path, body, *self.fields, *fields)
+
+
+def with_key(port: int, key: str) -> Caller:
+    return Caller(port, (f"Authorization: Bearer {key}",))
+
+
+def signed_in(stack: Stack, user_id: str, port: int | None = None) -> Caller:
+    """A page of our own in a browser."""
+    token = add_session(stack, user_id)
+    return Caller(port or stack.http_port,
+                  (f"Cookie: e2a_session={token}", "Sec-Fetch-Site: same-origin"))
