@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transfer encodings. Quoted-printable and uuencode are GMime's; its base64 stops
- * at the first padding and drops an end without one, so that is done here.
+ * Transfer encodings. Quoted-printable is GMime's; its base64 stops at the first
+ * padding and drops an end without one, so that is done here.
  * Nothing a sender writes may make the output larger than the input.
  */
 #include "common/mail/mime_decode.h"
@@ -17,33 +17,11 @@ struct mime_decoder {
 	unsigned n;    /* ... so many digits were seen */
 };
 
-static const struct {
-	struct slice name;
-	enum mime_encoding encoding;
-} encodings[] = {
-	{ SLICE_INIT("base64"), MIME_BASE64 },
-	{ SLICE_INIT("quoted-printable"), MIME_QUOTED_PRINTABLE },
-	{ SLICE_INIT("x-uuencode"), MIME_UUENCODE },
-	{ SLICE_INIT("uuencode"), MIME_UUENCODE },
-	{ SLICE_INIT("x-uue"), MIME_UUENCODE },
-};
-
-static const GMimeContentEncoding gmime_encodings[] = {
-	[MIME_QUOTED_PRINTABLE] = GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE,
-	[MIME_UUENCODE] = GMIME_CONTENT_ENCODING_UUENCODE,
-};
-
 enum mime_encoding mime_encoding_of(struct slice name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(encodings); i++)
-		if (slice_ieq(name, encodings[i].name))
-			return encodings[i].encoding;
-	return MIME_IDENTITY;
-}
-
-static bool is_gmimes(enum mime_encoding encoding)
-{
-	return encoding == MIME_QUOTED_PRINTABLE || encoding == MIME_UUENCODE;
+	if (slice_ieq(name, S("base64")))
+		return MIME_BASE64;
+	return slice_ieq(name, S("quoted-printable")) ? MIME_QUOTED_PRINTABLE : MIME_IDENTITY;
 }
 
 struct mime_decoder *mime_decoder_new(enum mime_encoding encoding)
@@ -51,8 +29,8 @@ struct mime_decoder *mime_decoder_new(enum mime_encoding encoding)
 	struct mime_decoder *d = mem_zalloc(sizeof(*d));
 
 	d->encoding = encoding;
-	if (is_gmimes(encoding))
-		g_mime_encoding_init_decode(&d->gmime, gmime_encodings[encoding]);
+	if (encoding == MIME_QUOTED_PRINTABLE)
+		g_mime_encoding_init_decode(&d->gmime, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
 	return d;
 }
 
@@ -104,7 +82,7 @@ static void feed_base64(struct mime_decoder *d, struct slice in, struct buf *ret
 	}
 }
 
-static void feed_gmime(struct mime_decoder *d, struct slice in, struct buf *ret)
+static void feed_quoted_printable(struct mime_decoder *d, struct slice in, struct buf *ret)
 {
 	char out[STEP + 64];
 
@@ -124,7 +102,7 @@ void mime_decoder_feed(struct mime_decoder *d, struct slice in, struct buf *ret)
 	else if (d->encoding == MIME_BASE64)
 		feed_base64(d, in, ret);
 	else
-		feed_gmime(d, in, ret);
+		feed_quoted_printable(d, in, ret);
 }
 
 void mime_decoder_end(struct mime_decoder *d, struct buf *ret)

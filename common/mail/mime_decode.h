@@ -10,7 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 
-enum mime_encoding { MIME_IDENTITY, MIME_BASE64, MIME_QUOTED_PRINTABLE, MIME_UUENCODE };
+enum mime_encoding { MIME_IDENTITY, MIME_BASE64, MIME_QUOTED_PRINTABLE };
 
 /* Content-Transfer-Encoding; what is unknown is taken as it is. */
 enum mime_encoding mime_encoding_of(struct slice name);

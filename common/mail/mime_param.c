@@ -257,7 +257,7 @@ static void add_safe(struct slice sequence, struct buf *ret)
 
 struct slice mime_safe_filename(struct slice name, struct arena *a)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT(name.n + 1);
+	AUTO(buf_release) struct buf out = BUF_INIT(3 * name.n + 1);
 	struct slice rest = utf8_clean(a, name), safe;
 
 	while (rest.n) {

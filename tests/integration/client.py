@@ -120,7 +120,17 @@ class Http:
                 schema.check(method, target, answer.status, headers, answer.body)
         return answer
 
+    def chunks(self) -> Iterator[bytes]:
+        while size := int(self.line(), 16):
+            data = self.input.read(size)
+            if len(data) < size or self.line():
+                raise EOFError("a chunk that ends early")
+            yield data
+        assert self.line() == "", "a trailer"
+
     def body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(self.chunks())
         if "content-length" not in headers:
             return self.input.read()
         want = int(headers["content-length"])
