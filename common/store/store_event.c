@@ -6,10 +6,10 @@ enum { EXPIRE };
 
 const struct db_stmt store_event_stmts[] = {
 	[EXPIRE] = { "event_expire",
-		     "DELETE FROM message_events WHERE id IN ("
+		     "DELETE FROM message_events WHERE id = ANY (ARRAY("
 		     "SELECT e.id FROM message_events e "
 		     "WHERE e.at < now() - $1::bigint * interval '1 ms' "
-		     "ORDER BY e.at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		     "ORDER BY e.at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 		     true },
 	{ 0 },
 };

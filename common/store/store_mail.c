@@ -27,13 +27,12 @@ const struct db_stmt store_mail_stmts[] = {
 		  true },
 	/* $1 lease, $2 lease ms, $3 limit */
 	[CLAIM] = { "mail_claim",
-		    "WITH " ASYNC ", due AS MATERIALIZED ("
-		    "SELECT j.id FROM mail_jobs j WHERE j.state = 'pending' "
-		    "AND j.due_at <= now() AND (j.lease_until IS NULL OR j.lease_until < now()) "
-		    "ORDER BY j.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) "
-		    "UPDATE mail_jobs j SET lease_id = $1, "
+		    "WITH " ASYNC " UPDATE mail_jobs j SET lease_id = $1, "
 		    "lease_until = now() + $2::bigint * interval '1 ms' "
-		    "FROM due d, async WHERE j.id = d.id "
+		    "FROM async WHERE j.id = ANY (ARRAY(SELECT d.id FROM mail_jobs d "
+		    "WHERE d.state = 'pending' AND d.due_at <= now() "
+		    "AND (d.lease_until IS NULL OR d.lease_until < now()) "
+		    "ORDER BY d.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED)) "
 		    "RETURNING j.id, j.kind, j.recipient, j.sealed, j.attempts, j.created_at, "
 		    "j.expires_at <= now()",
 		    true },
@@ -57,9 +56,9 @@ const struct db_stmt store_mail_stmts[] = {
 		     true },
 	/* $1 age ms, $2 limit; due_at is when it failed */
 	[EXPIRE] = { "mail_expire",
-		     "DELETE FROM mail_jobs WHERE id IN (SELECT j.id FROM mail_jobs j "
+		     "DELETE FROM mail_jobs WHERE id = ANY (ARRAY(SELECT j.id FROM mail_jobs j "
 		     "WHERE j.state = 'failed' AND j.due_at < now() - $1::bigint * interval '1 ms' "
-		     "ORDER BY j.due_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		     "ORDER BY j.due_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 		     true },
 	{ 0 },
 };

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Retention. It must never delete a message that something still waits for. */
+/*
+ * Retention. It must never delete a message that something still waits for.
+ *
+ * The rows of a batch are found by = ANY (ARRAY (...)): to join them, the planner,
+ * who does not know how small a batch is, would read the whole table.
+ */
 #include "common/store/store_retention.h"
 
 enum { MESSAGES, THEIR_BODIES, OLD_BODIES, SESSIONS, LINKS, ANSWERS, COUNTERS, ADDRESSES };
 
 const struct db_stmt store_retention_stmts[] = {
 	[MESSAGES] = { "retention_messages",
-		       "WITH gone AS (DELETE FROM messages WHERE id IN ("
+		       "WITH gone AS (DELETE FROM messages WHERE id = ANY (ARRAY("
 		       "SELECT m.id FROM messages m WHERE m.expires_at < now() "
 		       "AND NOT EXISTS (SELECT FROM webhook_jobs j "
 		       "WHERE j.message_id = m.id AND j.state = 'pending') "
-		       "ORDER BY m.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) "
+		       "ORDER BY m.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)) "
 		       "RETURNING id, user_id, raw_id, inbox_status), "
 		       "seen AS MATERIALIZED (SELECT g.id, g.user_id, g.raw_id, "
 		       "g.inbox_status = 'unread' AND NOT EXISTS (SELECT FROM message_events e "
@@ -25,41 +30,46 @@ const struct db_stmt store_retention_stmts[] = {
 			   "DELETE FROM raw_messages r WHERE r.id = ANY ($1::text[]) "
 			   "AND NOT EXISTS (SELECT FROM messages m WHERE m.raw_id = r.id)",
 			   true },
+	/* LIMIT 1, so that it is no join: body by body, oldest first, by two indexes */
 	[OLD_BODIES] = { "retention_old_bodies",
-			 "DELETE FROM raw_messages WHERE id IN ("
+			 "DELETE FROM raw_messages WHERE id = ANY (ARRAY("
 			 "SELECT r.id FROM raw_messages r "
 			 "WHERE r.created_at < now() - $1::bigint * interval '1 ms' "
-			 "AND NOT EXISTS (SELECT FROM messages m WHERE m.raw_id = r.id) "
-			 "ORDER BY r.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) "
+			 "AND (SELECT m.id FROM messages m WHERE m.raw_id = r.id LIMIT 1) IS NULL "
+			 "ORDER BY r.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) "
 			 "RETURNING 1",
 			 true },
 	[SESSIONS] = { "retention_sessions",
-		       "DELETE FROM sessions WHERE hash IN ("
+		       "DELETE FROM sessions WHERE hash = ANY (ARRAY("
 		       "SELECT s.hash FROM sessions s WHERE s.expires_at < now() "
-		       "ORDER BY s.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		       "ORDER BY s.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 		       true },
 	[LINKS] = { "retention_links",
-		    "DELETE FROM sign_in_links WHERE hash IN ("
+		    "DELETE FROM sign_in_links WHERE hash = ANY (ARRAY("
 		    "SELECT l.hash FROM sign_in_links l WHERE l.expires_at < now() "
-		    "ORDER BY l.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		    "ORDER BY l.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 		    true },
 	[ANSWERS] = { "retention_answers",
-		      "DELETE FROM idempotency_keys WHERE (owner, key_hash) IN ("
-		      "SELECT k.owner, k.key_hash FROM idempotency_keys k "
+		      "WITH old AS MATERIALIZED (SELECT array_agg(t.owner) AS owners, "
+		      "array_agg(t.key_hash) AS hashes FROM (SELECT k.owner, k.key_hash "
+		      "FROM idempotency_keys k "
 		      "WHERE k.created_at < now() - $1::bigint * interval '1 ms' "
-		      "ORDER BY k.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		      "ORDER BY k.created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED) t) "
+		      "DELETE FROM idempotency_keys k "
+		      "USING old, unnest(old.owners, old.hashes) AS d (owner, hash) "
+		      "WHERE k.owner = d.owner AND k.key_hash = d.hash RETURNING 1",
 		      true },
 	/* In no order: an index on the time would cost each request that is counted. */
 	[COUNTERS] = { "retention_counters",
-		       "DELETE FROM rate_counters WHERE name IN ("
+		       "DELETE FROM rate_counters WHERE name = ANY (ARRAY("
 		       "SELECT c.name FROM rate_counters c "
 		       "WHERE c.used_at < now() - $1::bigint * interval '1 ms' "
-		       "LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+		       "LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 		       true },
 	[ADDRESSES] = { "retention_addresses",
-			"DELETE FROM retired_addresses WHERE address IN ("
+			"DELETE FROM retired_addresses WHERE address = ANY (ARRAY("
 			"SELECT r.address FROM retired_addresses r WHERE r.expires_at < now() "
-			"ORDER BY r.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED) RETURNING 1",
+			"ORDER BY r.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)) RETURNING 1",
 			true },
 	{ 0 },
 };

@@ -10,10 +10,9 @@ enum { SUM };
 const struct db_stmt store_usage_stmts[] = {
 	/* one order of the sums for all, so that two daemons cannot deadlock */
 	[SUM] = { "usage_sum",
-		  "WITH batch AS MATERIALIZED (SELECT e.id FROM usage_events e WHERE NOT e.counted "
-		  "ORDER BY e.created_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED), "
-		  "done AS (UPDATE usage_events e SET counted = true FROM batch b "
-		  "WHERE e.id = b.id "
+		  "WITH done AS (UPDATE usage_events e SET counted = true "
+		  "WHERE e.id = ANY (ARRAY(SELECT o.id FROM usage_events o WHERE NOT o.counted "
+		  "ORDER BY o.created_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)) "
 		  "RETURNING e.user_id, (e.created_at AT TIME ZONE 'UTC')::date AS day), "
 		  "sums AS (INSERT INTO usage_summaries AS s (user_id, day, messages) "
 		  "SELECT d.user_id, d.day, count(*) FROM done d GROUP BY d.user_id, d.day "
