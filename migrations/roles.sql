@@ -43,7 +43,7 @@ GRANT SELECT, INSERT, DELETE ON sessions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_links TO e2a_apid;
 GRANT SELECT, INSERT ON identities TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rate_counters, rate_hits TO e2a_apid;
-GRANT EXECUTE ON FUNCTION take_slot TO e2a_apid;
+GRANT EXECUTE ON FUNCTION take_slot, make_counter TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO e2a_apid;
 GRANT SELECT, INSERT ON mail_jobs, feedback TO e2a_apid;
 GRANT SELECT ON usage_events, usage_summaries TO e2a_apid;
