@@ -10,14 +10,14 @@
 
 #include "common/store/store_message_row.h"
 
-#define LOOKED_MAX "5000" /* rows of an index that one page looks at */
+enum { LOOKED_MAX = 5000 }; /* rows of an index that one page looks at */
 
 #define OLDEST_FIRST "m.created_at, m.id"
 #define NEWEST_FIRST "m.created_at DESC, m.id DESC"
 #define UNREAD " AND m.inbox_status = 'unread'"
 #define READ " AND m.inbox_status = 'read'"
 #define ALL ""
-#define CONVERSATION " AND m.conversation_id = $9 AND m.conversation_id <> ''"
+#define CONVERSATION " AND m.conversation_id = $10 AND m.conversation_id <> ''"
 #define ANY_CONVERSATION " AND m.conversation_id <> ''"
 
 /* $2 agent, $3 $4 where to go on */
@@ -25,25 +25,30 @@
 	"SELECT " MESSAGE_SUMMARY ", m.user_id, m.agent_email, m.direction, m.expires_at "         \
 	"FROM messages m WHERE m.agent_email = $2" filter " AND (m.created_at, m.id) " beyond      \
 	" ($3, $4)"
-#define LOOK(window, order, matches)                                                               \
-	" FROM (SELECT m.*, row_number() OVER () AS looked, " matches " AS matches FROM (" window  \
-	" ORDER BY " order " LIMIT " LOOKED_MAX ") m) m"
-#define ENDS ", m.matches, m.looked = " LOOKED_MAX
-#define FOUND(order, limit)                                                                        \
-	" WHERE m.matches OR m.looked = " LOOKED_MAX " ORDER BY " order " LIMIT " limit
+/*
+ * `looked` is a parameter and has to be LOOKED_MAX. The planner takes any other
+ * limit than a parameter for all rows, and sorts all of them; the order of the
+ * row numbers is told so that it need not sort again. So the window ends with the page.
+ */
+#define LOOK(window, order, matches, looked)                                                       \
+	" FROM (SELECT m.*, row_number() OVER (ORDER BY " order ") AS looked, " matches            \
+	" AS matches FROM (" window " ORDER BY " order " LIMIT " looked ") m) m"
+#define ENDS(looked) ", m.matches, m.looked = " looked
+#define FOUND(order, limit, looked)                                                                \
+	" WHERE m.matches OR m.looked = " looked " ORDER BY " order " LIMIT " limit
 
 /* $6 part of the sender, $7 part of the subject; strpos() knows no wildcards */
 #define PARTS                                                                                      \
 	" AND ($6 = '' OR strpos(lower(m.header_from), lower($6)) > 0)"                            \
 	" AND ($7 = '' OR strpos(lower(m.subject), lower($7)) > 0)"
 
-/* $5 the other end in time, $8 rows */
+/* $5 the other end in time, $8 rows, $9 looked */
 #define LIST(name, filter, more, beyond, end, order)                                               \
 	{                                                                                          \
 		name,                                                                              \
-			"SELECT " MESSAGE_SUMMARY ENDS LOOK(                                       \
-				WINDOW(filter, beyond) " AND m.created_at " end " $5", order,      \
-				MESSAGE_MINE PARTS more) FOUND(order, "$8"),                       \
+			"SELECT " MESSAGE_SUMMARY ENDS("$9")                                       \
+				LOOK(WINDOW(filter, beyond) " AND m.created_at " end " $5", order, \
+				     MESSAGE_MINE PARTS more, "$9") FOUND(order, "$8", "$9"),      \
 			false                                                                      \
 	}
 #define BOTH_WAYS(name, filter, more)                                                              \
@@ -57,7 +62,7 @@
 	"AND (o.created_at, o.id) > (m.created_at, m.id) AND o.created_at <= $6 "                  \
 	"AND o.user_id = $1 AND o.direction = 'inbound' AND o.expires_at > now())"
 
-/* $7 messages that are counted */
+/* $7 messages that are counted, $8 looked */
 #define COUNTS                                                                                     \
 	"SELECT count(*) AS n, count(*) FILTER (WHERE t.inbox_status = 'unread') AS unread FROM "  \
 	"(SELECT o.inbox_status FROM messages o WHERE o.agent_email = m.agent_email "              \
@@ -78,13 +83,13 @@ const struct db_stmt store_message_list_stmts[] = {
 	[LIST_OF_READ] = BOTH_WAYS("message_list_read", READ, ""),
 	[LIST_OF_ALL] = BOTH_WAYS("message_list_all", ALL, ""),
 	[LIST_OF_CONVERSATION] = BOTH_WAYS("message_list_conversation", CONVERSATION,
-					   " AND ($10 = '' OR m.inbox_status = $10)"),
+					   " AND ($11 = '' OR m.inbox_status = $11)"),
 	[THREADS] = { "message_conversations",
-		      "SELECT " MESSAGE_NOTICE ENDS ", c.n, c.unread" LOOK(
+		      "SELECT " MESSAGE_NOTICE ENDS("$8") ", c.n, c.unread" LOOK(
 			      WINDOW(ANY_CONVERSATION, "<"), NEWEST_FIRST,
-			      MESSAGE_MINE
-			      " AND NOT " LATER) " LEFT JOIN LATERAL (" COUNTS
-						 ") c ON m.matches" FOUND(NEWEST_FIRST, "$5"),
+			      MESSAGE_MINE " AND NOT " LATER,
+			      "$8") " LEFT JOIN LATERAL (" COUNTS
+				    ") c ON m.matches" FOUND(NEWEST_FIRST, "$5", "$8"),
 		      false },
 	{ 0 },
 };
@@ -124,6 +129,7 @@ static void arg_page(struct db_args *args, const struct store_message_page *p)
 	db_arg_text(args, p->from);
 	db_arg_text(args, p->subject);
 	db_arg_int(args, p->limit + 1); /* the one more tells whether there is a next page */
+	db_arg_int(args, LOOKED_MAX);
 	if (p->conversation_id.n) {
 		db_arg_text(args, p->conversation_id);
 		db_arg_text(args, status_rows[p->filter].name);
@@ -203,6 +209,7 @@ enum err store_conversation_list(struct db *db, const struct store_conversation_
 	db_arg_int(&args, page->limit + 1);
 	db_arg_time(&args, page->as_of_us);
 	db_arg_int(&args, CONVERSATION_MESSAGES_MAX + 1);
+	db_arg_int(&args, LOOKED_MAX);
 	e = db_query(db, &store_message_list_stmts[THREADS], &args, &r, fail);
 	if (e)
 		return e;
