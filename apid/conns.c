@@ -6,6 +6,10 @@
 #include "common/base/mem.h"
 
 #include <assert.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { END_GRACE_MS = 1000, ENDS_AT_ONCE = 64 };
 
 void conns_init(struct conns *c, struct peers *peers, int64_t reading_ms, int64_t writing_ms)
 {
@@ -15,6 +19,9 @@ void conns_init(struct conns *c, struct peers *peers, int64_t reading_ms, int64_
 	pthread_mutex_init(&c->lock, NULL);
 	c->head.prev = c->head.next = &c->head;
 	c->announced.prev = c->announced.next = &c->announced;
+	c->ends = epoll_create1(EPOLL_CLOEXEC);
+	if (c->ends < 0)
+		abort(); /* out of descriptors before anything was served */
 }
 
 static void link_last(struct conn *ring, struct conn *conn)
@@ -54,7 +61,16 @@ void conns_release(struct conns *c)
 {
 	while (c->announced.next != &c->announced)
 		discard(c, take_announced(c, c->announced.next->fd));
+	close(c->ends);
 	pthread_mutex_destroy(&c->lock);
+}
+
+/* Without memory in the kernel for it, the time-outs alone have to do. */
+static void watch_end(struct conns *c, struct conn *conn)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = conn };
+
+	epoll_ctl(c->ends, EPOLL_CTL_ADD, conn->fd, &event);
 }
 
 void conns_announce(struct conns *c, int fd, const struct client_peer *peer)
@@ -78,6 +94,7 @@ struct conn *conns_begin(struct conns *c, int fd)
 	assert(conn);
 	conn->since_ms = clock_mono_ms();
 	link_last(&c->head, conn);
+	watch_end(c, conn);
 	pthread_mutex_unlock(&c->lock);
 	return conn;
 }
@@ -86,6 +103,7 @@ void conns_remove(struct conns *c, struct conn *conn)
 {
 	pthread_mutex_lock(&c->lock);
 	unlink_conn(conn);
+	epoll_ctl(c->ends, EPOLL_CTL_DEL, conn->fd, NULL);
 	pthread_mutex_unlock(&c->lock);
 	discard(c, conn);
 }
@@ -98,11 +116,36 @@ void conns_set(struct conns *c, struct conn *conn, enum conn_state state)
 	pthread_mutex_unlock(&c->lock);
 }
 
+static void note_ends(struct conns *c, int64_t now_ms)
+{
+	struct epoll_event events[ENDS_AT_ONCE];
+	int n;
+
+	while ((n = epoll_wait(c->ends, events, ENDS_AT_ONCE, 0)) > 0)
+		for (int i = 0; i < n; i++)
+			((struct conn *)events[i].data.ptr)->ended_ms = now_ms;
+}
+
+/* The rest of a request will never come. What came before the end may be on its way to us yet. */
+static bool is_over(const struct conn *conn, int64_t now_ms)
+{
+	return conn->ended_ms && conn->state == CONN_READING &&
+	       now_ms - conn->ended_ms >= END_GRACE_MS && now_ms - conn->since_ms >= END_GRACE_MS;
+}
+
+static bool is_late(const struct conns *c, const struct conn *conn, int64_t now_ms)
+{
+	int64_t limit_ms = c->limit_ms[conn->state];
+
+	return limit_ms && now_ms - conn->since_ms > limit_ms;
+}
+
 void conns_sweep(struct conns *c, int64_t now_ms)
 {
 	pthread_mutex_lock(&c->lock);
+	note_ends(c, now_ms);
 	for (struct conn *i = c->head.next; i != &c->head; i = i->next)
-		if (c->limit_ms[i->state] && now_ms - i->since_ms > c->limit_ms[i->state])
+		if (is_late(c, i, now_ms) || is_over(i, now_ms))
 			shutdown(i->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&c->lock);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What each HTTP connection is doing and since when, so that a peer that drips
- * bytes is cut off: libmicrohttpd's own time-out starts anew with every byte.
+ * bytes is cut off: libmicrohttpd's own time-out starts anew with every byte. And
+ * so that one that sends no more is let go: libmicrohttpd overlooks an end that
+ * came together with data, and would keep it until the time-out.
  */
 #ifndef E2A_APID_CONNS_H
 #define E2A_APID_CONNS_H
@@ -23,7 +25,8 @@ struct conn {
 	struct client_peer peer;
 	enum conn_state state;
 	int64_t since_ms;
-	void *request; /* under way on it; the server's alone */
+	int64_t ended_ms; /* when the peer was seen to send no more, else 0 */
+	void *request;    /* under way on it; the server's alone */
 };
 
 struct conns {
@@ -31,6 +34,7 @@ struct conns {
 	struct peers *peers;
 	struct conn head;              /* of a ring */
 	struct conn announced;         /* of another */
+	int ends;                      /* epoll: whose peers send no more */
 	int64_t limit_ms[CONN_STATES]; /* 0: none */
 };
 
@@ -48,7 +52,10 @@ struct conn *conns_begin(struct conns *c, int fd);
 /* Before the socket is closed. */
 void conns_remove(struct conns *c, struct conn *conn);
 void conns_set(struct conns *c, struct conn *conn, enum conn_state state);
-/* Shuts down every connection that is past its limit. */
+/*
+ * Shuts down every connection that is past its limit, and those that wait for a
+ * peer that sends no more; to be called about once a second.
+ */
 void conns_sweep(struct conns *c, int64_t now_ms);
 
 #endif

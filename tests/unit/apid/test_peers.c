@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections per client: how many one may have, and that none is forgotten. */
-#include "apid/conns.h"
+#include "apid/peers.h"
 #include "tests/unit/test.h"
 
 DEFINE_FREEP(struct peers, peers_free)
@@ -80,32 +80,6 @@ static void many_clients_come_and_go(void **state)
 	}
 }
 
-static void a_connection_that_never_began_is_forgotten(void **state)
-{
-	AUTO(peers_freep) struct peers *p = peers_new(1);
-	struct client_peer a = peer_of("192.0.2.1", false), b = peer_of("192.0.2.2", false);
-	struct conns conns;
-	struct conn *conn;
-
-	(void)state;
-	conns_init(&conns, p, 0, 0);
-	assert_true(peers_enter(p, &a));
-	conns_announce(&conns, 5, &a); /* and closed, without a word */
-	assert_true(peers_enter(p, &b));
-	conns_announce(&conns, 5, &b);
-	assert_true(peers_enter(p, &a));
-	conns_announce(&conns, 6, &a);
-	conn = conns_begin(&conns, 5);
-	assert_memory_equal(conn->peer.ip.b, b.ip.b, 4);
-	assert_false(peers_enter(p, &b));
-	conns_remove(&conns, conn);
-	assert_true(peers_enter(p, &b));
-	peers_leave(p, &b);
-	conns_release(&conns);
-	assert_true(peers_enter(p, &a));
-	peers_leave(p, &a);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,7 +87,6 @@ int main(void)
 		cmocka_unit_test(addresses_of_one_ipv6_network_are_one_client),
 		cmocka_unit_test(proxies_are_not_counted),
 		cmocka_unit_test(many_clients_come_and_go),
-		cmocka_unit_test(a_connection_that_never_began_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
