@@ -11,7 +11,7 @@
 
 extern const struct db_stmt store_message_list_stmts[];
 
-enum { CONVERSATION_MESSAGES_MAX = 1000 }; /* messages that are counted */
+enum { CONVERSATION_MESSAGES_MAX = 100 }; /* messages that are counted */
 
 enum store_message_filter { STORE_MESSAGE_UNREAD, STORE_MESSAGE_READ, STORE_MESSAGE_ALL };
 
