@@ -42,7 +42,8 @@ class Demo:
             cloud = api.make_agent("cloud-bot", hook.url)
             local = api.make_agent("local-bot")
             self.stack.wait_for_domain(cloud.rpartition("@")[2])
-            with WebSocketListener(self.stack.url, local, account.api_key) as socket:
+            key = self.stack.agent_key(account, local)
+            with WebSocketListener(self.stack.url, local, key) as socket:
                 self.show_signed(account, api, hook, socket, [cloud, local])
                 self.show_forged(account, hook, cloud)
         print(f"\n{'all as it should be' if not self.failed else f'{self.failed} wrong'}")

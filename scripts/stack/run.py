@@ -34,7 +34,7 @@ def read_ports() -> dict[str, int]:
         raise StackError(f"{', '.join(PORTS)} must be numbers") from None
 
 
-def write_env(stack: Stack, account: Account, agent: str) -> Path:
+def write_env(stack: Stack, account: Account, agent: str, agent_key: str) -> Path:
     """What a script or a person needs to attach, in shell syntax. For the caller only."""
     values = {
         "E2A_URL": stack.url,
@@ -42,6 +42,7 @@ def write_env(stack: Stack, account: Account, agent: str) -> Path:
         "E2A_SMTP": f"127.0.0.1:{stack.smtp_port}",
         "E2A_DB": stack.postgres.url(),
         "E2A_AGENT": agent,
+        "E2A_AGENT_KEY": agent_key,
         "E2A_SHARED_DOMAIN": SHARED_DOMAIN,
         "E2A_WEBHOOK_SECRET": account.secret or "",
     }
@@ -51,13 +52,14 @@ def write_env(stack: Stack, account: Account, agent: str) -> Path:
     return path
 
 
-def announce(stack: Stack, options: Options, account: Account, agent: str) -> None:
+def announce(stack: Stack, options: Options, account: Account, agent: str, agent_key: str) -> None:
     outbox = (f"goes to {options.relayhost}" if options.relayhost
               else f"is captured in {options.directory}/outbox/mail/new")
     print(f"""
 URL      {stack.url}
-API key  {account.api_key}
+API key  {account.api_key}  (of the account: reaches everything)
 agent    {agent}  (local: WebSocket and REST)
+         {agent_key}  (its own key: reaches nothing else)
 secret   {account.secret}
          {account.whsec}  (for Standard Webhooks libraries)
 SMTP     127.0.0.1:{stack.smtp_port}
@@ -70,8 +72,8 @@ Try, in another terminal:
   curl -s -H "Authorization: Bearer $E2A_API_KEY" $E2A_URL/api/v1/agents
   printf 'From: alice@sender.example\\nSubject: Hello\\n\\nHi.\\n' |
       curl -s smtp://$E2A_SMTP --mail-from alice@sender.example --mail-rcpt $E2A_AGENT -T -
-  curl -s -H "Authorization: Bearer $E2A_API_KEY" "$E2A_URL/api/v1/agents/$E2A_AGENT/messages"
-  /usr/bin/python3 -m websockets "ws://${{E2A_URL#http://}}/api/v1/agents/$E2A_AGENT/ws?token=$E2A_API_KEY"
+  curl -s -H "Authorization: Bearer $E2A_AGENT_KEY" "$E2A_URL/api/v1/agents/$E2A_AGENT/messages"
+  /usr/bin/python3 -m websockets "ws://${{E2A_URL#http://}}/api/v1/agents/$E2A_AGENT/ws?token=$E2A_AGENT_KEY"
 
 Ctrl-C stops all of it.""", flush=True)
 
@@ -97,9 +99,10 @@ def run(options: Options) -> int:
         account = stack.bootstrap()
         agent = Api(stack.url, account.api_key).make_agent("bot")
         stack.wait_for_domain(SHARED_DOMAIN)
-        env = write_env(stack, account, agent)
+        key = stack.agent_key(account, agent)
+        env = write_env(stack, account, agent, key)
         try:
-            announce(stack, options, account, agent)
+            announce(stack, options, account, agent, key)
             watch(stack)
         finally:
             env.unlink()

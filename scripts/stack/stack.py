@@ -240,6 +240,14 @@ class Stack:
         return Account(user_id, email, api_key, find(r"\b([0-9a-f]{64})$"),
                        find(r"(whsec_[A-Za-z0-9+/=]+)$"))
 
+    def agent_key(self, account: Account, agent: str) -> str:
+        """A key that reaches this agent of the account only."""
+        text = self.admin("key", "-u", account.email, "-a", agent)
+        found = re.search(r"^API key: (e2a_\w+)$", text, re.MULTILINE)
+        if not found:
+            raise StackError(f"key said:\n{text}")
+        return found.group(1)
+
     def stop(self) -> None:
         """Whatever runs, last started first; then a temporary directory goes. A
         second Ctrl-C does not cut it short."""

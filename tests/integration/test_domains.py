@@ -176,6 +176,56 @@ def test_of_proofs_at_the_same_time_one_wins(stack, api, strange_api, domain):
         assert listed(api, name)[0]["verified"] != listed(strange_api, name)[0]["verified"]
 
 
+# ---- above and below ----
+
+def prove(stack, api: Api, domain: str) -> tuple[int, object]:
+    stack.dns.publish(domain, "TXT", claim(api, domain))
+    return verify(api, domain)
+
+
+@pytest.mark.parametrize("held, wanted", [("", "sub."), ("", "a.b.c."), ("sub.", ""),
+                                          ("a.b.c.", ""), ("b.", "a.b."), ("a.b.", "b.")])
+def test_nobody_gets_a_domain_above_or_below_somebody_elses(stack, api, strange_api, domain, held,
+                                                            wanted):
+    assert prove(stack, api, held + domain)[0] == 200
+    assert prove(stack, strange_api, wanted + domain) == NOT_AVAILABLE
+    assert listed(strange_api, wanted + domain)[0]["verified"] is False
+    assert prove(stack, api, wanted + domain)[0] == 200, "the holder may"
+    for name in (held, wanted):
+        assert delete(api, name + domain)[0] == 204
+    assert prove(stack, strange_api, wanted + domain)[0] == 200, "given up, it is free"
+
+
+@pytest.mark.parametrize("held, wanted", [("a.", "b."), ("a.b.", "a.c."), ("x", ""), ("", "x"),
+                                          ("a.b.", "ab.")])
+def test_a_name_beside_another_is_free(stack, api, strange_api, domain, held, wanted):
+    assert prove(stack, api, held + domain)[0] == 200
+    assert prove(stack, strange_api, wanted + domain)[0] == 200
+
+
+def test_a_claim_that_is_not_proven_keeps_nobody_out(stack, api, strange_api, domain):
+    claim(api, domain)
+    assert prove(stack, strange_api, f"sub.{domain}")[0] == 200
+
+
+@pytest.mark.parametrize("name", [f"x.{SHARED_DOMAIN}", f"a.b.{SHARED_DOMAIN}"])
+def test_what_lies_below_the_shared_domain_is_nobodys(stack, api, name):
+    assert prove(stack, api, name) == NOT_AVAILABLE
+
+
+def test_of_parent_and_child_at_the_same_time_one_wins(stack, api, strange_api, domain):
+    for i in range(5):
+        parent = f"p{i}.{domain}"
+        child = f"c.{parent}"
+        stack.dns.set(parent, "TXT", claim(api, parent))
+        stack.dns.set(child, "TXT", claim(strange_api, child))
+        stack.dns.reload()
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda one: verify(*one)[0],
+                                    [(api, parent), (strange_api, child)]))
+        assert sorted(answers) == [200, 400]
+
+
 def test_a_strangers_claim_answers_like_an_absent_one(api, strange_api, domain):
     claim(api, domain)
     for name in (domain, new_name(), "no domain", "x%00y", SHARED_DOMAIN):

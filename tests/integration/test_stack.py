@@ -75,7 +75,7 @@ def test_run_writes_env_and_ends_everything_on_sigterm(build, directory):
     run = make_run(build, directory)
     try:
         env = wait_env(run, directory)
-        assert set(re.findall(r"(?m)^(\w+)=", env)) == {"E2A_URL", "E2A_API_KEY", "E2A_SMTP", "E2A_DB", "E2A_AGENT",
+        assert set(re.findall(r"(?m)^(\w+)=", env)) == {"E2A_URL", "E2A_API_KEY", "E2A_SMTP", "E2A_DB", "E2A_AGENT", "E2A_AGENT_KEY",
                             "E2A_SHARED_DOMAIN", "E2A_WEBHOOK_SECRET"}
         state = directory.resolve()
         assert directory.is_symlink() and fits(state)
