@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SMTP by libcurl. What became of a mail is told by reply codes alone, never
- * by texts. libcurl waits for the answer to QUIT wherever it closes a
+ * by texts. libcurl may wait for an answer to QUIT wherever it closes a
  * connection, so this must never run on the loop's own thread.
  */
 #include "deliverd/submission.h"
@@ -11,8 +11,9 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
-enum { CONNECT_MS_MAX = 30000, QUIT_S = 5, URL_MAX = 1024 };
+enum { CONNECT_MS_MAX = 30000, URL_MAX = 1024 };
 
 struct submission {
 	char *url;
@@ -120,6 +121,8 @@ static void set_options(CURL *e, struct upload *u)
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)s->timeout_ms);
+	/* libcurl knows no other limit for the QUIT behind a refusal */
+	curl_easy_setopt(e, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)((s->timeout_ms + 999) / 1000));
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read);
@@ -168,6 +171,15 @@ static void read_answer(CURL *e, CURLcode code, struct submission_answer *ret)
 		snprintf(ret->why, sizeof(ret->why), "%s", reason_of(code));
 }
 
+/* QUIT is still said, but a server that does not answer it is not waited for. */
+static void listen_no_more(CURL *e)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	if (curl_easy_getinfo(e, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+		shutdown(fd, SHUT_RD);
+}
+
 void submission_send(struct submission *s, struct slice from, struct slice to, struct slice mail,
 		     struct submission_answer *ret)
 {
@@ -183,7 +195,7 @@ void submission_send(struct submission *s, struct slice from, struct slice to, s
 	curl_easy_setopt(e, CURLOPT_MAIL_FROM, sender);
 	curl_easy_setopt(e, CURLOPT_MAIL_RCPT, recipients);
 	read_answer(e, curl_easy_perform(e), ret);
-	curl_easy_setopt(e, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)QUIT_S);
+	listen_no_more(e);
 	curl_easy_cleanup(e);
 	curl_slist_free_all(recipients);
 }
@@ -192,7 +204,7 @@ void submission_send(struct submission *s, struct slice from, struct slice to, s
 
 int64_t submission_max_ms(const struct submission *s)
 {
-	return s->timeout_ms + QUIT_S * 1000;
+	return 2 * s->timeout_ms;
 }
 
 void submission_stop(struct submission *s)

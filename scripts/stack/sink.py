@@ -38,13 +38,14 @@ class Mail:
 class MailSink(Inbox):
     """On 127.0.0.1. `reply(mail)` is called in a thread and gives the answer to the
     mail's data; it may take its time. What was answered 2xx is in the inbox, and
-    `tries` has every mail that came. `tls`: TLS from the first byte."""
+    `tries` has every mail that came. `claim`: its port, if it was chosen before;
+    `tls`: TLS from the first byte."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None):
+    def __init__(self, claim: Port | None = None, tls: ssl.SSLContext | None = None):
         super().__init__()
         self.reply: Callable[[Mail], str] = lambda _: "250 2.0.0 taken"
         self.tries = Inbox()
-        self.claim = Port("SINK")
+        self.claim = claim or Port("SINK")
         self.relayhost = f"[127.0.0.1]:{self.claim.number}"
         self.url = f"{'smtps' if tls else 'smtp'}://127.0.0.1:{self.claim.number}"
         self.controller = Controller(self, "127.0.0.1", self.claim.number, ssl_context=tls,

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from scripts.stack import Stack
+from scripts.stack.daemons import Deliverd
+from scripts.stack.part import write_file
 from scripts.stack.peers import Api
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from tests.faults.audit import Journal, Receiver
@@ -22,6 +24,18 @@ from tests.integration.conftest import (build, hook, pytest_runtest_call,  # noq
 SETTINGS = {"webhook_timeout": "2s", "webhook_schedule": "1s 1s 1s 2s 2s 5s 5s 5s 5s 5s 1h"}
 
 numbers = itertools.count(1)
+
+
+class SecondDeliverd(Deliverd):
+    """Another one on the same database, with an LMTP socket of its own; Postfix does
+    not know it."""
+    name = "deliverd2"
+
+    def argv(self) -> list[str]:
+        return [str(self.state / "bin" / "e2a-deliverd"), "-c", str(self.conf)]
+
+    def pgpass_path(self) -> Path:
+        return self.state / "secrets" / "deliverd.pgpass"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +60,18 @@ def api(stack: Stack, account: Account) -> Api:
 @pytest.fixture
 def make_agent(api: Api) -> Callable[..., str]:
     return lambda webhook="": api.make_agent(f"t{next(numbers)}", webhook)
+
+
+@pytest.fixture
+def second(stack: Stack) -> Iterator[SecondDeliverd]:
+    settings = {**stack.settings, "lmtp_listen": f"unix:{stack.state}/sock/lmtp2",
+                "postfix_map_dir": ""}
+    conf = write_file(stack.state / "second.conf",
+                      "".join(f"{k} = {v}\n" for k, v in settings.items()))
+    part = SecondDeliverd(stack.state, conf)
+    part.start()
+    yield part
+    part.stop()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.stack.daemons import Deliverd
-from scripts.stack.part import write_file
 from scripts.stack.peers import Api
 from tests.faults.audit import Traffic, audit, send
 from tests.integration.wire import Lmtp
@@ -80,30 +78,6 @@ def test_everything_is_killed_at_once(stack, make_agent, journal, receiver):
                 part.kill()
             stack.heal()
     audit(stack, journal)
-
-
-class SecondDeliverd(Deliverd):
-    """Another one on the same database, with an LMTP socket of its own; Postfix does
-    not know it."""
-    name = "deliverd2"
-
-    def argv(self) -> list[str]:
-        return [str(self.state / "bin" / "e2a-deliverd"), "-c", str(self.conf)]
-
-    def pgpass_path(self):
-        return self.state / "secrets" / "deliverd.pgpass"
-
-
-@pytest.fixture
-def second(stack):
-    settings = {**stack.settings, "lmtp_listen": f"unix:{stack.state}/sock/lmtp2",
-                "postfix_map_dir": ""}
-    conf = write_file(stack.state / "second.conf",
-                      "".join(f"{k} = {v}\n" for k, v in settings.items()))
-    part = SecondDeliverd(stack.state, conf)
-    part.start()
-    yield part
-    part.stop()
 
 
 def test_two_deliverds_share_one_queue_of_webhooks(stack, second, make_agent, journal, receiver):
