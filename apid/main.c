@@ -17,6 +17,7 @@
 #include "common/base/fdlimit.h"
 #include "common/base/log.h"
 #include "common/mail/addr.h"
+#include "common/mail/mime.h"
 #include "common/store/store_domain.h"
 
 #include <signal.h>
@@ -233,6 +234,7 @@ int main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	log_init("e2a-apid", LOGL_INFO);
+	mime_init();
 	prepare_signals(&d);
 	d.app.settings = &d.settings;
 	d.app.keys = &d.keys;
