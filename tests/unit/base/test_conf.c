@@ -82,6 +82,8 @@ static void bad_lines_name_file_line_and_reason(void **state)
 		{ SLICE_INIT("count = 1k"), "file:1: count must be a whole number from -5 to 100" },
 		{ SLICE_INIT("count = 1.5"),
 		  "file:1: count must be a whole number from -5 to 100" },
+		{ SLICE_INIT("on = yes true"), "file:1: on must be yes or no" },
+		{ SLICE_INIT("on = "), "file:1: on must be yes or no" },
 		{ SLICE_INIT("on = 1"), "file:1: on must be yes or no" },
 		{ SLICE_INIT("on = YES"), "file:1: on must be yes or no" },
 	};
@@ -263,6 +265,9 @@ static void numbers_are_printed_in_their_largest_unit(void **state)
 		{ SLICE_INIT("wait = 48h"), 5, "wait = 2d\n" },
 		{ SLICE_INIT("count = -5"), 3, "count = -5\n" },
 		{ SLICE_INIT("on = yes"), 6, "on = yes\n" },
+		{ SLICE_INIT("on = true"), 6, "on = yes\n" },
+		{ SLICE_INIT("on = no"), 6, "on = no\n" },
+		{ SLICE_INIT("on = false"), 6, "on = no\n" },
 	};
 
 	(void)state;

@@ -443,6 +443,58 @@ static void tags_and_domains_are_cut_off(void **state)
 	assert_false(addr_split(S(""), &local, &domain));
 }
 
+static void mail_goes_only_to_what_any_postfix_takes(void **state)
+{
+	static const struct {
+		struct slice text;
+		const char *want; /* NULL: ERR_INPUT */
+	} rows[] = {
+		{ SLICE_INIT("alice@example.com"), "alice@example.com" },
+		{ SLICE_INIT("Alice+tag@Example.COM"), "Alice+tag@example.com" },
+		{ SLICE_INIT("a@b\xc3\xbc"
+			     "cher.example"),
+		  "a@xn--bcher-kva.example" },
+		{ SLICE_INIT("a'b_c-d@example.com"), "a'b_c-d@example.com" },
+		{ SLICE_INIT(""), NULL },
+		{ SLICE_INIT("alice"), NULL },
+		{ SLICE_INIT("@example.com"), NULL },
+		{ SLICE_INIT("alice@"), NULL },
+		{ SLICE_INIT("alice@localhost"), NULL },
+		{ SLICE_INIT("alice@[192.0.2.1]"), NULL },
+		{ SLICE_INIT("alice@192.0.2.1"), NULL },
+		{ SLICE_INIT("Alice <alice@example.com>"), NULL },
+		{ SLICE_INIT("<alice@example.com>"), NULL },
+		{ SLICE_INIT("alice@example.com (Alice)"), NULL },
+		{ SLICE_INIT("(Alice) alice@example.com"), NULL },
+		{ SLICE_INIT("a(x)@example.com"), NULL },
+		{ SLICE_INIT("alice @example.com"), NULL },
+		{ SLICE_INIT("alice@example.com, bob@example.com"), NULL },
+		{ SLICE_INIT("group: alice@example.com;"), NULL },
+		{ SLICE_INIT("\"a b\"@example.com"), NULL },
+		{ SLICE_INIT("\"ab\"@example.com"), NULL },
+		{ SLICE_INIT("a..b@example.com"), NULL },
+		{ SLICE_INIT("\xc3\xa4@example.com"), NULL },
+		{ SLICE_INIT("a@example.com\r\nX: y"), NULL },
+		{ SLICE_INIT("a\0@example.com"), NULL },
+		{ SLICE_INIT(
+			  "a64aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@x.y"
+			  "z"),
+		  NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct slice got = S("");
+		enum err e = addr_usable(rows[i].text, &a, &got);
+
+		if ((e == OK) != (rows[i].want != NULL) ||
+		    (e == OK && !slice_eq(got, slice_str(rows[i].want))))
+			fail_msg("%.*s: %s %.*s", SLICE_ARGS(rows[i].text), err_info(e)->name,
+				 SLICE_ARGS(got));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -456,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_name_of_254_bytes_is_too_long),
 		cmocka_unit_test(addresses_of_ours_are_found_in_any_case),
 		cmocka_unit_test(tags_and_domains_are_cut_off),
+		cmocka_unit_test(mail_goes_only_to_what_any_postfix_takes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
