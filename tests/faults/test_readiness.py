@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
@@ -89,9 +90,14 @@ def test_a_database_that_is_away_is_noticed_and_found_again(stack, account):
 def test_a_database_that_hangs_holds_up_no_probe(stack, account):
     """Also while every worker hangs in a request."""
     wait_for(stack, 200)
-    with frozen(stack):
-        wait_for(stack, 503, database="unreachable")
-        assert Api(stack.url).get("/api/health")[0] == 200
+    api = Api(stack.url, account.api_key)
+    with ThreadPoolExecutor(8) as pool:
+        with frozen(stack):
+            stuck = [pool.submit(api.get, "/api/v1/agents") for _ in range(8)]
+            wait_for(stack, 503, database="unreachable")
+            assert Api(stack.url).get("/api/health")[0] == 200
+            assert not any(request.done() for request in stuck)
+        assert {request.result()[0] for request in stuck} == {200}
     wait_for(stack, 200, status="ready")
 
 
