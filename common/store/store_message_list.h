@@ -42,7 +42,7 @@ enum err store_message_list(struct db *db, const struct store_message_page *page
 
 struct store_conversation {
 	struct store_message last; /* its latest message, as a notice */
-	int64_t messages, unread;  /* among the latest CONVERSATION_MESSAGES_MAX */
+	int64_t messages, unread;  /* of the latest CONVERSATION_MESSAGES_MAX or one more */
 	bool capped;               /* there are more messages than that */
 };
 
