@@ -35,13 +35,6 @@ static bool only_url_characters(struct slice s)
 	return true;
 }
 
-static bool is_loopback(const struct netaddr *a)
-{
-	static const uint8_t v6[16] = { [15] = 1 };
-
-	return a->n == 4 ? a->b[0] == 127 : memcmp(a->b, v6, sizeof(v6)) == 0;
-}
-
 /* "host", "host:port", "[address]", "[address]:port": *ret_port is empty without one. */
 static enum err split(struct slice authority, struct slice *ret_host, struct slice *ret_port)
 {
@@ -64,7 +57,7 @@ static bool host_is_loopback(struct slice host, bool bracket)
 
 	if (!bracket && slice_ieq(host, S("localhost")))
 		return true;
-	return netaddr_parse(host, &address) == OK && is_loopback(&address) &&
+	return netaddr_parse(host, &address) == OK && netaddr_is_loopback(&address) &&
 	       bracket == (slice_find(host, ':') >= 0);
 }
 

@@ -31,23 +31,13 @@ void oidc_http_init(void)
 		abort();
 }
 
-static bool is_loopback(const struct weburl *u)
-{
-	static const uint8_t v6[16] = { [15] = 1 };
-
-	if (!u->literal)
-		return slice_ieq(u->host, S("localhost"));
-	return u->address.n == 4 ? u->address.b[0] == 127
-				 : memcmp(u->address.b, v6, sizeof(v6)) == 0;
-}
-
 bool oidc_http_admits(struct slice url, bool plain)
 {
 	struct weburl u;
 
 	if (weburl_parse(url, &u, NULL) || slice_find(url, '#') >= 0)
 		return false;
-	return u.https || (plain && is_loopback(&u));
+	return u.https || (plain && weburl_is_loopback(&u));
 }
 
 static enum err add_addresses(struct dns *dns, const struct weburl *u, enum dns_type type,
@@ -83,7 +73,7 @@ static enum err resolve(struct dns *dns, const struct oidc_call *call, struct cu
 
 	if (weburl_parse(slice_str(call->url), &u, fail))
 		return ERR_INPUT;
-	if (u.literal || is_loopback(&u))
+	if (u.literal || weburl_is_loopback(&u))
 		return OK;
 	buf_add_slice(&entry, u.host);
 	buf_addf(&entry, ":%u:", u.port);

@@ -113,6 +113,13 @@ bool netaddr_is_global(const struct netaddr *a)
 	return within(a->b, &global6, 1) && !within(a->b, special6, ARRAY_LEN(special6));
 }
 
+bool netaddr_is_loopback(const struct netaddr *a)
+{
+	static const uint8_t v6[16] = { [15] = 1 };
+
+	return a->n == 4 ? a->b[0] == 127 : a->n == 16 && memcmp(a->b, v6, sizeof(v6)) == 0;
+}
+
 enum err netcidr_parse(struct slice text, struct netcidr *ret)
 {
 	struct slice rest = text, address;

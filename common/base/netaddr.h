@@ -40,6 +40,8 @@ void netaddr_text(const struct netaddr *a, char ret[NETADDR_TEXT_MAX]);
  * IPv4-compatible or NAT64 (64:ff9b::/96) address; false for all of 6to4 and Teredo.
  */
 bool netaddr_is_global(const struct netaddr *a);
+/* 127.0.0.0/8 or ::1: this computer. */
+bool netaddr_is_loopback(const struct netaddr *a);
 
 /* "192.0.2.0/24", "2001:db8::/32" or a single address. */
 enum err netcidr_parse(struct slice text, struct netcidr *ret) MUST_CHECK;

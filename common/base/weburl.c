@@ -111,6 +111,11 @@ enum err weburl_parse(struct slice text, struct weburl *ret, struct fail *fail)
 	return OK;
 }
 
+bool weburl_is_loopback(const struct weburl *u)
+{
+	return u->literal ? netaddr_is_loopback(&u->address) : slice_ieq(u->host, S("localhost"));
+}
+
 bool weburl_port_allowed(uint16_t port)
 {
 	return port == 80 || port == 443 || port > 1023;

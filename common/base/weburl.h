@@ -29,6 +29,8 @@ struct weburl { /* slices into the text that was read */
  * short or octal forms of IPv4).
  */
 enum err weburl_parse(struct slice text, struct weburl *ret, struct fail *fail) MUST_CHECK;
+/* `localhost`, or an address of this computer. */
+bool weburl_is_loopback(const struct weburl *u);
 /* Ports that may be called at public addresses: 80, 443 and those above 1023. */
 bool weburl_port_allowed(uint16_t port);
 

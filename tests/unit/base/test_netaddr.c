@@ -199,9 +199,32 @@ static void a_list_of_ranges_is_read_or_refused_by_name(void **state)
 	assert_string_equal(f.what, "not an address range: 10.0.0.0/33");
 }
 
+static void this_computer_has_many_addresses(void **state)
+{
+	static const struct {
+		struct slice text;
+		bool want;
+	} rows[] = {
+		{ SLICE_INIT("127.0.0.1"), true },  { SLICE_INIT("127.255.255.255"), true },
+		{ SLICE_INIT("::1"), true },        { SLICE_INIT("::ffff:127.0.0.1"), true },
+		{ SLICE_INIT("126.0.0.1"), false }, { SLICE_INIT("0.0.0.0"), false },
+		{ SLICE_INIT("::"), false },        { SLICE_INIT("::2"), false },
+		{ SLICE_INIT("fe80::1"), false },   { SLICE_INIT("::ffff:10.0.0.1"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct netaddr a;
+
+		assert_row(i, netaddr_parse(rows[i].text, &a) == OK);
+		assert_row(i, netaddr_is_loopback(&a) == rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(this_computer_has_many_addresses),
 		cmocka_unit_test(public_addresses_are_global),
 		cmocka_unit_test(special_addresses_are_not_global),
 		cmocka_unit_test(text_that_is_no_address_is_refused),
