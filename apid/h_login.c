@@ -219,7 +219,8 @@ void login_ask(struct req *r)
 		say_off(r);
 		return;
 	}
-	if (!sign_in_address(req_form(r, S("email")), &r->arena, &ask.email, &ask.domain)) {
+	if (!sign_in_address(slice_trim(req_form(r, S("email"))), &r->arena, &ask.email,
+			     &ask.domain)) {
 		show_form(r, 400, "That is not an e-mail address.", &ask.cli);
 		return;
 	}

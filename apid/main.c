@@ -58,8 +58,7 @@ static enum err read_configuration(struct daemon *d, const char *path, struct fa
 					 &d->app.trusted_proxies, fail);
 	if (e == OK)
 		e = dns_new(&d->settings, &d->app.dns, fail);
-	return e ? e
-		 : sign_in_new(&d->settings, &d->keys, d->app.dns, &d->app.sign_in, fail);
+	return e ? e : sign_in_new(&d->settings, &d->keys, d->app.dns, &d->app.sign_in, fail);
 }
 
 /* Settings that are meant for tests are never silent. */
@@ -79,6 +78,10 @@ static void tell_how_to_sign_in(const struct app *app)
 
 	if (s->sign_in_mail && !app->sign_in->mail)
 		log_warn("sign_in_mail_off", LF_STR("reason", "public_url is not set"));
+	if (app->sign_in->exposed)
+		log_warn("public_url_not_https",
+			 LF_STR("effect", "browsers do not say where a form comes from; "
+					  "nobody can sign in"));
 	if (!app->sign_in->mail && !app->sign_in->oidc)
 		log_warn("sign_in_off", LF_STR("effect", "there are API keys, but no sessions"));
 }

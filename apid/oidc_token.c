@@ -58,6 +58,7 @@ enum err oidc_token_check(struct slice jws, const struct oidc_expect *expect, st
 {
 	AUTO(buf_release) struct buf header = BUF_INIT(PART_MAX);
 	AUTO(buf_release) struct buf payload = BUF_INIT(PART_MAX);
+	AUTO(buf_release) struct buf signature = BUF_INIT(PART_MAX);
 	struct slice rest = jws, part[3] = { { 0 } };
 	struct oidc_claims claims;
 	size_t n = 0;
@@ -66,7 +67,7 @@ enum err oidc_token_check(struct slice jws, const struct oidc_expect *expect, st
 	while (n < 3 && slice_cut(&rest, '.', &part[n]))
 		n++;
 	if (n != 3 || rest.p || part[2].n == 0 || base64url_decode(part[0], &header) ||
-	    base64url_decode(part[1], &payload))
+	    base64url_decode(part[1], &payload) || base64url_decode(part[2], &signature))
 		return fail_set(fail, ERR_INPUT, "the id_token is malformed");
 	if ((e = check_algorithm(buf_slice(&header), a, fail)) ||
 	    (e = oidc_doc_claims(buf_slice(&payload), a, &claims, fail)) ||

@@ -22,7 +22,7 @@ static const char style[] =
 	"main{max-width:32rem;margin:8vh auto 2rem;padding:1.75rem;background:var(--card);"
 	"border:1px solid var(--line);border-radius:.75rem;overflow-wrap:anywhere}"
 	"h1{margin:0 0 .75rem;font-size:1.4rem;line-height:1.25}"
-	"p{margin:.75rem 0}small,.soft{color:var(--soft)}"
+	"p{margin:.75rem 0}main>:last-child{margin-bottom:0}small,.soft{color:var(--soft)}"
 	"label{display:block;margin:1rem 0 .35rem;font-weight:600}"
 	"input[type=email],select{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;"
 	"background:var(--page);border:1px solid var(--line);border-radius:.5rem}"
@@ -35,9 +35,12 @@ static const char style[] =
 	"fieldset{margin:1rem 0 0;padding:0;border:0}legend{padding:0;font-weight:600}"
 	".choice{margin:.75rem 0 0;padding:.75rem;border:1px solid var(--line);border-radius:.5rem}"
 	".choice label{display:inline;margin:0}.choice p{margin:.35rem 0 .5rem}"
+	".choice p:last-child{margin-bottom:0}"
+	"input[type=radio]{margin:0 .25rem 0 0;accent-color:var(--act);vertical-align:-.05em}"
 	"code{display:block;padding:.6rem .75rem;background:var(--page);"
 	"border:1px solid var(--line);border-radius:.5rem;"
-	"font:.875rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere}";
+	"font:.875rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere}"
+	"@media(max-width:32rem){body{padding:.75rem}main{margin-top:0;padding:1.25rem}}";
 
 static const char *policy(struct arena *a, const struct page_head *head)
 {

@@ -21,8 +21,8 @@
 
 enum { LOCAL_PART_MAX = 64, NAME_BYTES_MAX = 200, COOKIE_MAX = 512 };
 
-/* scheme "://" authority; *ret stays empty without a public_url. */
-static enum err find_origin(struct slice url, struct slice *ret, struct fail *fail)
+/* scheme "://" authority; it stays empty without a public_url. */
+static enum err read_public_url(struct slice url, struct sign_in *ret, struct fail *fail)
 {
 	size_t n = (size_t)slice_search(url, S("://")) + 3;
 	struct weburl u;
@@ -33,7 +33,9 @@ static enum err find_origin(struct slice url, struct slice *ret, struct fail *fa
 		return fail_set(fail, ERR_CONFIG, "public_url is not an http or https URL");
 	while (n < url.n && !memchr("/?#", url.p[n], 3))
 		n++;
-	*ret = slice_sub(url, 0, n);
+	ret->origin = slice_sub(url, 0, n);
+	ret->secure = u.https;
+	ret->exposed = !u.https && !weburl_is_loopback(&u);
 	return OK;
 }
 
@@ -41,14 +43,13 @@ enum err sign_in_new(const struct settings *set, const struct keys *keys, struct
 		     struct sign_in **ret, struct fail *fail)
 {
 	struct sign_in s = { 0 };
-	enum err e = find_origin(slice_str(set->public_url), &s.origin, fail);
+	enum err e = read_public_url(slice_str(set->public_url), &s, fail);
 
 	if (e == OK && *set->oidc_issuer)
 		e = oidc_new(set, keys, dns, s.origin, &s.oidc, fail);
 	if (e)
 		return e;
 	s.mail = set->sign_in_mail && s.origin.n;
-	s.secure = slice_istarts(s.origin, S("https:"));
 	*ret = mem_zalloc(sizeof(**ret));
 	**ret = s;
 	return OK;
@@ -84,7 +85,6 @@ bool sign_in_address(struct slice text, struct arena *a, struct slice *ret_email
 {
 	struct slice local, domain, canonical;
 
-	text = slice_trim(text);
 	if (text.n > ADDR_MAX || !addr_split(text, &local, &domain) || !plain_local_part(local) ||
 	    addr_domain(domain, a, &canonical))
 		return false;

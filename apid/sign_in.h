@@ -14,6 +14,7 @@ struct sign_in {
 	bool mail;           /* by a mailed link */
 	struct oidc *oidc;   /* by a provider; NULL: not */
 	bool secure;         /* public_url is https: cookies get Secure */
+	bool exposed;        /* ... or http to another computer: no browser can sign in */
 	struct slice origin; /* of public_url, empty without one */
 };
 
@@ -26,7 +27,7 @@ enum err sign_in_new(const struct settings *s, const struct keys *keys, struct d
 void sign_in_free(struct sign_in *s);
 
 /*
- * What somebody typed as local@domain, with the domain in lower-case A-labels.
+ * An address that somebody gave as local@domain, with the domain in lower-case A-labels.
  * False unless it is an address of ASCII that needs no quoting: of other spellings
  * the database might think that they are somebody else's account.
  */
