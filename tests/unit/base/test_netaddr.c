@@ -201,23 +201,22 @@ static void a_list_of_ranges_is_read_or_refused_by_name(void **state)
 
 static void this_computer_has_many_addresses(void **state)
 {
-	static const struct {
-		struct slice text;
-		bool want;
-	} rows[] = {
-		{ SLICE_INIT("127.0.0.1"), true },  { SLICE_INIT("127.255.255.255"), true },
-		{ SLICE_INIT("::1"), true },        { SLICE_INIT("::ffff:127.0.0.1"), true },
-		{ SLICE_INIT("126.0.0.1"), false }, { SLICE_INIT("0.0.0.0"), false },
-		{ SLICE_INIT("::"), false },        { SLICE_INIT("::2"), false },
-		{ SLICE_INIT("fe80::1"), false },   { SLICE_INIT("::ffff:10.0.0.1"), false },
-	};
+	static const char *const own[] = { "127.0.0.1", "127.255.255.255", "::1",
+					   "::ffff:127.0.0.1" };
+	static const char *const others[] = { "126.0.0.1", "128.0.0.0", "0.0.0.0",        "::",
+					      "::2",       "fe80::1",   "::ffff:10.0.0.1" };
+	struct netaddr a;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct netaddr a;
-
-		assert_row(i, netaddr_parse(rows[i].text, &a) == OK);
-		assert_row(i, netaddr_is_loopback(&a) == rows[i].want);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		a = addr(own[i]);
+		if (!netaddr_is_loopback(&a))
+			fail_msg("%s is this computer", own[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		a = addr(others[i]);
+		if (netaddr_is_loopback(&a))
+			fail_msg("%s is not this computer", others[i]);
 	}
 }
 
