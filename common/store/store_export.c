@@ -83,8 +83,10 @@ const struct db_stmt store_export_stmts[] = {
 	/* $4 bytes of the mail. The page first: it must not depend on what is joined to it. */
 	[MESSAGES] = { "export_messages",
 		       "SELECT x.created_at, x.id, (json_strip_nulls(json_build_object(" MESSAGE
-		       ", " MESSAGE_MORE "))::jsonb || jsonb_build_object('authentication', "
-		       "x.authentication, 'events', coalesce(e.list, '[]')))::text, r.id, r.size, "
+		       ", " MESSAGE_MORE "))::jsonb || jsonb_build_object('events', "
+		       "coalesce(e.list, '[]')) || CASE WHEN x.authentication IS NULL THEN '{}' "
+		       "ELSE jsonb_build_object('authentication', x.authentication) END)::text, "
+		       "r.id, r.size, "
 		       "substring(r.raw from 1 for $4::int) "
 		       "FROM (SELECT * FROM messages m WHERE m.user_id = $1 "
 		       "AND (m.created_at, m.id) > ($2, $3) "

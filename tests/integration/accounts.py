@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts of a test's own, with rows in every table that there is, and mail in any
+number and size, written by SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+
+from scripts.stack import Stack
+from scripts.stack.peers import Api
+from scripts.stack.stack import Account
+
+SENDER = "alice@sender.example"
+numbers = itertools.count(1)
+
+# A row in each table that has a user's data, beside what the API makes.
+ROWS = """
+INSERT INTO sessions (hash, user_id, expires_at)
+	VALUES (sha256(%(u)s::bytea), %(u)s, now() + interval '1 day');
+INSERT INTO identities (issuer, subject, user_id)
+	VALUES ('https://id.example', 'subject-of-' || %(u)s, %(u)s);
+INSERT INTO domains (id, domain, user_id, verified, verified_at, verification_token)
+	VALUES ('dom_' || %(u)s, %(domain)s, %(u)s, true, now(), 'e2a-verify=' || %(u)s);
+INSERT INTO agents (email, address, domain, user_id, agent_mode, webhook_url)
+	VALUES ('Own@' || %(domain)s, 'own@' || %(domain)s, %(domain)s, %(u)s, 'cloud',
+	'https://hook.example/');
+INSERT INTO raw_messages (id, sha256, size, raw)
+	VALUES ('raw_' || %(u)s, sha256('own'), 3, 'own');
+INSERT INTO messages (id, user_id, agent_email, raw_id, direction, subject, sender, recipient,
+	expires_at) VALUES ('msg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, 'raw_' || %(u)s, 'inbound',
+	'To be called about', 'alice@sender.example', 'own@' || %(domain)s, now() + interval '1 day');
+INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)
+	VALUES ('msg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, now() + interval '1 day');
+INSERT INTO message_events (message_id, user_id, stage, outcome)
+	VALUES ('msg_' || %(u)s, %(u)s, 'ingest', 'stored');
+INSERT INTO retired_addresses (address, user_id) VALUES ('old@' || %(domain)s, %(u)s);
+INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)
+	VALUES (sha256(%(u)s::bytea), '', lower(%(email)s), now() + interval '1 hour');
+INSERT INTO idempotency_keys (owner, key_hash, request_hash, user_id)
+	VALUES (%(u)s, 'hash', 'hash', %(u)s);
+INSERT INTO mail_jobs (id, kind, user_id, recipient, sealed, due_at, expires_at)
+	VALUES ('job_' || %(u)s, 'feedback', %(u)s, 'operator@mx.example', '',
+	now() + interval '1 hour', now() + interval '1 day'),
+	('link_' || %(u)s, 'sign_in', NULL, lower(%(email)s), '',
+	now() + interval '1 hour', now() + interval '1 day');
+INSERT INTO feedback (id, user_id, email, category, message)
+	VALUES ('fb_' || %(u)s, %(u)s, '', 'bug', 'It hurts'),
+	('anon_' || %(u)s, NULL, lower(%(email)s), 'bug', 'It hurts still');
+INSERT INTO usage_events (id, user_id, agent_email, domain, direction)
+	VALUES ('ue_' || %(u)s, %(u)s, 'own@' || %(domain)s, %(domain)s, 'inbound');
+INSERT INTO usage_summaries (user_id, day, messages) VALUES (%(u)s, '2026-01-31', 7);
+"""
+
+# Message n is n seconds old; the agents take turns.
+MAILS = """
+WITH mail AS (
+	SELECT n, md5(%(u)s || n || %(mark)s) AS hex,
+		(%(agents)s)[n %% cardinality(%(agents)s) + 1] AS agent,
+		convert_to(rpad('Subject: ' || n || E'\\r\\n\\r\\n', %(size)s, n || ' '), 'UTF8') AS raw
+	FROM generate_series(1, %(count)s) n),
+body AS (
+	INSERT INTO raw_messages (id, sha256, size, raw)
+		SELECT 'raw_' || hex, sha256(raw), length(raw), raw FROM mail),
+ledger AS (
+	INSERT INTO message_events (message_id, user_id, stage, outcome)
+		SELECT 'msg_' || hex, %(u)s, 'ingest', 'stored' FROM mail)
+INSERT INTO messages (id, user_id, agent_email, raw_id, direction, inbox_status, sender, header_from,
+	to_addresses, subject, recipient, sha256, verdict, created_at, expires_at)
+SELECT 'msg_' || hex, %(u)s, agent, 'raw_' || hex, 'inbound', 'unread', %(sender)s, %(sender)s,
+	ARRAY[agent], 'Mail ' || n, agent, sha256(raw), 'sealed', now() - n * interval '1 s',
+	now() + interval '1 day'
+FROM mail
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with an agent on the shared domain."""
+    stack: Stack
+    account: Account
+    api: Api
+    agent: str
+    domain: str
+
+    @classmethod
+    def new(cls, stack: Stack) -> Person:
+        number = next(numbers)
+        account = stack.bootstrap(f"Person{number}@people{number}.example")
+        api = Api(stack.url, account.api_key)
+        return cls(stack, account, api, api.make_agent(f"person{number}"), f"own{number}.example")
+
+    @property
+    def user_id(self) -> str:
+        return self.account.user_id
+
+    @property
+    def key(self) -> str:
+        return self.account.api_key
+
+    def fill_tables(self) -> None:
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute(ROWS, {"u": self.user_id, "email": self.account.email,
+                                 "domain": self.domain})
+
+    def fill_mail(self, count: int, size: int = 4000, agents: list[str] | None = None) -> None:
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute(MAILS, {"u": self.user_id, "count": count, "size": size,
+                                  "agents": agents or [self.agent], "sender": SENDER,
+                                  "mark": str(next(numbers))})
+            query.execute("ANALYZE messages, raw_messages, message_events")
+
+    def stored(self) -> dict[str, str]:
+        """SHA-256 of what is stored, by message."""
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("SELECT m.id, r.raw FROM messages m JOIN raw_messages r "
+                          "ON r.id = m.raw_id WHERE m.user_id = %s", [self.user_id])
+            return {row[0]: hashlib.sha256(row[1]).hexdigest() for row in query}
+
+
+def count(stack: Stack, sql: str, *args: object) -> int:
+    with stack.db() as db, db.cursor() as query:
+        query.execute(sql, args)
+        return query.fetchone()[0]
+
+
