@@ -44,8 +44,8 @@ struct req {
 	struct slice param[ROUTE_PARAMS_MAX];
 	struct req_fields field;
 	struct buf cookies, tags, hops; /* where fields are joined */
-	struct netaddr client_ip; /* client_addr.h */
-	struct slice client;      /* the same, as text */
+	struct netaddr client_ip;       /* client_addr.h */
+	struct slice client;            /* the same, as text */
 	struct upgrade upgrade;
 	struct buf body;
 	bool body_bad; /* longer than the route admits */
