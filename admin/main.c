@@ -25,7 +25,7 @@ static int usage(void)
 {
 	fputs("usage: e2a-admin [-c file] verb ...\n", stderr);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		fprintf(stderr, "  %-9s %-11s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+		fprintf(stderr, "  %-9s %-44s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
 	return EX_USAGE;
 }
 
