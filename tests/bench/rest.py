@@ -31,7 +31,7 @@ from scripts.stack.stack import NO_LIMITS
 from .mailboxes import Mailbox, Mailboxes
 from .report import Report
 from .statements import Scripts, logged, record
-from .usage import cpu_ms
+from .usage import children, cpu_ms
 
 ACCOUNTS = 8
 STORED = 100_000
@@ -145,9 +145,12 @@ class Rest:
                          connections)
 
     def statements(self, route: Route, clients: int) -> Sample:
-        before = cpu_ms(self.stack.postgres.pid)
+        postgres = self.stack.postgres.pid
+        before, backends = cpu_ms(postgres), len(children(postgres))
         rate = route.scripts.run(clients, self.seconds)
-        used = cpu_ms(self.stack.postgres.pid) - before
+        # what a backend used is lost between its end and that being noticed
+        wait_until("pgbench's backends to end", lambda: len(children(postgres)) <= backends)
+        used = cpu_ms(postgres) - before
         return Sample(rate, postgres_us=1000 * used / (rate * self.seconds))
 
     def start_constant(self) -> None:

@@ -16,11 +16,11 @@ def stat_fields(pid: int) -> list[str]:
 
 def children(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
+    try:
+        for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
             found += [int(p) for p in task.read_text().split()]
-        except OSError:
-            pass
+    except OSError:  # a task or all of them ended meanwhile
+        pass
     return found
 
 
