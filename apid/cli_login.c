@@ -5,7 +5,7 @@
 #include "apid/page.h"
 #include "common/base/utf8.h"
 
-enum { PATH_MAX_BYTES = 8192 };
+enum { PATH_MAX_BYTES = 4096 };
 
 static bool refuse(struct req *r, const char *text)
 {

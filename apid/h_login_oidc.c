@@ -40,7 +40,10 @@ void login_begin_oidc(struct req *r, const struct cli_login *cli)
 
 	id_random_hex(OIDC_NONCE_LEN, nonce);
 	state.nonce = slice_str(nonce);
-	oidc_state_write(&state, &state_text);
+	if (oidc_state_write(&state, &state_text)) {
+		resp_error(&r->resp, 400, "invalid cli_state");
+		return;
+	}
 	if (oidc_begin(r->app->sign_in->oidc, state.nonce, buf_slice(&state_text), &location,
 		       &fail)) {
 		fail_provider(r, "oauth request failed", &fail);

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-enum { LOOPBACK_URL_MAX = 2048, LOOPBACK_ORIGIN_MAX = 64 };
+enum { LOOPBACK_URL_MAX = 512, LOOPBACK_ORIGIN_MAX = 64 };
 
 struct loopback_url {
 	uint16_t port;                    /* 80 when none was written */

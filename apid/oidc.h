@@ -4,7 +4,7 @@
  * and nonce (OpenID Connect Core 1.0, 3.1), the provider's addresses by discovery.
  * Nothing is stored between the two halves: the PKCE verifier and the nonce that
  * the provider is told are made of the browser's cookie with a key of ours. Calls
- * wait for the provider, each at most OIDC_CALL_MS, so they belong on a worker.
+ * wait for the provider, each for some seconds, so they belong on a worker.
  */
 #ifndef E2A_APID_OIDC_H
 #define E2A_APID_OIDC_H
@@ -17,7 +17,7 @@
 
 #define OIDC_CALLBACK_PATH "/api/auth/callback"
 
-enum { OIDC_CALL_MS = 5000, OIDC_URL_MAX = 16 * 1024 };
+enum { OIDC_URL_MAX = 16 * 1024 };
 
 struct oidc;
 

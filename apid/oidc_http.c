@@ -63,8 +63,8 @@ static enum err add_addresses(struct dns *dns, const struct weburl *u, enum dns_
 }
 
 /* "host:port:address,address" (CURLOPT_RESOLVE); nothing for addresses and localhost. */
-static enum err resolve(struct dns *dns, const struct oidc_call *call, struct curl_slist **ret,
-			struct fail *fail)
+static enum err resolve(struct dns *dns, const struct oidc_call *call, int64_t deadline_ms,
+			struct curl_slist **ret, struct fail *fail)
 {
 	AUTO(buf_release) struct buf entry = BUF_INIT(RESOLVE_MAX);
 	struct weburl u;
@@ -77,8 +77,8 @@ static enum err resolve(struct dns *dns, const struct oidc_call *call, struct cu
 		return OK;
 	buf_add_slice(&entry, u.host);
 	buf_addf(&entry, ":%u:", u.port);
-	v4 = add_addresses(dns, &u, DNS_A, call->deadline_ms, &entry, &n);
-	v6 = add_addresses(dns, &u, DNS_AAAA, call->deadline_ms, &entry, &n);
+	v4 = add_addresses(dns, &u, DNS_A, deadline_ms, &entry, &n);
+	v6 = add_addresses(dns, &u, DNS_AAAA, deadline_ms, &entry, &n);
 	if (n == 0)
 		return fail_set(fail,
 				v4   ? v4
@@ -149,20 +149,43 @@ static enum err failed(CURLcode code, const char *detail, bool too_long, struct 
 			*detail ? detail : curl_easy_strerror(code));
 }
 
+static void set_call(CURL *h, const struct oidc_call *call, struct answer *answer)
+{
+	curl_easy_setopt(h, CURLOPT_URL, call->url);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, answer);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, answer);
+	if (call->form)
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, call->form);
+}
+
+static enum err check_status(CURL *h, struct fail *fail)
+{
+	long status = 0;
+
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		return OK;
+	return fail_set(fail, status >= 400 && status < 500 ? ERR_FORBIDDEN : ERR_NETWORK,
+			"the provider said %ld", status);
+}
+
 enum err oidc_http_call(struct dns *dns, const struct oidc_call *call, struct buf *ret,
-			long *ret_status, struct fail *fail)
+			struct fail *fail)
 {
 	AUTO(list_free) struct curl_slist *addresses = NULL;
 	AUTO(list_free) struct curl_slist *headers = NULL;
 	AUTO(handle_free) CURL *h = NULL;
 	struct answer answer = { .body = ret };
 	char detail[CURL_ERROR_SIZE] = "";
-	enum err e = resolve(dns, call, &addresses, fail);
-	int64_t left_ms = call->deadline_ms - clock_mono_ms();
+	int64_t deadline_ms = clock_mono_ms() + OIDC_CALL_MS, left_ms;
+	enum err e = resolve(dns, call, deadline_ms, &addresses, fail);
 	CURLcode code;
 
 	if (e)
 		return e;
+	left_ms = deadline_ms - clock_mono_ms();
 	if (left_ms <= 0)
 		return fail_set(fail, ERR_TIMEOUT, "no time is left");
 	h = curl_easy_init();
@@ -170,19 +193,10 @@ enum err oidc_http_call(struct dns *dns, const struct oidc_call *call, struct bu
 		abort();
 	headers = make_headers(call);
 	set_limits(h, left_ms);
-	curl_easy_setopt(h, CURLOPT_URL, call->url);
+	set_call(h, call, &answer);
 	curl_easy_setopt(h, CURLOPT_RESOLVE, addresses);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, &answer);
-	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(h, CURLOPT_HEADERDATA, &answer);
-	if (call->form)
-		curl_easy_setopt(h, CURLOPT_POSTFIELDS, call->form);
 	code = curl_easy_perform(h);
-	if (code)
-		return failed(code, detail, answer.too_long, fail);
-	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, ret_status);
-	return OK;
+	return code ? failed(code, detail, answer.too_long, fail) : check_status(h, fail);
 }

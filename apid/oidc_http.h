@@ -10,13 +10,12 @@
 #include "common/base/buf.h"
 #include "common/mail/dns.h"
 
-enum { OIDC_ANSWER_MAX = 64 * 1024 };
+enum { OIDC_ANSWER_MAX = 64 * 1024, OIDC_CALL_MS = 5000 };
 
 struct oidc_call {
 	const char *url;           /* one that oidc_http_admits() */
 	const char *authorization; /* value of that header, or NULL */
 	const char *form;          /* body of a POST, or NULL: a GET */
-	int64_t deadline_ms;       /* clock_mono_ms() */
 };
 
 /* Once, before there are threads. */
@@ -24,10 +23,10 @@ void oidc_http_init(void);
 /* An https URL, or an http one whose host is a loopback address or `localhost` if `plain`. */
 bool oidc_http_admits(struct slice url, bool plain);
 /*
- * The answer's status, and its body appended to *ret. ERR_DNS, ERR_NETWORK and
- * ERR_TIMEOUT when there is none; ERR_TOO_BIG when it is too long.
+ * Appends the body of a 200 to *ret. ERR_FORBIDDEN for 4xx, ERR_NETWORK for
+ * other answers and for none; ERR_DNS, ERR_TIMEOUT; ERR_TOO_BIG beyond OIDC_ANSWER_MAX.
  */
 enum err oidc_http_call(struct dns *dns, const struct oidc_call *call, struct buf *ret,
-			long *ret_status, struct fail *fail) MUST_CHECK;
+			struct fail *fail) MUST_CHECK;
 
 #endif

@@ -14,7 +14,7 @@ static const struct jsonf_row rows[] = {
 	{ 0 },
 };
 
-void oidc_state_write(const struct oidc_state *s, struct buf *ret)
+enum err oidc_state_write(const struct oidc_state *s, struct buf *ret)
 {
 	AUTO(buf_release) struct buf json = BUF_INIT(OIDC_STATE_MAX);
 	size_t start = ret->len;
@@ -28,9 +28,12 @@ void oidc_state_write(const struct oidc_state *s, struct buf *ret)
 		jsonw_key_text(&w, "cs", s->cli_state);
 	}
 	jsonw_object_end(&w);
+	if (buf_failed(&json))
+		return ERR_TOO_BIG;
 	base64url_encode(buf_slice(&json), ret);
 	while ((ret->len - start) % 4 && !buf_failed(ret))
 		buf_add_char(ret, '=');
+	return buf_check(ret);
 }
 
 enum err oidc_state_read(struct slice text, struct arena *a, struct oidc_state *ret)

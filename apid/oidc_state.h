@@ -17,7 +17,8 @@ struct oidc_state {
 	struct slice callback, cli_state;
 };
 
-void oidc_state_write(const struct oidc_state *s, struct buf *ret);
+/* ERR_TOO_BIG, when its JSON would have more than OIDC_STATE_MAX bytes. */
+enum err oidc_state_write(const struct oidc_state *s, struct buf *ret) MUST_CHECK;
 /* ERR_INPUT unless it is that, with a nonce of 32 lower-case hex digits. */
 enum err oidc_state_read(struct slice text, struct arena *a, struct oidc_state *ret) MUST_CHECK;
 

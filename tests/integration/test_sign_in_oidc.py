@@ -461,7 +461,7 @@ def test_a_discovery_that_lies_leads_nowhere(stack, account, document):
 def test_a_provider_that_is_down_is_asked_again_later(stack, account):
     with Provider() as provider, second_apid(stack, 37, **settings(provider)) as apid:
         path = "/.well-known/openid-configuration"
-        provider.instead[path] = says(500)
+        provider.instead[path] = says(404)
         for _ in range(3):
             refused(Browser(apid.port).get(BEGIN), 502, "cannot be reached")
         assert provider.asked == [path]  # once, not by everybody
