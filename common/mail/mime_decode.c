@@ -13,8 +13,9 @@ enum { STEP = 4096 };
 struct mime_decoder {
 	enum mime_encoding encoding;
 	GMimeEncoding gmime;
-	uint32_t bits; /* of a base64 group ... */
-	unsigned n;    /* ... so many digits were seen */
+	uint32_t bits;            /* of a base64 group ... */
+	unsigned n;               /* ... so many digits were seen */
+	unsigned char digit[256]; /* of a base64 character: its value + 1, or 0 */
 };
 
 enum mime_encoding mime_encoding_of(struct slice name)
@@ -26,9 +27,13 @@ enum mime_encoding mime_encoding_of(struct slice name)
 
 struct mime_decoder *mime_decoder_new(enum mime_encoding encoding)
 {
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct mime_decoder *d = mem_zalloc(sizeof(*d));
 
 	d->encoding = encoding;
+	for (size_t i = 0; digits[i]; i++)
+		d->digit[(unsigned char)digits[i]] = (unsigned char)(i + 1);
 	if (encoding == MIME_QUOTED_PRINTABLE)
 		g_mime_encoding_init_decode(&d->gmime, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
 	return d;
@@ -39,46 +44,45 @@ void mime_decoder_free(struct mime_decoder *d)
 	free(d);
 }
 
-/* The value of a digit, or -1. */
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* The whole bytes of a group that ends early. */
-static void end_group(struct mime_decoder *d, struct buf *ret)
+static size_t end_group(struct mime_decoder *d, char *out)
 {
-	if (d->n >= 2)
-		buf_add_char(ret, (char)(d->bits >> (6 * d->n - 8)));
-	if (d->n == 3)
-		buf_add_char(ret, (char)(d->bits >> 2));
+	size_t n = d->n >= 2 ? d->n - 1 : 0;
+	uint32_t bits = d->bits << 6 * (4 - d->n);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (char)(bits >> (16 - 8 * i));
 	d->bits = d->n = 0;
+	return n;
 }
 
 /* Padding may stand in the middle, where a sender joined two encodings. */
+static size_t step_base64(struct mime_decoder *d, struct slice in, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.n; i++) {
+		unsigned char digit = d->digit[(unsigned char)in.p[i]];
+
+		if (digit) {
+			d->bits = d->bits << 6 | (digit - 1u);
+			d->n++;
+		}
+		if (d->n == 4 || in.p[i] == '=')
+			n += end_group(d, out + n);
+	}
+	return n;
+}
+
 static void feed_base64(struct mime_decoder *d, struct slice in, struct buf *ret)
 {
-	for (size_t i = 0; i < in.n; i++) {
-		int digit = base64_digit(in.p[i]);
+	char out[STEP + MIME_DECODER_EXTRA];
 
-		if (in.p[i] == '=')
-			end_group(d, ret);
-		if (digit < 0)
-			continue;
-		d->bits = d->bits << 6 | (uint32_t)digit;
-		if (++d->n == 4) {
-			const char group[] = { (char)(d->bits >> 16), (char)(d->bits >> 8),
-					       (char)d->bits };
+	while (in.n) {
+		struct slice step = slice_sub(in, 0, STEP);
 
-			buf_add(ret, group, sizeof(group));
-			d->bits = d->n = 0;
-		}
+		buf_add(ret, out, step_base64(d, step, out));
+		in = slice_sub(in, step.n, in.n);
 	}
 }
 
@@ -107,6 +111,8 @@ void mime_decoder_feed(struct mime_decoder *d, struct slice in, struct buf *ret)
 
 void mime_decoder_end(struct mime_decoder *d, struct buf *ret)
 {
+	char out[MIME_DECODER_EXTRA];
+
 	if (d->encoding == MIME_BASE64)
-		end_group(d, ret);
+		buf_add(ret, out, end_group(d, out));
 }

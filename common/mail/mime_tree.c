@@ -43,6 +43,7 @@ struct mime_scan {
 	struct slice root_header;
 	struct buf header;
 	struct mime_decoder *decoder; /* of the open leaf; it only counts */
+	struct buf decoded;           /* ... and this is only its room */
 	int64_t offset;               /* of the next byte */
 	int64_t line_start;
 	struct buf line; /* the line so far, while it could be a delimiter */
@@ -58,6 +59,7 @@ struct mime_scan *mime_scan_new(void)
 
 	buf_init(&s->header, HEADER_BYTES_MAX);
 	buf_init(&s->line, LINE_MAX);
+	buf_init(&s->decoded, COUNT_STEP + MIME_DECODER_EXTRA);
 	s->blank_line = true;
 	return s;
 }
@@ -69,6 +71,7 @@ void mime_scan_free(struct mime_scan *s)
 	arena_release(&s->arena);
 	buf_release(&s->header);
 	buf_release(&s->line);
+	buf_release(&s->decoded);
 	mime_decoder_free(s->decoder);
 	free(s);
 }
@@ -254,27 +257,25 @@ static void end_header(struct mime_scan *s)
 
 static void count(struct mime_scan *s, struct slice bytes)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT(COUNT_STEP + MIME_DECODER_EXTRA);
-
 	while (s->decoder && bytes.n) {
 		struct slice step = slice_sub(bytes, 0, COUNT_STEP);
 
-		buf_reset(&out);
-		mime_decoder_feed(s->decoder, step, &out);
-		s->v[s->n - 1].size += (int64_t)out.len;
+		buf_reset(&s->decoded);
+		mime_decoder_feed(s->decoder, step, &s->decoded);
+		s->v[s->n - 1].size += (int64_t)s->decoded.len;
 		bytes = slice_sub(bytes, step.n, bytes.n);
 	}
 }
 
 static void close_leaf(struct mime_scan *s, int64_t end)
 {
-	AUTO(buf_release) struct buf out = BUF_INIT(MIME_DECODER_EXTRA);
 	struct mime_part *p = &s->v[s->n - 1];
 
 	p->end = end > p->start ? end : p->start;
 	if (s->decoder) {
-		mime_decoder_end(s->decoder, &out);
-		p->size += (int64_t)out.len;
+		buf_reset(&s->decoded);
+		mime_decoder_end(s->decoder, &s->decoded);
+		p->size += (int64_t)s->decoded.len;
 		mime_decoder_free(TAKE(s->decoder));
 	} else {
 		p->size = p->end - p->start;

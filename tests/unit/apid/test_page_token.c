@@ -45,6 +45,22 @@ static void a_token_comes_back_as_it_was(void **state)
 	assert_int_equal(t.created_us % 1000000, 123456);
 }
 
+static void the_time_of_a_list_is_part_of_the_token(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf token = BUF_INIT(PAGE_TOKEN_MAX);
+	struct page_token t = { .id = S(ID), .filter = S("x"), .as_of_us = 1234567 }, got;
+
+	(void)state;
+	page_token_write(&t, S("u1"), KEY, &token);
+	assert_int_equal(page_token_read(buf_slice(&token), S("u1"), KEY, &a, &got), OK);
+	assert_int_equal(got.as_of_us, 1234567);
+	buf_reset(&token);
+	write(&token);
+	assert_int_equal(page_token_read(buf_slice(&token), S("u1"), KEY, &a, &got), OK);
+	assert_int_equal(got.as_of_us, 0);
+}
+
 static void another_user_or_key_cannot_use_it(void **state)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
@@ -97,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_begins_like_the_unsigned_one),
 		cmocka_unit_test(a_token_comes_back_as_it_was),
+		cmocka_unit_test(the_time_of_a_list_is_part_of_the_token),
 		cmocka_unit_test(another_user_or_key_cannot_use_it),
 		cmocka_unit_test(no_changed_byte_gets_through),
 		cmocka_unit_test(other_texts_are_no_tokens),
