@@ -143,9 +143,7 @@ enum err store_agent_find(struct db *db, struct slice user_id, struct slice addr
 enum err store_agent_lock(struct db *db, struct slice user_id, struct slice address,
 			  struct arena *a, struct store_agent *ret, struct fail *fail)
 {
-	enum err e = store_user_lock(db, user_id, fail);
-
-	return e ? e : find(db, &store_agent_stmts[LOCK], user_id, address, a, ret, fail);
+	return find(db, &store_agent_stmts[LOCK], user_id, address, a, ret, fail);
 }
 
 static enum err insert(struct db *db, struct slice user_id, const struct store_agent *agent,
@@ -222,18 +220,21 @@ static enum err run_on(struct db *db, int stmt, struct slice user_id, struct sli
 	return db_query(db, &store_agent_stmts[stmt], &args, NULL, fail);
 }
 
+/* The mail first, which may take minutes; the user is locked for the rest only. */
 enum err store_agent_delete(struct db *db, struct slice user_id, struct slice email,
 			    int64_t kept_ms, struct fail *fail)
 {
 	enum err e = db_query(db, &store_agent_stmts[PATIENCE], NULL, NULL, fail);
 
 	if (e == OK)
-		e = store_key_revoke_agent(db, user_id, email, fail);
-	if (e == OK)
-		e = store_retired_add(db, user_id, email, kept_ms, fail);
-	if (e == OK)
 		e = store_agent_stop_webhook(db, user_id, email, EVENT_AGENT_DELETED, fail);
 	if (e == OK)
 		e = run_on(db, EMPTY, user_id, email, fail);
+	if (e == OK)
+		e = store_user_lock(db, user_id, fail);
+	if (e == OK)
+		e = store_key_revoke_agent(db, user_id, email, fail);
+	if (e == OK)
+		e = store_retired_add(db, user_id, email, kept_ms, fail);
 	return e ? e : run_on(db, DELETE, user_id, email, fail);
 }

@@ -25,8 +25,9 @@ enum err store_user_find(struct db *db, struct slice email, struct arena *a, str
 			 struct fail *fail) MUST_CHECK;
 /*
  * In a transaction: until it ends, nobody else who asks for this lock counts
- * or changes what the user has (agents, domains, keys, secrets). It comes
- * before every other lock. ERR_UNAUTHORIZED when the user was deleted meanwhile.
+ * or changes what the user has (agents, domains, keys, secrets). It is held for
+ * moments: what takes long, with a lock on the agent concerned, is done before.
+ * ERR_UNAUTHORIZED when the user was deleted meanwhile.
  */
 enum err store_user_lock(struct db *db, struct slice user_id, struct fail *fail) MUST_CHECK;
 
