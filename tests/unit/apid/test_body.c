@@ -29,7 +29,7 @@ struct script {
 struct server {
 	struct settings settings;
 	struct app app;
-	struct conns conns;
+	struct conns conns; /* just enough for conns_set() */
 	struct MHD_Daemon *mhd;
 	struct script script;
 	int made;        /* pieces; a worker's, then ours */
@@ -126,13 +126,11 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 			  enum MHD_ConnectionNotificationCode what)
 {
-	struct server *s = arg;
-
-	(void)mhd;
+	(void)arg, (void)mhd;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		*context = conns_add(&s->conns, -1);
+		*context = mem_zalloc(sizeof(struct conn));
 	else
-		conns_remove(&s->conns, TAKE(*context));
+		free(TAKE(*context));
 }
 
 static void start(struct server *s, const struct script *script)
@@ -141,10 +139,10 @@ static void start(struct server *s, const struct script *script)
 
 	*s = (struct server){ .settings = { .database_url = url, .http_workers = 1 },
 			      .script = *script,
+			      .conns.lock = PTHREAD_MUTEX_INITIALIZER,
 			      .lock = PTHREAD_MUTEX_INITIALIZER,
 			      .changed = PTHREAD_COND_INITIALIZER };
 	s->app = (struct app){ .settings = &s->settings, .workers = workers_new(&s->settings) };
-	conns_init(&s->conns, 0, 0);
 	s->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
 					  MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME,
 				  0, NULL, NULL, on_request, s, MHD_OPTION_NOTIFY_COMPLETED,
@@ -159,7 +157,6 @@ static void stop(struct server *s)
 	workers_stop(s->app.workers);
 	MHD_stop_daemon(s->mhd);
 	workers_free(s->app.workers);
-	conns_release(&s->conns);
 }
 
 /* Our end of a connection on which a request was sent. */
