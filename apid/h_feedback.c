@@ -143,7 +143,7 @@ static void write_text(struct req *r, const struct feedback *f, struct slice id,
 	struct slice user = r->principal.user_id;
 
 	buf_add_slice(ret, f->message);
-	buf_addf(ret, "\n\n-- \nfeedback %.*s, category %.*s\n", SLICE_ARGS(id),
+	buf_addf(ret, "\n\n--\nfeedback %.*s, category %.*s\n", SLICE_ARGS(id),
 		 SLICE_ARGS(f->category));
 	if (email.n)
 		buf_addf(ret, "from %.*s\n", SLICE_ARGS(on_one_line(&r->arena, email)));
