@@ -140,7 +140,7 @@ static void hand_off(struct req *r, const struct cli_login *cli, const char *tit
 	page_text(out, cli->callback);
 	buf_add_str(out, "\">\n");
 	page_hidden(out, "cli_state", cli->state);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) { /* also when it is empty: the program looks for it */
 		buf_addf(out, "<input type=\"hidden\" name=\"%s\" value=\"", fields[i].name);
 		page_text(out, slice_str(fields[i].value));
 		buf_add_str(out, "\">\n");
@@ -155,7 +155,7 @@ static void hand_off(struct req *r, const struct cli_login *cli, const char *tit
 struct grant {
 	struct req *r;
 	struct cli_login cli;
-	struct store_agent agent; /* of the key, or of the form the program is told */
+	struct store_agent agent; /* the key's; for the whole account the newest, if there is one */
 	bool agent_scope;
 	struct apikey key;
 	struct store_key_item item;
@@ -235,6 +235,8 @@ static void allow(struct grant *g)
 		say_wrong(r, "You have as many API keys as may be. Revoke one first.");
 	} else if (e == ERR_NOT_FOUND) {
 		say_wrong(r, "There is no such agent.");
+	} else if (e == ERR_UNAUTHORIZED) {
+		resp_error(&r->resp, 401, "not authenticated");
 	} else {
 		req_fail(r, &fail, "failed to create API key");
 	}
