@@ -95,8 +95,16 @@ static void each_program_gets_its_own_keys_only(void **state)
 		bool has[KEY_COUNT];
 	} rows[] = {
 		{ "milter", { [KEY_SEAL] = true, [KEY_TICKET] = true } },
-		{ "deliverd", { [KEY_SEAL] = true, [KEY_TICKET] = true, [KEY_SECRETS] = true } },
-		{ "apid", { [KEY_SECRETS] = true, [KEY_CURSOR] = true } },
+		{ "deliverd",
+		  { [KEY_SEAL] = true,
+		    [KEY_TICKET] = true,
+		    [KEY_SECRETS] = true,
+		    [KEY_MAIL] = true } },
+		{ "apid",
+		  { [KEY_SECRETS] = true,
+		    [KEY_CURSOR] = true,
+		    [KEY_MAIL] = true,
+		    [KEY_SIGN_IN] = true } },
 	};
 	struct keys all;
 
