@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that mean harm, or know no better. Whatever comes, the answer is the
-client's fault and says nothing of our inside, and the server serves the next."""
+"""Clients that mean harm, or know no better, below the routes: heads, targets, connections.
+Whatever comes, the answer is the client's fault and says nothing of our inside, and the
+server serves the next. What each route makes of hostile content is in test_api_routes."""
 
 from __future__ import annotations
 
@@ -21,11 +22,10 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from scripts.stack.stack import SHARED_DOMAIN
-from tests.integration.client import Answer, Http, SecondApid, second_apid
+from tests.integration.client import Http, SecondApid, second_apid
+from tests.integration.hostile import MALFORMED, TEXTS, fine, leaks, nested
 
 SENDER = "alice@sender.example"
-INSIDE = re.compile(r"SQL|ERROR:|syntax|relation|column|violates|libpq|postgres|jansson|"
-                    r"\.c:\d|/work|/tmp|0x[0-9a-f]{6}", re.IGNORECASE)
 BAD_BODY = (400, "invalid request body\n")
 TIGHT = {"http_header_timeout": "1s", "http_timeout": "1s", "http_write_timeout": "1s",
          "http_max_waiting": "20", "http_max_connections": "30", "http_workers": "1",
@@ -58,54 +58,17 @@ def unharmed(stack, account) -> Iterator[None]:
     assert "request_failed" not in log and "level=error" not in log, log
 
 
-def fine(answer: Answer) -> None:
-    """The client's fault, in one line, and nothing of ours in it."""
-    assert 200 <= answer.status < 500, answer
-    assert answer.status < 300 or len(answer.text.splitlines()) <= 1, answer
-    assert not INSIDE.search(answer.text) or answer.status < 300, answer
-
-
 def status_of(client: Http) -> int:
     """Of the answer; 0 when the connection ended without one."""
     try:
         answer = client.answer()
     except (EOFError, ConnectionError):
         return 0
-    assert not INSIDE.search(answer.text), answer
+    assert not leaks(answer), answer
     return answer.status
 
 
 # ---- JSON ----
-
-def nested(depth: int) -> bytes:
-    return b'{"x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
-
-
-MALFORMED = {
-    "empty": b"", "blank": b" \n", "brace": b"{", "key": b'{"slug"', "colon": b'{"slug":',
-    "open string": b'{"slug":"a', "half escape": b'{"slug":"\\u00', "bad escape": b'{"slug":"\\x"}',
-    "lone surrogate": b'{"slug":"\\ud800"}', "list": b"[]", "null": b"null", "number": b"1",
-    "string": b'"slug"', "list of objects": b'[{"slug":"ab"}]', "single quotes": b"{'slug':'ab'}",
-    "bare word": b"{slug:1}", "trailing comma": b'{"slug":"ab",}', "comment": b'/**/{"slug":"ab"}',
-    "NaN": b'{"x":NaN}', "byte order mark": b'\xef\xbb\xbf{"slug":"ab"}',
-    "raw NUL": b'{"slug":"a\0b"}',
-    "raw line feed": b'{"slug":"a\nb"}', "UTF-16": '{"slug":"ab"}'.encode("utf-16"),
-    "garbage": b"\xff\xfe\x80\0\1", "65 deep": nested(65), "60,000 deep": b"[" * 60000,
-    "60,000 objects deep": b'{"a":' * 12000, "huge number": b'{"x":' + b"9" * 5000 + b"}",
-    "infinity": b'{"x":1e999999}', "one byte too long": b'{"slug":"ab"}' + b" " * (65536 - 12),
-    "a megabyte": b'{"slug":"' + b"a" * 1048576 + b'"}',
-    **{f"{kind} for a text": b'{"slug":%s,"domain":%s}' % (value, value)
-       for kind, value in (("number", b"1"), ("list", b"[]"), ("object", b"{}"), ("true", b"true"),
-                           ("fraction", b"1.5"))},
-}
-
-
-@pytest.mark.parametrize("path", ["/api/v1/agents", "/api/v1/domains"])
-@pytest.mark.parametrize("name", MALFORMED)
-def test_a_body_that_is_no_usable_json_is_refused(http, path, name):
-    answer = http.request("POST", path, MALFORMED[name])
-    assert (answer.status, answer.text) == BAD_BODY
-
 
 def test_a_body_of_the_largest_size_and_depth_is_read(http):
     body = nested(64)
@@ -121,29 +84,13 @@ def test_a_body_far_too_large_is_answered_before_it_is_sent(stack, account):
         assert answer.closes and client.closed()
 
 
-TEXTS = {
-    "CR LF": "a\r\nX-Injected: yes\r\n\r\n", "NUL": "a\0b", "control": "a\x01\x1b[31m\x7f",
-    "long": "a" * 60000, "SQL": "a'); DROP TABLE agents; --", "percent": "%s%n%x$1",
-    "noncharacter": "\uffff\ufdd0", "right to left": "\u202egnp.exe", "astral": "\U0001f4a9" * 1000,
-    "replacement": "\ufffd", "line separators": "\u2028\u2029", "HTML": "<script>alert(1)</script>",
-    "backslash": "\\", "empty": "", "blank": " \t ",
-}
-FIELDS = [("/api/v1/agents", {"slug": "SLUG", "agent_mode": "local"}, field)
-          for field in ("slug", "email", "name", "webhook_url", "agent_mode")]
-FIELDS += [("/api/v1/agents", {"email": "a@x.example"}, "webhook_url"),
-           ("/api/v1/domains", {}, "domain")]
-
-
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("path, good, field", FIELDS, ids=[f"{len(g)} {f}" for _, g, f in FIELDS])
-def test_no_text_in_a_field_does_harm(http, path, good, field, text):
-    body = {k: f"h-{uuid.uuid4().hex[:12]}" if v == "SLUG" else v for k, v in good.items()}
-    answer = http.request("POST", path, json.dumps({**body, field: TEXTS[text]}).encode())
-    fine(answer)
-    assert "x-injected" not in answer.headers
-    if answer.status == 201 and field == "name":
-        agent = http.request("GET", f"/api/v1/agents/{answer.json['email']}").json
-        assert agent["name"] == TEXTS[text]
+@pytest.mark.parametrize("text", [t for t in TEXTS if t not in ("NUL", "a megabyte",
+                                                                "lone surrogate")])
+def test_free_text_comes_back_as_it_went_in(http, text):
+    body = {"slug": f"h-{uuid.uuid4().hex[:12]}", "agent_mode": "local", "name": TEXTS[text]}
+    answer = http.request("POST", "/api/v1/agents", json.dumps(body).encode())
+    agent = http.request("GET", f"/api/v1/agents/{answer.json['email']}").json
+    assert agent["name"] == TEXTS[text]
 
 
 # ---- targets ----
@@ -400,12 +347,12 @@ def test_who_does_not_take_the_answer_is_cut_off(stack, account, tight, make_age
     mark = tight.log_mark()
     with Http(tight.port, account.api_key, receive_buffer=4096) as client:
         client.write(client.head("GET", f"/api/v1/agents/{agent}/messages/{found}"))
-        length = int(client.answer(without_body=True).headers["content-length"])
+        assert client.answer(without_body=True).headers["transfer-encoding"] == "chunked"
         tight.wait_log(r"method=GET path=\S*/messages/", mark)  # over and done with
-        assert len(client.ended()) < length
+        assert not client.ended().endswith(b"0\r\n\r\n"), "a cut body looks whole"
     with Http(tight.port, account.api_key) as client:
         answer = client.request("GET", f"/api/v1/agents/{agent}/messages/{found}")
-        assert len(answer.body) == length and answer.json["message_id"] == found
+        assert answer.json["message_id"] == found and len(answer.body) > len(mail)
 
 
 def test_idle_connections_above_the_limit_displace_the_oldest(tight):

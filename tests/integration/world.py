@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An account in which there is one of everything, and the requests that the document
+describes: for each operation one that succeeds, made of its examples and of what
+there is."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from scripts.reference.document import Document, Operation
+from scripts.stack import Stack
+from scripts.stack.part import wait_until
+from scripts.stack.peers import Api
+from scripts.stack.stack import SHARED_DOMAIN
+from tests.integration import schema
+from tests.integration.client import Answer, Http, add_key, add_session
+
+DOCUMENT = Document.read(schema.PATH)
+OPERATIONS = {o.id: o for o in DOCUMENT.operations()}
+SENDER = "alice@sender.example"
+# A page of our own made the browser ask.
+OWN_PAGE = "Sec-Fetch-Site: same-origin"
+# What needs more than one request, and is tested where that is.
+NEEDS_MORE = {"useLink": "a mail", "linkPage": "a browser that asked for one",
+              "providerCallback": "a provider", "openWebSocket": "an upgrade"}
+NOT_AT_ALL = {"providerCallback"}  # without a provider not even by accident
+
+numbers = itertools.count(1)
+
+
+def name_of(operation: Operation) -> str:
+    return operation.id
+
+
+@dataclass
+class Request:
+    operation: Operation
+    path: dict[str, str]  # by parameter, as it is sent
+    query: dict[str, str] = field(default_factory=dict)
+    fields: list[str] = field(default_factory=list)
+    body: bytes | None = None
+
+    @property
+    def target(self) -> str:
+        path = self.operation.path
+        for name, value in self.path.items():
+            path = path.replace("{%s}" % name, value)
+        return path + (f"?{urlencode(self.query, errors='surrogatepass')}" if self.query else "")
+
+    def send(self, port: int, *fields: str) -> Answer:
+        with Http(port) as http:
+            return http.request(self.operation.method, self.target, self.body, *self.fields,
+                                *fields)
+
+    def with_json(self, value: Any) -> Request:
+        return replace(self, body=json.dumps(value).encode())
+
+
+def segment(text: str) -> str:
+    return quote(text, safe="", errors="surrogatepass")
+
+
+@dataclass
+class Things:
+    """Of each kind one; what the parameters of paths name."""
+    email: str
+    message_id: str
+    domain: str
+    secret_id: str
+    key_id: str
+    index: str = "0"
+
+
+class World:
+    """`things` are there and belong to `user_id`; what a request deletes comes back
+    with restore()."""
+
+    def __init__(self, stack: Stack):
+        self.stack = stack
+        self.begin()
+
+    def begin(self) -> None:
+        """An account of its own."""
+        account = self.stack.bootstrap(f"world{next(numbers)}@other.example")
+        self.user_id, self.key = account.user_id, account.api_key
+        self.api = Api(self.stack.url, self.key)
+        self.session = add_session(self.stack, self.user_id)
+        email = self.make_agent()
+        self.things = Things(email, self.make_message(email), self.make_domain(),
+                             self.make_secret(), self.make_key()[0])
+        self.agent_key = self.make_key(email)[1]
+        self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
+        self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
+        self.ended_session = add_session(self.stack, self.user_id, "-1 s")
+
+    # ---- what there is ----
+
+    def make_agent(self) -> str:
+        return self.api.make_agent(f"w{next(numbers)}-{os.urandom(4).hex()}")
+
+    def make_message(self, agent: str) -> str:
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = SENDER, agent, "Hello"
+        mail["Message-ID"] = f"<{os.urandom(8).hex()}@sender.example>"
+        mail.set_content("Hi.\n")
+        mail.add_attachment(b"one,two\n", maintype="text", subtype="csv", filename="a.csv")
+        assert self.stack.send(SENDER, agent, mail.as_bytes()).code == 250
+        listed = wait_until("the mail", lambda: self.api.get(
+            f"/api/v1/agents/{agent}/messages?status=all")[1]["messages"], interval=0.05)
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("UPDATE messages SET conversation_id = 'conv-42' WHERE id = %s",
+                          [listed[0]["message_id"]])
+        return listed[0]["message_id"]
+
+    def make_domain(self) -> str:
+        name = f"w{next(numbers)}-{os.urandom(4).hex()}.example"
+        status, answer = self.api.post("/api/v1/domains", {"domain": name})
+        assert status == 201, answer
+        self.stack.dns.set(name, "TXT", answer["verification_token"])
+        self.stack.dns.reload()
+        return name
+
+    def make_secret(self) -> str:
+        status, made = self.api.post("/api/v1/users/me/signing-secrets", {"name": "world"})
+        assert status == 201, made
+        return made["id"]
+
+    def make_key(self, agent: str | None = None) -> tuple[str, str]:
+        return add_key(self.stack, self.user_id, agent=agent)
+
+    def restore(self, done: Operation) -> None:
+        """What this operation may have taken away."""
+        t = self.things
+        match done.id:
+            case "deleteAccount":
+                self.begin()
+            case "deleteAgent" | "deleteDashboardAgent":
+                t.email = self.make_agent()
+                t.message_id = self.make_message(t.email)
+                self.agent_key = self.make_key(t.email)[1]
+            case "deleteDomain":
+                t.domain = self.make_domain()
+            case "deleteSigningSecret":
+                t.secret_id = self.make_secret()
+            case "createSigningSecret":
+                self.forget_secrets()
+            case "revokeKey":
+                t.key_id = self.make_key()[0]
+            case "signOut":
+                self.session = add_session(self.stack, self.user_id)
+
+    def forget_secrets(self) -> None:
+        """All but the last; there may be five only, and never none."""
+        path = "/api/v1/users/me/signing-secrets"
+        last, *others = self.api.get(path)[1]["secrets"]
+        for secret in others:
+            self.api.call("DELETE", f"{path}/{secret['id']}")
+        self.things.secret_id = self.make_secret()
+
+    # ---- who asks ----
+
+    def browser(self, token: str = "") -> list[str]:
+        return [f"Cookie: e2a_session={token or self.session}", OWN_PAGE]
+
+    def credential(self, operation: Operation) -> list[str]:
+        """The one that reaches furthest."""
+        if operation.scope:
+            return [f"Authorization: Bearer {self.key}"]
+        if operation.node["tags"] == ["Sign-in"] or {"session": []} in operation.security:
+            return self.browser()
+        return []
+
+    def useless(self, operation: Operation) -> Iterator[tuple[str, list[str]]]:
+        """Credentials that are none here."""
+        keys = {"no key at all": "e2a_" + "0" * 64, "garbage": "x", "long": "e" * 5000,
+                "revoked": self.revoked_key, "expired": self.expired_key,
+                "a session as a key": self.session}
+        yield "none", []
+        for name, key in keys.items():
+            yield name, [f"Authorization: Bearer {key}"]
+        for name, token in (("no session", "e2a_" + "0" * 64), ("an ended session",
+                            self.ended_session), ("a key as a session", self.key)):
+            yield name, self.browser(token)
+        yield "a bad key beside a good session", ["Authorization: Bearer x", *self.browser()]
+        if not operation.scope:
+            yield "a key where none counts", [f"Authorization: Bearer {self.key}"]
+
+    # ---- what is asked ----
+
+    def request(self, operation: Operation, things: Things | None = None) -> Request:
+        """One that succeeds with credential(), if the things are one's own."""
+        things = things or self.things
+        path = {p["name"]: segment(getattr(things, p["name"])) for p in
+                operation.parameters_in("path")}
+        query = {p["name"]: str(DOCUMENT.example(p["schema"])) for p in
+                 operation.parameters_in("query") if p.get("required")}
+        request = Request(operation, path, query)
+        if not operation.body:
+            return request
+        value = self.body(operation, DOCUMENT.example(operation.body))
+        return replace(request, body=urlencode(value).encode() if operation.form
+                       else json.dumps(value).encode())
+
+    def body(self, operation: Operation, example: dict[str, Any]) -> dict[str, Any]:
+        """The example of the document, as something that works here."""
+        number = f"{next(numbers)}-{os.urandom(4).hex()}"
+        replaced = {"slug": f"x{number}", "email": f"x{number}@{SHARED_DOMAIN}",
+                    "domain": f"x{number}.example", "agent": self.things.email,
+                    "agent_email": self.things.email, "webhook_url": "http://127.0.0.1:9/hook"}
+        return {k: replaced.get(k, v) for k, v in example.items()}
+
+    def do(self, request: Request, *fields: str) -> Answer:
+        answer = request.send(self.stack.http_port, *fields)
+        if answer.status < 400:
+            self.restore(request.operation)
+        return answer
