@@ -11,7 +11,8 @@
 enum {
 	LINE_MAX = 2 + MIME_BOUNDARY_MAX + 64, /* of a line that could be a delimiter */
 	COUNT_STEP = 16 * 1024,
-	CONTENT_ID_MAX = 998,
+	CONTENT_ID_MAX = 255,
+	CHARSET_MAX = 40,
 };
 
 enum multipart { MULTIPART_MIXED, MULTIPART_ALTERNATIVE, MULTIPART_RELATED, MULTIPART_DIGEST };
@@ -119,6 +120,13 @@ static struct slice type_of(struct mime_scan *s, const struct mime_field *type, 
 	return is_in(s, MULTIPART_DIGEST) ? S("message/rfc822") : S("text/plain");
 }
 
+static struct slice charset_of(const struct mime_field *type, struct arena *a)
+{
+	struct slice name = first_word(mime_field_bytes(type, S("charset"), a));
+
+	return name.n > CHARSET_MAX || slice_has_ctl(name) || !utf8_valid(name) ? S("") : name;
+}
+
 static enum multipart kind_of(struct slice type)
 {
 	if (slice_eq(type, S("multipart/alternative")))
@@ -195,7 +203,7 @@ static void open_leaf(struct mime_scan *s, const struct header *h, const struct 
 	mime_field_parse(field_of(h, "Content-Disposition"), a, &disposition);
 	*p = (struct mime_part){
 		.type = keep(s, type_name),
-		.charset = keep(s, first_word(mime_field_bytes(type, S("charset"), a))),
+		.charset = keep(s, charset_of(type, a)),
 		.encoding = mime_encoding_of(first_word(
 			slice_trim(header_unfold(a, field_of(h, "Content-Transfer-Encoding"))))),
 		.disposition = disposition_of(&disposition),

@@ -27,7 +27,7 @@ enum mime_role {
 struct mime_part {
 	enum mime_role role;
 	struct slice type;    /* "text/plain", lower case; always a valid media type */
-	struct slice charset; /* as declared, or empty */
+	struct slice charset; /* as declared, or empty; at most 40 bytes */
 	enum mime_encoding encoding;
 	struct slice disposition; /* "inline", "attachment", or empty */
 	struct slice filename;    /* mime_safe_filename(), or empty */

@@ -123,6 +123,31 @@ static void count_takes_each_bad_byte_as_one(void **state)
 	assert_int_equal(utf8_count(S("\xff\xe2\x82x")), 4);
 }
 
+static void a_code_point_becomes_its_sequence(void **state)
+{
+	static const struct {
+		uint32_t c;
+		const char *want;
+	} rows[] = {
+		{ 'a', "a" },
+		{ 0x7f, "\x7f" },
+		{ 0x80, "\xc2\x80" },
+		{ 0x7ff, "\xdf\xbf" },
+		{ 0x800, "\xe0\xa0\x80" },
+		{ 0xfffd, "\xef\xbf\xbd" },
+		{ 0x10000, "\xf0\x90\x80\x80" },
+		{ 0x10ffff, "\xf4\x8f\xbf\xbf" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char got[4];
+
+		assert_slice_row(slice_of(got, utf8_encode(rows[i].c, got)),
+				 slice_str(rows[i].want), i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +157,7 @@ int main(void)
 		cmocka_unit_test(clean_text_is_not_copied),
 		cmocka_unit_test(cut_never_splits_a_code_point),
 		cmocka_unit_test(count_takes_each_bad_byte_as_one),
+		cmocka_unit_test(a_code_point_becomes_its_sequence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

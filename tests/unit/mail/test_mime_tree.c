@@ -152,6 +152,30 @@ static void a_part_tells_what_it_is(void **state)
 	assert_int_equal(header_count(&t.header, S("Content-Type")), 1);
 }
 
+/* Names go into answers a thousand times: none may be long. */
+static void long_names_of_parts_are_cut(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf mail = BUF_INIT(100000);
+	char name[2000];
+	struct mime_tree t;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	buf_add_str(&mail, "Content-ID: <");
+	buf_add(&mail, name, sizeof(name));
+	buf_add_str(&mail, ">\nContent-Type: image/png; charset=");
+	buf_add(&mail, name, sizeof(name));
+	buf_add_str(&mail, "; name=");
+	buf_add(&mail, name, sizeof(name));
+	buf_add_str(&mail, "\n\n");
+	scan(buf_slice(&mail), 1000, &a, &t);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.v[0].content_id.n, 255);
+	assert_int_equal(t.v[0].filename.n, 255);
+	assert_int_equal(t.v[0].charset.n, 0);
+}
+
 static void many_parts_are_cut(void **state)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
@@ -219,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_are_found),
 		cmocka_unit_test(a_part_tells_what_it_is),
+		cmocka_unit_test(long_names_of_parts_are_cut),
 		cmocka_unit_test(many_parts_are_cut),
 		cmocka_unit_test(deep_nesting_is_one_part),
 		cmocka_unit_test(headers_and_lines_without_end_are_cut),
