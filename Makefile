@@ -116,7 +116,7 @@ bench-inbound: deps ## inbound mail next to plain Postfix
 bench-rest: deps ## REST next to bare libmicrohttpd and bare Postgres
 	@scripts/deps $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/constant
-	@$(PYTHON) -m tests.bench --build $(B) rest
+	@$(PYTHON) -m tests.bench --build $(B) rest $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)

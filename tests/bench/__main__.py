@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.bench --build build/gcc [inbound] [rest]
 
-Runs the parts and writes their figures to build/bench.json."""
+Runs the parts and writes the figures of each to build/bench-PART.json."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def main() -> None:
     args = parser.parse_args()
     if not set(args.parts) <= set(PARTS):
         parser.error(f"the parts are {', '.join(PARTS)}")
-    report = Report()
     for name in args.parts or PARTS:
+        report = Report()
         PARTS[name](args, report).run()
-    report.write(Path("build/bench.json"))
+        report.write(Path(f"build/bench-{name}.json"))
 
 
 main()
