@@ -28,6 +28,7 @@ MAIL_HOST = "mx.agents.example"
 # For tests that are not about limits.
 NO_LIMITS = {name: "1000000000" for name in ("rate_registration", "rate_poll", "rate_feedback",
                                              "rate_domains", "rate_sign_in")}
+NO_LIMITS |= {name: "1000000" for name in ("agents_per_user", "domains_per_user", "keys_per_user")}
 NO_LIMITS["http_per_client"] = "100000"
 
 
