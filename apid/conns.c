@@ -11,9 +11,11 @@
 
 enum { END_GRACE_MS = 1000, ENDS_AT_ONCE = 64 };
 
-void conns_init(struct conns *c, struct peers *peers, int64_t reading_ms, int64_t writing_ms)
+void conns_init(struct conns *c, struct peers *peers, size_t most, int64_t reading_ms,
+		int64_t writing_ms)
 {
 	*c = (struct conns){ .peers = peers,
+			     .most = most,
 			     .limit_ms = {
 				     [CONN_READING] = reading_ms, [CONN_WRITING] = writing_ms } };
 	pthread_mutex_init(&c->lock, NULL);
@@ -53,6 +55,7 @@ static void discard(struct conns *c, struct conn *conn)
 {
 	if (!conn)
 		return;
+	c->n--;
 	peers_leave(c->peers, &conn->peer);
 	free(conn);
 }
@@ -73,16 +76,27 @@ static void watch_end(struct conns *c, struct conn *conn)
 	epoll_ctl(c->ends, EPOLL_CTL_ADD, conn->fd, &event);
 }
 
-void conns_announce(struct conns *c, int fd, const struct client_peer *peer)
+static void announce(struct conns *c, int fd, const struct client_peer *peer)
 {
 	struct conn *conn = mem_zalloc(sizeof(*conn));
 
 	conn->fd = fd;
 	conn->peer = *peer;
+	link_last(&c->announced, conn);
+	c->n++;
+}
+
+bool conns_announce(struct conns *c, int fd, const struct client_peer *peer)
+{
+	bool room;
+
 	pthread_mutex_lock(&c->lock);
 	discard(c, take_announced(c, fd));
-	link_last(&c->announced, conn);
+	room = c->n < c->most;
+	if (room)
+		announce(c, fd, peer);
 	pthread_mutex_unlock(&c->lock);
+	return room;
 }
 
 struct conn *conns_begin(struct conns *c, int fd)
@@ -104,8 +118,8 @@ void conns_remove(struct conns *c, struct conn *conn)
 	pthread_mutex_lock(&c->lock);
 	unlink_conn(conn);
 	epoll_ctl(c->ends, EPOLL_CTL_DEL, conn->fd, NULL);
-	pthread_mutex_unlock(&c->lock);
 	discard(c, conn);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void conns_set(struct conns *c, struct conn *conn, enum conn_state state)

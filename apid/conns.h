@@ -34,19 +34,22 @@ struct conns {
 	struct peers *peers;
 	struct conn head;              /* of a ring */
 	struct conn announced;         /* of another */
+	size_t n, most;                /* of both */
 	int ends;                      /* epoll: whose peers send no more */
 	int64_t limit_ms[CONN_STATES]; /* 0: none */
 };
 
-void conns_init(struct conns *c, struct peers *peers, int64_t reading_ms, int64_t writing_ms);
+/* Times as in http_timeout and http_write_timeout; 0: no limit. */
+void conns_init(struct conns *c, struct peers *peers, size_t most, int64_t reading_ms,
+		int64_t writing_ms);
 void conns_release(struct conns *c);
 /*
  * Libmicrohttpd tells of a new connection by its descriptor, and of one that it
  * closed at once not at all. So each is announced before it gets the socket; what is
  * still announced when the descriptor comes again was such a one. The peer has
- * entered (peers_enter) and leaves with the connection.
+ * entered (peers_enter) and leaves with the connection. False when there are `most`.
  */
-void conns_announce(struct conns *c, int fd, const struct client_peer *peer);
+bool conns_announce(struct conns *c, int fd, const struct client_peer *peer);
 /* It has begun: the announced connection of this descriptor. */
 struct conn *conns_begin(struct conns *c, int fd);
 /* Before the socket is closed. */

@@ -14,9 +14,11 @@
 #include "common/base/log.h"
 
 #include <microhttpd.h>
+#include <unistd.h>
 
 enum {
 	DISCARD_MAX = 1024 * 1024, /* bytes of a refused body that are read to its end */
+	LIMIT_SLACK = 64,          /* the limit is ours; libmicrohttpd's must not come before it */
 	POOL_EXTRA = 16 * 1024,    /* beside the head: libmicrohttpd's tables and body chunks */
 };
 
@@ -313,7 +315,7 @@ static struct MHD_Daemon *start(struct server *s, const struct settings *set)
 		no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)set->http_max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)set->http_max_connections + LIMIT_SLACK, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)(set->http_timeout_ms / 1000), MHD_OPTION_END);
 }
 
@@ -323,8 +325,8 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 	pthread_condattr_t attr;
 
 	s->app = app;
-	conns_init(&s->conns, app->peers, app->settings->http_timeout_ms,
-		   app->settings->http_write_timeout_ms);
+	conns_init(&s->conns, app->peers, (size_t)app->settings->http_max_connections,
+		   app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -341,11 +343,16 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 
 void server_add(struct server *s, int fd, const struct client_peer *peer)
 {
-	conns_announce(&s->conns, fd, peer);
-	/* It closes the socket when it is full. */
+	if (!conns_announce(&s->conns, fd, peer)) {
+		log_warn("connection_refused", LF_STR("reason", "http_max_connections"));
+		peers_leave(s->app->peers, peer);
+		close(fd);
+		return;
+	}
+	/* When it fails, it closes the socket. */
 	if (MHD_add_connection(s->mhd, fd, (const struct sockaddr *)&peer->addr, peer->len) !=
 	    MHD_YES)
-		log_warn("connection_refused", LF_STR("reason", "http_max_connections"));
+		log_error("connection_refused", LF_STR("reason", "libmicrohttpd"));
 }
 
 void server_tick(struct server *s)

@@ -197,6 +197,22 @@ def test_a_flood_writes_few_lines_into_the_log(stack, account):
         assert len(lines) == 1 and "client=127.0.0.26" in lines[0] and "warn" in lines[0]
 
 
+def test_connections_that_a_full_server_refused_do_not_stay_counted(stack, account):
+    with second_apid(stack, 26, http_max_connections="3", http_per_client="5") as apid:
+        with connected(apid, "127.0.0.27", 3) as clients:
+            assert all(served(c) for c in clients)
+            for _ in range(20):
+                with connected(apid, "127.0.0.27", 2) as more:
+                    assert not any([served(c) for c in more])
+            assert all(served(c) for c in clients)
+
+        def room() -> bool:
+            with connected(apid, "127.0.0.27", 3) as again:
+                return all([served(c) for c in again])
+
+        wait_until("all of the room", room)
+
+
 # ---- sessions and keys of a user are one user ----
 
 def test_a_user_is_counted_whatever_it_shows(stack, account):

@@ -36,9 +36,10 @@ static void begin(struct one *o)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	*o = (struct one){ .peers = peers_new(1), .ours = pair[0], .theirs = pair[1] };
-	conns_init(&o->conns, o->peers, READING_MS, WRITING_MS);
+	conns_init(&o->conns, o->peers, 1, READING_MS, WRITING_MS);
 	assert_true(peers_enter(o->peers, &peer));
-	conns_announce(&o->conns, o->ours, &peer);
+	assert_true(conns_announce(&o->conns, o->ours, &peer));
+	assert_false(conns_announce(&o->conns, o->theirs, &peer));
 	o->conn = conns_begin(&o->conns, o->ours);
 	o->start_ms = clock_mono_ms();
 }
@@ -125,13 +126,14 @@ static void a_connection_that_never_began_is_forgotten(void **state)
 	struct conn *conn;
 
 	(void)state;
-	conns_init(&conns, p, 0, 0);
+	conns_init(&conns, p, 2, 0, 0);
 	assert_true(peers_enter(p, &a));
-	conns_announce(&conns, 5, &a); /* and closed, without a word */
+	assert_true(conns_announce(&conns, 5, &a)); /* and closed, without a word */
 	assert_true(peers_enter(p, &b));
-	conns_announce(&conns, 5, &b);
+	assert_true(conns_announce(&conns, 5, &b));
 	assert_true(peers_enter(p, &a));
-	conns_announce(&conns, 6, &a);
+	assert_true(conns_announce(&conns, 6, &a));
+	assert_false(conns_announce(&conns, 7, &a));
 	conn = conns_begin(&conns, 5);
 	assert_memory_equal(conn->peer.ip.b, b.ip.b, 4);
 	assert_false(peers_enter(p, &b));
