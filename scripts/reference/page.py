@@ -13,10 +13,10 @@ from typing import Any
 from .document import Document, Node, Operation
 
 STYLE = (Path(__file__).parent / "style.css").read_text("utf-8")
-SETTINGS_SECTION = "docs/operations.md"
 SCOPES = {"account": "key of the account", "agent": "key of the account or of the agent"}
 SCHEMES = {"session": "signed-in browser", "socketToken": "key in the address"}
-SCALARS = ("string", "integer", "boolean")
+WIDTH = 76  # of a line of code
+LONG = 20  # lines; what is longer is folded
 
 
 def page(document: Document) -> str:
@@ -41,7 +41,6 @@ def page(document: Document) -> str:
 <div class="columns">
 <nav aria-label="Contents">{contents(document)}</nav>
 <main id="main">
-<p class="lead">{escape(info["summary"])}</p>
 {text(info["description"])}
 {schemes(document)}
 {"".join(section(document, tag) for tag in document.root["tags"])}
@@ -187,9 +186,23 @@ def curl(document: Document, o: Operation) -> str:
     if o.body and o.form:
         words += [f"--data-urlencode '{k}={v}'" for k, v in document.example(o.body).items()]
     elif o.body:
-        words.append(f"-d '{json.dumps(document.example(o.body), ensure_ascii=False)}'")
-    return " ".join(words[:2]) + "".join(f" \\\n  {word}" for word in words[2:]) \
-        if len(" ".join(words)) > 76 else " ".join(words)
+        words.append(f"-d '{shown(document.example(o.body))}'")
+    line = " ".join(words)
+    return line if len(line) <= WIDTH else " \\\n  ".join([" ".join(words[:2]), *words[2:]])
+
+
+def shown(value: Any, indent: str = "") -> str:
+    """JSON for people: what fits into a line stays in one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent + line) <= WIDTH or not value or not isinstance(value, (dict, list)):
+        return line
+    inner = indent + "  "
+    if isinstance(value, list):
+        items, ends = [shown(v, inner) for v in value], "[]"
+    else:
+        items = [f"{json.dumps(k)}: {shown(v, inner)}" for k, v in value.items()]
+        ends = "{}"
+    return f"{ends[0]}\n" + ",\n".join(inner + item for item in items) + f"\n{indent}{ends[1]}"
 
 
 def answers(document: Document, o: Operation) -> str:
@@ -219,9 +232,11 @@ def answer_body(document: Document, media: str, schema: Node) -> str:
     if media != "application/json" or "properties" not in str(document.resolve(schema)) \
             and "$ref" not in str(schema):
         return f'<p class="small">{escape(media)}</p>'
-    example = json.dumps(document.example(schema), indent=2, ensure_ascii=False)
-    return (f'<p class="small">{escape(media)} &middot; {type_of(document, schema)}</p>'
-            f"<pre><code>{escape(example, quote=False)}</code></pre>")
+    example = shown(document.example(schema))
+    block = f"<pre><code>{escape(example, quote=False)}</code></pre>"
+    if example.count("\n") > LONG:
+        block = f"<details><summary>Example</summary>{block}</details>"
+    return f'<p class="small">{escape(media)} &middot; {type_of(document, schema)}</p>{block}'
 
 
 def objects(document: Document) -> Iterator[str]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from scripts.reference.document import Document, Operation
 from tests.integration import schema
@@ -110,6 +112,31 @@ def test_names_of_operations_are_unique_and_tags_known():
     assert len({o.id for o in OPERATIONS}) == len(OPERATIONS)
     assert {t for o in OPERATIONS for t in o.node["tags"]} == {t["name"] for t
                                                              in DOCUMENT.root["tags"]}
+
+
+KEYWORDS = set("""$ref type enum const pattern format minimum maximum minLength maxLength minItems
+    maxItems items properties required additionalProperties oneOf description default
+    examples""".split())
+
+
+def schemas_in(node: Any) -> Iterator[Any]:
+    if isinstance(node, list):
+        for item in node:
+            yield from schemas_in(item)
+    elif isinstance(node, dict):
+        yield from (node[k] for k in ("schema", "items") if k in node)
+        for value in node.values():
+            yield from schemas_in(value)
+
+
+def test_schemas_have_no_words_that_mean_nothing():
+    """A comma in a short description makes a keyword of the rest of it."""
+    found = [*schemas_in(DOCUMENT.root), *DOCUMENT.schemas().values()]
+    found += [s for schema in found for s in schema.get("properties", {}).values()]
+    assert len(found) > 300
+    for one in found:
+        assert one.keys() <= KEYWORDS, one
+        Draft202012Validator.check_schema(one)
 
 
 def references(node: Any) -> set[str]:
