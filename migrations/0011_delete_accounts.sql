@@ -11,7 +11,10 @@ RETURNS TABLE (usage_events_n bigint, usage_summaries_n bigint, messages_n bigin
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	address text;
+	n bigint;
 BEGIN
+	messages_n := 0;
+	usage_events_n := 0;
 	IF NOT EXISTS (SELECT FROM api_keys k WHERE k.id = with_key AND k.user_id = owner
 			AND k.scope = 'account' AND k.revoked_at IS NULL
 			AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp()))
@@ -25,27 +28,33 @@ BEGIN
 	DELETE FROM sign_in_links l WHERE lower(l.email) = lower(address);
 	DELETE FROM mail_jobs j WHERE lower(j.recipient) = lower(address);
 	DELETE FROM feedback f WHERE lower(f.email) = lower(address);
-	-- Mail that is being stored is waited for; mail that comes now waits for us, and
-	-- then finds no agent.
-	PERFORM FROM agents a WHERE a.user_id = owner ORDER BY a.email FOR UPDATE;
-	PERFORM FROM users u WHERE u.id = owner FOR UPDATE;
-	WITH dropped AS (
-		DELETE FROM webhook_jobs j USING agents a
-		WHERE j.agent_email = a.email AND a.user_id = owner
-		RETURNING j.message_id, j.state)
-	INSERT INTO message_events (message_id, user_id, stage, outcome, reason)
-		SELECT d.message_id, owner, 'webhook', 'failed', why
-		FROM dropped d WHERE d.state = 'pending';
-	-- A mail that went to others too keeps its bytes.
-	WITH gone AS (
-		DELETE FROM messages m WHERE m.user_id = owner RETURNING m.raw_id),
-	bodies AS (
-		DELETE FROM raw_messages r USING (SELECT DISTINCT g.raw_id FROM gone g) g
-		WHERE r.id = g.raw_id AND NOT EXISTS (
-			SELECT FROM messages m WHERE m.raw_id = r.id AND m.user_id <> owner))
-	SELECT count(*) INTO messages_n FROM gone;
-	DELETE FROM usage_events e WHERE e.user_id = owner;
-	GET DIAGNOSTICS usage_events_n = ROW_COUNT;
+	-- Twice, because it may take long: first while mail still comes in and nobody has
+	-- to wait; then the rest, with the agents locked: mail that is being stored is
+	-- waited for, and mail that comes now waits for us and finds no agent.
+	FOR pass IN 1 .. 2 LOOP
+		IF pass = 2 THEN
+			PERFORM FROM agents a WHERE a.user_id = owner ORDER BY a.email FOR UPDATE;
+			PERFORM FROM users u WHERE u.id = owner FOR UPDATE;
+		END IF;
+		WITH dropped AS (
+			DELETE FROM webhook_jobs j USING agents a
+			WHERE j.agent_email = a.email AND a.user_id = owner
+			RETURNING j.message_id, j.state)
+		INSERT INTO message_events (message_id, user_id, stage, outcome, reason)
+			SELECT d.message_id, owner, 'webhook', 'failed', why
+			FROM dropped d WHERE d.state = 'pending';
+		-- A mail that went to others too keeps its bytes.
+		WITH gone AS (
+			DELETE FROM messages m WHERE m.user_id = owner RETURNING m.raw_id),
+		bodies AS (
+			DELETE FROM raw_messages r USING (SELECT DISTINCT g.raw_id FROM gone g) g
+			WHERE r.id = g.raw_id AND NOT EXISTS (
+				SELECT FROM messages m WHERE m.raw_id = r.id AND m.user_id <> owner))
+		SELECT messages_n + count(*) INTO messages_n FROM gone;
+		DELETE FROM usage_events e WHERE e.user_id = owner;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		usage_events_n := usage_events_n + n;
+	END LOOP;
 	DELETE FROM usage_summaries s WHERE s.user_id = owner;
 	GET DIAGNOSTICS usage_summaries_n = ROW_COUNT;
 	DELETE FROM agents a WHERE a.user_id = owner;

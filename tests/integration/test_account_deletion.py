@@ -279,8 +279,19 @@ class Traffic:
                     self.taken.update(r for r in self.recipients if r not in outcome.refused)
 
 
-def test_mail_that_comes_meanwhile_is_lost_for_nobody(stack, person):
+@pytest.fixture
+def counting(stack) -> Iterator[None]:
+    """Storing a mail counts it: one more row that refers to the user."""
+    stack.configure(usage_tracking="yes")
+    stack.restart("deliverd")
+    yield
+    stack.configure(usage_tracking="no")
+    stack.restart("deliverd")
+
+
+def test_mail_that_comes_meanwhile_is_lost_for_nobody(stack, counting, person):
     """For others it arrives, however often Postfix has to try; for the user nothing stays."""
+    mark = stack.postgres.log_mark()
     other = Person.new(stack)
     person.fill_mail(5000)
     with Traffic(stack, [other.agent, person.agent]) as traffic:
@@ -295,6 +306,7 @@ def test_mail_that_comes_meanwhile_is_lost_for_nobody(stack, person):
     wait_until("all mail of the other", arrived, 60, 0.5)
     assert traffic.taken[person.agent] > 0 and digest_of_all(stack, other)
     assert {name for name, n in owned(stack, person.user_id).items() if n} == STAY
+    assert "deadlock" not in stack.postgres.log_since(mark)
     assert not rows(stack, "SELECT id FROM raw_messages r WHERE NOT EXISTS "
                            "(SELECT FROM messages m WHERE m.raw_id = r.id)")
 
@@ -302,14 +314,13 @@ def test_mail_that_comes_meanwhile_is_lost_for_nobody(stack, person):
 # ---- all or nothing ----
 
 @contextmanager
-def held(stack, person: Person) -> Iterator[None]:
-    """A deletion gets as far as the usage, when the mail is gone already, and waits there."""
+def held(stack, person: Person, table: str = "usage_summaries") -> Iterator[None]:
+    """A deletion waits when it comes to this table: usually when the mail is gone already."""
     db = stack.db()
     db.autocommit = False
     try:
         with db.cursor() as query:
-            query.execute("SELECT FROM usage_summaries WHERE user_id = %s FOR UPDATE",
-                          [person.user_id])
+            query.execute(f"SELECT FROM {table} WHERE user_id = %s FOR UPDATE", [person.user_id])
             yield
     finally:
         db.rollback()
@@ -362,6 +373,22 @@ def test_a_client_that_goes_away_has_deleted_the_account(stack, person):
             wait_until("the deletion to be half way", lambda: deleting(stack, "Lock") == 1)
     wait_until("the end of it", lambda: owned(stack, person.user_id)["users"] == 0)
     assert delete(stack.http_port, person.key).status == 401
+
+
+def test_mail_does_not_have_to_wait_for_a_long_one(stack, person):
+    """Else it would hold the connections that store everybody's mail. It goes in the end."""
+    person.fill_mail(1)
+    with held(stack, person, "messages"):
+        thread = start(stack, stack.http_port, person.key)
+        for recipient in (person.agent, Person.new(stack).agent):
+            assert stack.send(SENDER, recipient, compose(SENDER, recipient)).code == 250
+            wait_until("the mail to be stored", lambda: count(
+                stack, "SELECT count(*) FROM messages WHERE recipient = %s AND subject = 'Hello'",
+                recipient))
+    thread.join()
+    assert {name for name, n in owned(stack, person.user_id).items() if n} == STAY
+    assert not rows(stack, "SELECT id FROM raw_messages r WHERE NOT EXISTS "
+                           "(SELECT FROM messages m WHERE m.raw_id = r.id)")
 
 
 def test_a_second_one_is_told_to_come_again_at_once(stack, person):
