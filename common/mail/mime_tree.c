@@ -5,14 +5,11 @@
  */
 #include "common/mail/mime_tree.h"
 
-#include "common/base/utf8.h"
-#include "common/mail/mime_param.h"
+#include "common/mail/mime_part.h"
 
 enum {
 	LINE_MAX = 2 + MIME_BOUNDARY_MAX + 64, /* of a line that could be a delimiter */
 	COUNT_STEP = 16 * 1024,
-	CONTENT_ID_MAX = 255,
-	CHARSET_MAX = 40,
 };
 
 enum multipart { MULTIPART_MIXED, MULTIPART_ALTERNATIVE, MULTIPART_RELATED, MULTIPART_DIGEST };
@@ -83,50 +80,6 @@ static bool is_in(const struct mime_scan *s, enum multipart kind)
 	return s->depth && s->frame[s->depth - 1].kind == kind;
 }
 
-static struct slice field_of(const struct header *h, const char *name)
-{
-	const struct header_field *f = header_first(h, slice_str(name));
-
-	return f ? f->value : S("");
-}
-
-static struct slice lower(struct slice s, struct arena *a)
-{
-	char *out = arena_dup(a, s);
-
-	for (size_t i = 0; i < s.n; i++)
-		if (out[i] >= 'A' && out[i] <= 'Z')
-			out[i] = (char)(out[i] | 0x20);
-	return slice_of(out, s.n);
-}
-
-static struct slice first_word(struct slice s)
-{
-	size_t n = 0;
-
-	while (n < s.n && s.p[n] != ' ' && s.p[n] != '\t')
-		n++;
-	return slice_sub(s, 0, n);
-}
-
-/* --- what a header says --- */
-
-static struct slice type_of(struct mime_scan *s, const struct mime_field *type, struct arena *a)
-{
-	if (mime_is_media_type(type->value))
-		return lower(type->value, a);
-	if (type->value.n)
-		return S("application/octet-stream");
-	return is_in(s, MULTIPART_DIGEST) ? S("message/rfc822") : S("text/plain");
-}
-
-static struct slice charset_of(const struct mime_field *type, struct arena *a)
-{
-	struct slice name = first_word(mime_field_bytes(type, S("charset"), a));
-
-	return name.n > CHARSET_MAX || slice_has_ctl(name) || !utf8_valid(name) ? S("") : name;
-}
-
 static enum multipart kind_of(struct slice type)
 {
 	if (slice_eq(type, S("multipart/alternative")))
@@ -134,35 +87,6 @@ static enum multipart kind_of(struct slice type)
 	if (slice_eq(type, S("multipart/related")))
 		return MULTIPART_RELATED;
 	return slice_eq(type, S("multipart/digest")) ? MULTIPART_DIGEST : MULTIPART_MIXED;
-}
-
-static struct slice content_id(const struct header *h, struct arena *a)
-{
-	struct slice id = slice_trim(header_unfold(a, field_of(h, "Content-ID")));
-
-	if (slice_starts(id, S("<")) && slice_ends(id, S(">")))
-		id = slice_sub(id, 1, id.n - 1);
-	return slice_has_ctl(id) ? S("") : utf8_cut(utf8_clean(a, id), CONTENT_ID_MAX);
-}
-
-static struct slice filename_of(const struct mime_field *disposition, const struct mime_field *type,
-				struct arena *a)
-{
-	struct slice name = mime_field_text(disposition, S("filename"), a);
-
-	return mime_safe_filename(name.n ? name : mime_field_text(type, S("name"), a), a);
-}
-
-static struct slice disposition_of(const struct mime_field *f)
-{
-	if (f->value.n == 0)
-		return S("");
-	return slice_ieq(f->value, S("inline")) ? S("inline") : S("attachment");
-}
-
-static struct slice keep(struct mime_scan *s, struct slice text)
-{
-	return arena_slice(&s->arena, text);
 }
 
 /* True when every alternative around the part takes its body of this role from this child. */
@@ -194,23 +118,23 @@ static enum mime_role role_of(struct mime_scan *s, const struct mime_part *p)
 
 /* --- opening and closing --- */
 
-static void open_leaf(struct mime_scan *s, const struct header *h, const struct mime_field *type,
-		      struct slice type_name, struct arena *a)
+static void copy_part(const struct mime_part *from, struct arena *a, struct mime_part *ret)
 {
-	struct mime_part *p = &s->v[s->n++];
-	struct mime_field disposition;
+	*ret = *from;
+	ret->type = arena_slice(a, from->type);
+	ret->charset = arena_slice(a, from->charset);
+	ret->filename = arena_slice(a, from->filename);
+	ret->content_id = arena_slice(a, from->content_id);
+}
 
-	mime_field_parse(field_of(h, "Content-Disposition"), a, &disposition);
-	*p = (struct mime_part){
-		.type = keep(s, type_name),
-		.charset = keep(s, charset_of(type, a)),
-		.encoding = mime_encoding_of(first_word(
-			slice_trim(header_unfold(a, field_of(h, "Content-Transfer-Encoding"))))),
-		.disposition = disposition_of(&disposition),
-		.filename = keep(s, filename_of(&disposition, type, a)),
-		.content_id = keep(s, content_id(h, a)),
-		.start = s->offset,
-	};
+static void open_leaf(struct mime_scan *s, const struct mime_part_header *h, struct slice type,
+		      struct arena *a)
+{
+	const struct mime_part part = mime_part_of(h, type, a);
+	struct mime_part *p = &s->v[s->n++];
+
+	copy_part(&part, &s->arena, p);
+	p->start = s->offset;
 	p->shown = slice_eq(p->disposition, S("inline")) ||
 		   (p->disposition.n == 0 && p->content_id.n && is_in(s, MULTIPART_RELATED));
 	p->role = role_of(s, p);
@@ -219,20 +143,30 @@ static void open_leaf(struct mime_scan *s, const struct header *h, const struct 
 	s->state = IN_LEAF;
 }
 
-static bool open_multipart(struct mime_scan *s, const struct mime_field *type, struct slice name,
-			   struct arena *a)
+static bool open_multipart(struct mime_scan *s, const struct mime_part_header *h, struct arena *a)
 {
-	struct slice boundary = mime_field_bytes(type, S("boundary"), a);
+	struct slice boundary = mime_field_bytes(&h->type, S("boundary"), a);
 	struct frame *f;
 
-	if (!slice_starts(name, S("multipart/")) || boundary.n == 0 ||
+	if (!slice_starts(h->type_name, S("multipart/")) || boundary.n == 0 ||
 	    boundary.n > MIME_BOUNDARY_MAX || s->depth == MIME_DEPTH_MAX)
 		return false;
 	f = &s->frame[s->depth++];
-	*f = (struct frame){ .kind = kind_of(name), .boundary_n = boundary.n };
+	*f = (struct frame){ .kind = kind_of(h->type_name), .boundary_n = boundary.n };
 	memcpy(f->boundary, boundary.p, boundary.n);
 	s->state = IN_BETWEEN;
 	return true;
+}
+
+/* Without a type a part is text, or a message in a digest; a mail without a boundary is text too.
+ */
+static struct slice leaf_type(const struct mime_scan *s, struct slice given, bool root)
+{
+	if (given.n == 0 && is_in(s, MULTIPART_DIGEST))
+		return S("message/rfc822");
+	if (given.n == 0 || (root && slice_starts(given, S("multipart/"))))
+		return S("text/plain");
+	return given;
 }
 
 /* The header is complete: what it begins is a leaf or a multipart. */
@@ -240,27 +174,20 @@ static void end_header(struct mime_scan *s)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	bool root = s->counted == 0;
-	struct slice text = buf_slice(&s->header), name;
-	struct mime_field type;
-	struct header h;
+	struct slice text = buf_slice(&s->header);
+	struct mime_part_header h;
 
 	if (root)
-		text = s->root_header = keep(s, text);
+		text = s->root_header = arena_slice(&s->arena, text);
 	s->eol_n = 0;
 	if (s->counted++ == MIME_PARTS_MAX) {
 		s->limited = true;
 		s->state = IN_NOTHING;
 		return;
 	}
-	header_parse(text, &a, &h);
-	mime_field_parse(field_of(&h, "Content-Type"), &a, &type);
-	name = type_of(s, &type, &a);
-	if (open_multipart(s, &type, name, &a))
-		return;
-	/* Without a boundary there is nothing but text to be seen. */
-	if (root && slice_starts(name, S("multipart/")))
-		name = S("text/plain");
-	open_leaf(s, &h, &type, name, &a);
+	mime_part_header_read(text, &a, &h);
+	if (!open_multipart(s, &h, &a))
+		open_leaf(s, &h, leaf_type(s, h.type_name, root), &a);
 }
 
 static void count(struct mime_scan *s, struct slice bytes)
@@ -458,15 +385,6 @@ void mime_scan_feed(struct mime_scan *s, struct slice bytes)
 bool mime_scan_done(const struct mime_scan *s)
 {
 	return s->state == IN_NOTHING || (s->state == IN_BETWEEN && s->depth == 0);
-}
-
-static void copy_part(const struct mime_part *from, struct arena *a, struct mime_part *ret)
-{
-	*ret = *from;
-	ret->type = arena_slice(a, from->type);
-	ret->charset = arena_slice(a, from->charset);
-	ret->filename = arena_slice(a, from->filename);
-	ret->content_id = arena_slice(a, from->content_id);
 }
 
 void mime_scan_end(struct mime_scan *s, struct arena *a, struct mime_tree *ret)
