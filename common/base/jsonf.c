@@ -194,23 +194,30 @@ static bool needs_escape(struct slice s, size_t n)
 	return n <= 1;
 }
 
-static void put_escaped(struct buf *out, struct slice s, size_t n)
+/* An ASCII character: \n or \u000a. By hand, because "<" and ">" are in most lists. */
+static void put_escaped_ascii(struct buf *out, char c)
 {
 	static const char short_names[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-	unsigned char c = (unsigned char)*s.p;
+	char text[] = "\\u0000";
 
-	for (size_t i = 0; n == 1 && i < sizeof(short_names) - 1; i += 2)
-		if (c == (unsigned char)short_names[i]) {
+	for (size_t i = 0; i < sizeof(short_names) - 1; i += 2)
+		if (c == short_names[i]) {
 			buf_add_char(out, '\\');
 			buf_add_char(out, short_names[i + 1]);
 			return;
 		}
+	hex_text(&c, 1, text + 4);
+	buf_add_str(out, text);
+}
+
+static void put_escaped(struct buf *out, struct slice s, size_t n)
+{
 	if (n == 0)
 		buf_add_str(out, "\xef\xbf\xbd");
 	else if (n == 3)
 		buf_add_str(out, s.p[2] == '\xa8' ? "\\u2028" : "\\u2029");
 	else
-		buf_addf(out, "\\u%04x", c);
+		put_escaped_ascii(out, *s.p);
 }
 
 void jsonw_text(struct jsonw *w, struct slice s)
