@@ -15,17 +15,26 @@ enum { CLAIM, DELIVERED, FAILED, RELEASE, SIGNED };
 #define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
 const struct db_stmt store_webhook_stmts[] = {
-	/* $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 agents to skip, $6 secrets */
+	/*
+	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 agents to skip, $6 secrets.
+	 *
+	 * The jobs are taken in the order of their index, and the rest is done for them
+	 * alone. CASE and the arrays are for the planner: from what it knows of leases
+	 * and agents it would expect no job and sort all of them, and without knowing
+	 * how small a batch is it would join it to the whole table.
+	 */
 	[CLAIM] = { "webhook_claim",
 		    "WITH " ASYNC ", due AS MATERIALIZED ("
+		    "SELECT array_agg(t.message_id) AS ids, array_agg(t.due_at) AS times FROM ("
 		    "SELECT j.message_id, j.due_at FROM webhook_jobs j "
 		    "WHERE j.state = 'pending' AND j.due_at <= now() "
-		    "AND (j.lease_until IS NULL OR j.lease_until < now()) "
-		    "AND j.agent_email <> ALL ($5::text[]) "
-		    "ORDER BY j.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED), "
+		    "AND CASE WHEN j.lease_until >= now() OR j.agent_email = ANY ($5::text[]) "
+		    "THEN false ELSE true END "
+		    "ORDER BY j.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) t), "
 		    "sized AS (SELECT d.message_id, "
 		    "sum(r.size) OVER w AS total, row_number() OVER w AS n "
-		    "FROM due d JOIN messages m ON m.id = d.message_id "
+		    "FROM due, unnest(due.ids, due.times) AS d (message_id, due_at) "
+		    "JOIN messages m ON m.id = d.message_id "
 		    "JOIN raw_messages r ON r.id = m.raw_id "
 		    "WINDOW w AS (ORDER BY d.due_at, d.message_id)), "
 		    "leased AS (UPDATE webhook_jobs j SET lease_id = $1, "

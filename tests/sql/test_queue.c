@@ -78,11 +78,58 @@ static void recent_mail_is_found_by_its_time(void **state)
 	assert_true(found);
 }
 
+static const char sql_backlog[] =
+	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, expires_at)"
+	" SELECT 'b' || n, 'u', 'a@example.com', 'r1', 'inbound', now() + interval '1 day'"
+	" FROM generate_series(1, 10000) n;"
+	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)"
+	" SELECT 'b' || n, 'u', 'a@example.com', now() - n * interval '1 ms'"
+	" FROM generate_series(1, 10000) n;";
+
+/*
+ * Whatever the planner was told of the queue last: that all jobs are of one agent,
+ * that all of them are leased.
+ */
+static void a_claim_reads_and_sorts_no_backlog(void **state)
+{
+	static const struct db_stmt explain = {
+		"t_explain_claim", "EXPLAIN EXECUTE webhook_claim('l', 0, 100, 1000, '{}', 5)",
+		false
+	};
+	static const char *const told[] = {
+		"ANALYZE",
+		"UPDATE webhook_jobs SET lease_until = now() + interval '1 h'; ANALYZE",
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+
+	(void)state;
+	fresh_script(owner, sql_backlog);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+		AUTO(db_closep) struct db *db = NULL;
+		AUTO(db_rows_freep) struct db_rows *r = NULL;
+		struct fail fail = { 0 };
+		bool in_order = false;
+
+		fresh_script(owner, told[i]);
+		db = fresh_open(DATABASE, "e2a_deliverd");
+		assert_ok(db_prepare(db, &store_webhook_stmts[0], &fail), &fail);
+		assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
+		for (size_t k = 0; k < db_rows_count(r); k++) {
+			struct slice line = db_slice(r, k, 0);
+
+			assert_true(slice_search(line, S("Seq Scan on webhook_jobs")) < 0);
+			in_order |= slice_search(line, S("Index Scan using webhook_jobs_due")) >= 0;
+		}
+		assert_true(in_order);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_claim_takes_what_fits_and_the_oldest_in_any_case),
 		cmocka_unit_test(recent_mail_is_found_by_its_time),
+		cmocka_unit_test(a_claim_reads_and_sorts_no_backlog),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
