@@ -14,6 +14,22 @@ enum { CLAIM, DELIVERED, FAILED, RELEASE, SIGNED };
 /* For the transaction of this one statement. */
 #define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
+/*
+ * Results ($1 messages, $2 leases, ...) whose lease is still held. A job that is
+ * locked is being deleted with its agent, which may take minutes: the results of
+ * others do not wait for that. Should the deletion fail, another attempt is made
+ * when the lease is over.
+ */
+#define OURS(more, columns)                                                                        \
+	"ours AS MATERIALIZED (SELECT r.*, j.attempts FROM webhook_jobs j "                        \
+	"JOIN unnest($1::text[], $2::text[]" more ") AS r (id, lease" columns ") "                 \
+	"ON j.message_id = r.id AND j.lease_id = r.lease FOR UPDATE OF j SKIP LOCKED)"
+#define OURS_RELEASED OURS("", "")
+#define OURS_DELIVERED OURS(", $3::bigint[], $4::bigint[]", ", status, ms")
+#define OURS_FAILED                                                                                \
+	OURS(", $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[]",               \
+	     ", status, ms, reason, final, asked")
+
 const struct db_stmt store_webhook_stmts[] = {
 	/*
 	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 agents to skip, $6 secrets.
@@ -61,11 +77,9 @@ const struct db_stmt store_webhook_stmts[] = {
 		    true },
 	/* $1 messages, $2 leases, $3 statuses, $4 ms */
 	[DELIVERED] = { "webhook_delivered",
-			"WITH gone AS (DELETE FROM webhook_jobs j "
-			"USING unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) "
-			"AS r (id, lease, status, ms) WHERE j.message_id = r.id AND j.lease_id = "
-			"r.lease "
-			"RETURNING j.message_id, j.user_id, j.attempts, r.status, r.ms) "
+			"WITH " OURS_DELIVERED ", "
+			"gone AS (DELETE FROM webhook_jobs j USING ours o WHERE j.message_id = o.id "
+			"RETURNING j.message_id, j.user_id, j.attempts, o.status, o.ms) "
 			"INSERT INTO message_events (message_id, user_id, stage, outcome, detail) "
 			"SELECT g.message_id, g.user_id, 'webhook', 'delivered', "
 			"jsonb_build_object("
@@ -75,23 +89,19 @@ const struct db_stmt store_webhook_stmts[] = {
 	/* $1 messages, $2 leases, $3 statuses, $4 ms, $5 reasons, $6 final, $7 asked ms, $8 waits
 	 */
 	[FAILED] = { "webhook_failed",
-		     "WITH r AS (SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], "
-		     "$4::bigint[], "
-		     "$5::text[], $6::bigint[], $7::bigint[]) AS t (id, lease, status, ms, reason, "
-		     "final, "
-		     "asked)), done AS (UPDATE webhook_jobs j SET attempts = j.attempts + 1, "
-		     "state = CASE WHEN r.final > 0 OR j.attempts >= cardinality($8::bigint[]) "
+		     "WITH " OURS_FAILED ", "
+		     "done AS (UPDATE webhook_jobs j SET attempts = j.attempts + 1, "
+		     "state = CASE WHEN o.final > 0 OR j.attempts >= cardinality($8::bigint[]) "
 		     "THEN 'failed' ELSE 'pending' END, "
 		     /* Retry-After counts between once and twice our own wait */
-		     "due_at = now() + greatest(least(r.asked, 2 * w.ms), w.ms * (0.8 + 0.4 * "
+		     "due_at = now() + greatest(least(o.asked, 2 * w.ms), w.ms * (0.8 + 0.4 * "
 		     "random())) "
 		     "* interval '1 ms', lease_id = NULL, lease_until = NULL, "
-		     "last_status = nullif(r.status, 0), last_error = r.reason "
-		     "FROM r, LATERAL (SELECT coalesce(($8::bigint[])[k.attempts + 1], 0) AS ms "
-		     "FROM webhook_jobs k WHERE k.message_id = r.id) w "
-		     "WHERE j.message_id = r.id AND j.lease_id = r.lease "
-		     "RETURNING j.message_id, j.user_id, j.attempts, j.state, r.status, r.ms, "
-		     "r.reason) "
+		     "last_status = nullif(o.status, 0), last_error = o.reason "
+		     "FROM ours o, LATERAL (SELECT coalesce(($8::bigint[])[o.attempts + 1], 0) AS ms) w "
+		     "WHERE j.message_id = o.id "
+		     "RETURNING j.message_id, j.user_id, j.attempts, j.state, o.status, o.ms, "
+		     "o.reason) "
 		     "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
 		     "detail) "
 		     "SELECT d.message_id, d.user_id, 'webhook', "
@@ -101,11 +111,10 @@ const struct db_stmt store_webhook_stmts[] = {
 		     true },
 	/* $1 messages, $2 leases, $3 delay ms */
 	[RELEASE] = { "webhook_release",
-		      "WITH " ASYNC
+		      "WITH " ASYNC ", " OURS_RELEASED
 		      " UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, "
 		      "due_at = now() + $3::bigint * interval '1 ms' "
-		      "FROM unnest($1::text[], $2::text[]) AS r (id, lease), async "
-		      "WHERE j.message_id = r.id AND j.lease_id = r.lease",
+		      "FROM ours o, async WHERE j.message_id = o.id",
 		      true },
 	[SIGNED] = { "webhook_signed",
 		     "WITH " ASYNC

@@ -78,6 +78,42 @@ static void recent_mail_is_found_by_its_time(void **state)
 	assert_true(found);
 }
 
+static struct webhook_result result_of(const char *message_id)
+{
+	return (struct webhook_result){ .message_id = slice_str(message_id),
+					.lease_id = S("l"),
+					.http_status = 200,
+					.reason = EVENT_HTTP_STATUS };
+}
+
+/* An agent with much mail is deleted for minutes; results of all others come in one batch with it.
+ */
+static void results_do_not_wait_for_a_job_that_is_being_deleted(void **state)
+{
+	static const int64_t schedule_ms[] = { 1000 };
+	const struct webhook_result v[] = { result_of("m1"), result_of("m2") };
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+	struct fail fail = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	fresh_script(owner, "UPDATE webhook_jobs SET lease_id = 'l'");
+	fresh_script(owner, "BEGIN; DELETE FROM webhook_jobs WHERE message_id = 'm1'");
+	fresh_script(db, "SET statement_timeout = '5s'");
+	assert_ok(store_webhook_release(db, v, 1, 0, &fail), &fail);
+	assert_ok(store_webhook_failed(db, v, 2, schedule_ms, 1, &n, &fail), &fail);
+	assert_int_equal(n, 1);
+	fresh_script(owner, "ROLLBACK");
+	fresh_script(owner, "UPDATE webhook_jobs SET lease_id = 'l'");
+	fresh_script(owner, "BEGIN; DELETE FROM webhook_jobs WHERE message_id = 'm1'");
+	assert_ok(store_webhook_delivered(db, v, 2, &n, &fail), &fail);
+	assert_int_equal(n, 1);
+	fresh_script(owner, "ROLLBACK");
+	assert_ok(store_webhook_delivered(db, v, 2, &n, &fail), &fail);
+	assert_int_equal(n, 1); /* the other one is gone */
+}
+
 static const char sql_backlog[] =
 	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, expires_at)"
 	" SELECT 'b' || n, 'u', 'a@example.com', 'r1', 'inbound', now() + interval '1 day'"
@@ -130,6 +166,7 @@ int main(void)
 		cmocka_unit_test(a_claim_takes_what_fits_and_the_oldest_in_any_case),
 		cmocka_unit_test(recent_mail_is_found_by_its_time),
 		cmocka_unit_test(a_claim_reads_and_sorts_no_backlog),
+		cmocka_unit_test(results_do_not_wait_for_a_job_that_is_being_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
