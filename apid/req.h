@@ -10,6 +10,7 @@
 #include "apid/app.h"
 #include "apid/auth.h"
 #include "apid/client_addr.h"
+#include "apid/framing.h"
 #include "apid/resp.h"
 #include "apid/route.h"
 #include "apid/target.h"
@@ -47,6 +48,7 @@ struct req {
 	struct netaddr client_ip;       /* client_addr.h */
 	struct slice client;            /* the same, as text */
 	struct upgrade upgrade;
+	struct framing framing;
 	struct buf body;
 	bool body_bad; /* longer than the route admits */
 	struct principal principal;

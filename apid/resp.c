@@ -33,6 +33,7 @@ static void restart(struct resp *r, int status, const char *type)
 	buf_reset(&r->kept);
 	drop_source(r);
 	r->header_n = 0;
+	r->location = NULL;
 	r->status = status;
 	r->type = type;
 }

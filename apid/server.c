@@ -88,6 +88,7 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
 	(void)kind;
 	req_field(r, name, slice_trim(copy));
 	upgrade_field(&r->upgrade, name, copy);
+	framing_field(&r->framing, name, copy);
 	return MHD_YES;
 }
 
@@ -175,6 +176,14 @@ static uint64_t announced(struct MHD_Connection *mhd)
 	return slice_to_u64(text, INT64_MAX, &n) == OK ? n : 0;
 }
 
+/* What comes behind such a head is nobody's: the connection ends. */
+static enum MHD_Result refuse(struct exchange *x)
+{
+	resp_error(&x->req->resp, 400, "malformed request head");
+	x->req->resp.close = true;
+	return answer(x);
+}
+
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *version)
 {
 	struct req *r = x->req;
@@ -185,6 +194,8 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	r->upgrade.http_1_1 = slice_eq(slice_str(version), S("HTTP/1.1"));
 	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, on_field, r);
 	req_came_from(r, &x->conn->peer);
+	if (!framing_is_clear(&r->framing, r->upgrade.http_1_1))
+		return refuse(x);
 	if (routed && r->route->access == ACCESS_PUBLIC) {
 		r->route->run(r);
 		resp_finish(&r->resp);
