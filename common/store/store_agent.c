@@ -19,7 +19,7 @@
 
 #define MAY_CREATE DOMAIN_SERVES("$4::text", "$1::text")
 
-enum { LIST, FIND, LOCK, CREATE, UPDATE, STOP_WEBHOOK, PATIENCE, EMPTY, DELETE };
+enum { LIST, FIND, LOCK, CREATE, UPDATE, STOP_WEBHOOK, PATIENCE, EMPTY, SHUT, DELETE };
 
 const struct db_stmt store_agent_stmts[] = {
 	[LIST] = { "agent_list",
@@ -70,6 +70,10 @@ const struct db_stmt store_agent_stmts[] = {
 		    "AND NOT EXISTS (SELECT FROM messages m WHERE m.raw_id = r.id "
 		    "AND m.agent_email <> $2)",
 		    true },
+	/* Mail that is being stored is waited for; what comes now waits, and finds no agent. */
+	[SHUT] = { "agent_delete_shut",
+		   "SELECT 1 FROM agents a WHERE a.user_id = $1 AND a.email = $2 FOR UPDATE",
+		   false },
 	[DELETE] = { "agent_delete", "DELETE FROM agents a WHERE a.user_id = $1 AND a.email = $2",
 		     true },
 	{ 0 },
@@ -220,16 +224,28 @@ static enum err run_on(struct db *db, int stmt, struct slice user_id, struct sli
 	return db_query(db, &store_agent_stmts[stmt], &args, NULL, fail);
 }
 
-/* The mail first, which may take minutes; the user is locked for the rest only. */
+static enum err empty(struct db *db, struct slice user_id, struct slice email, struct fail *fail)
+{
+	enum err e = store_agent_stop_webhook(db, user_id, email, EVENT_AGENT_DELETED, fail);
+
+	return e ? e : run_on(db, EMPTY, user_id, email, fail);
+}
+
+/*
+ * The mail first, which may take minutes and keeps nobody waiting; then what came
+ * meanwhile. The user is locked for the rest only.
+ */
 enum err store_agent_delete(struct db *db, struct slice user_id, struct slice email,
 			    int64_t kept_ms, struct fail *fail)
 {
 	enum err e = db_query(db, &store_agent_stmts[PATIENCE], NULL, NULL, fail);
 
 	if (e == OK)
-		e = store_agent_stop_webhook(db, user_id, email, EVENT_AGENT_DELETED, fail);
+		e = empty(db, user_id, email, fail);
 	if (e == OK)
-		e = run_on(db, EMPTY, user_id, email, fail);
+		e = run_on(db, SHUT, user_id, email, fail);
+	if (e == OK)
+		e = empty(db, user_id, email, fail);
 	if (e == OK)
 		e = store_user_lock(db, user_id, fail);
 	if (e == OK)

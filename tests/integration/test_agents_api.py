@@ -13,6 +13,7 @@ import pytest
 
 from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
+from scripts.stack.postgres import DATABASE
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.client import (Answer, Caller, WebSocket, add_key, second_apid,
                                       with_key)
@@ -315,6 +316,34 @@ def test_a_deleted_agent_leaves_no_mail(stack, call, make_agent, hook, wait_mess
     assert agent not in [a["email"] for a in call("GET", AGENTS).json["agents"]]
     refusal = stack.send(SENDER, agent, compose(SENDER, agent, "Late"))
     assert refusal.code == 550
+
+
+def test_mail_that_comes_while_an_agent_is_deleted_goes_with_it(stack, call, make_agent, hook):
+    """A large mailbox takes minutes; nobody waits for that, and no bytes stay behind."""
+    hook.answer = lambda _: 500
+    agent = make_agent(hook.url)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' " \
+              "AND query LIKE 'WITH gone AS (DELETE FROM messages%%'"
+    assert stack.send(SENDER, agent, compose(SENDER, agent, "First")).code == 250
+    wait_until("the first mail", lambda: count(stack, "messages", agent) == 1)
+    with ThreadPoolExecutor() as pool, stack.postgres.connect("postgres", DATABASE) as holder:
+        holder.autocommit = False
+        with holder.cursor() as query, stack.postgres.connect("postgres", DATABASE).cursor() as see:
+            query.execute("SELECT id, raw_id FROM messages WHERE agent_email = %s FOR UPDATE",
+                          [agent])
+            deletion = pool.submit(call, "DELETE", path_of(agent))
+            wait_until("the deletion to be half way",
+                       lambda: see.execute(waiting) or see.fetchone() == (1,))
+            assert stack.send(SENDER, agent, compose(SENDER, agent, "Second")).code == 250
+            wait_until("the second mail", lambda: count(stack, "messages", agent) == 2)
+            see.execute("SELECT id, raw_id FROM messages WHERE agent_email = %s", [agent])
+            ids, raws = zip(*see.fetchall())
+            holder.rollback()
+        assert deletion.result().status == 200
+    with stack.db() as db, db.cursor() as query:
+        query.execute("SELECT count(*) FROM raw_messages WHERE id = ANY (%s)", [list(raws)])
+        assert query.fetchone() == (0,)
+    assert {events(stack, i)[-1][1:] for i in ids} == {("failed", "agent_deleted")}
 
 
 def test_the_keys_of_a_deleted_agent_end_with_it(stack, account, call, make_agent):
