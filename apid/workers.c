@@ -100,6 +100,7 @@ struct workers *workers_new(const struct settings *s)
 		w->queue[i].limit = (size_t)s->http_workers;
 	}
 	w->queue[JOB_NAMES].limit = (size_t)(s->http_workers + 1) / 2;
+	w->queue[JOB_PROVIDER].limit = (size_t)(s->http_workers + 3) / 4;
 	w->threads = mem_calloc((size_t)s->http_workers, sizeof(*w->threads));
 	for (int64_t i = 0; i < s->http_workers; i++) {
 		if (pthread_create(&w->threads[w->threads_n], NULL, work, w))

@@ -12,16 +12,17 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from scripts.stack.part import Port
+from scripts.stack.part import Port, wait_until
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.browser import Browser, Page
-from tests.integration.client import SecondApid, add_session, second_apid
+from tests.integration.client import Http, SecondApid, add_session, second_apid
 from tests.integration.provider import CLIENT_ID, CLIENT_SECRET, Provider, jwt, reply
 
 LOGIN, CALLBACK = "/api/auth/login", "/api/auth/callback"
@@ -429,6 +430,39 @@ def test_a_provider_that_takes_its_time_is_left(apid, browser, provider, user, t
     refused(browser.get(target), 502, "oauth exchange failed")
     assert CALL_S - 1 < time.monotonic() - start < CALL_S + 2
     assert "oidc_failed" in apid.log_since()
+
+
+def come_back(port: int, *fields: str) -> Page:
+    """With a state and a cookie that anybody can make, and a code that is none."""
+    browser = Browser(port, *fields)
+    browser.cookies["e2a_oauth_state"] = ("0" * 32, "/")
+    return browser.get(f"{CALLBACK}?{urlencode({'code': 'x', 'state': make_state({'n': '0' * 32})})}")
+
+
+def test_a_provider_that_hangs_holds_up_nobody_else(stack, account):
+    with Provider() as provider, second_apid(stack, 46, **settings(provider)) as apid, \
+            ThreadPoolExecutor(12) as pool:
+        begin(Browser(apid.port))
+        provider.instead["/token"] = hang
+        waiting = [pool.submit(come_back, apid.port) for _ in range(12)]
+        wait_until("a call of the provider", lambda: "/token" in provider.asked)
+        start = time.monotonic()
+        with Http(apid.port, account.api_key) as http:
+            body = {"slug": f"x{uuid.uuid4().hex[:8]}", "agent_mode": "local"}
+            assert http.request("POST", "/api/v1/agents", json.dumps(body).encode()).status == 201
+        assert time.monotonic() - start < CALL_S
+        provider.instead["/token"] = says(400)
+        assert {f.result().status for f in waiting} <= {400, 502}
+
+
+def test_nobody_makes_us_ask_the_provider_again_and_again(stack, account):
+    with Provider() as provider, second_apid(
+            stack, 47, rate_sign_in="2", http_trusted_proxies="127.0.0.1/32",
+            **settings(provider)) as apid:
+        pages = [come_back(apid.port, "X-Forwarded-For: 203.0.113.78") for _ in range(4)]
+        assert [p.status for p in pages] == [400, 400, 429, 429]
+        assert 0 < int(pages[3].answer.headers["retry-after"]) <= 3600
+        assert provider.asked.count("/token") == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

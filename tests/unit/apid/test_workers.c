@@ -76,7 +76,8 @@ static void a_full_queue_refuses_requests_only(void **state)
 	workers_free(w);
 }
 
-static void name_service_keeps_half_of_the_threads_at_most(void **state)
+/* Of four threads. */
+static void keeps_at_most(enum job_class class, int most)
 {
 	char url[] = "host=/nonexistent";
 	const struct settings s = { .database_url = url, .http_workers = 4, .http_queue = 10 };
@@ -87,14 +88,13 @@ static void name_service_keeps_half_of_the_threads_at_most(void **state)
 			      .open = true };
 	struct workers *w = workers_new(&s);
 
-	(void)state;
 	for (int i = 0; i < 6; i++)
-		assert_true(workers_post(w, visit_new(&slow), JOB_NAMES));
-	wait_entered(&slow, 2);
+		assert_true(workers_post(w, visit_new(&slow), class));
+	wait_entered(&slow, most);
 	for (int i = 0; i < 5; i++)
 		assert_true(workers_post(w, visit_new(&quick), JOB_REQUEST));
 	wait_entered(&quick, 5);
-	assert_int_equal(slow.entered, 2);
+	assert_int_equal(slow.entered, most);
 	pthread_mutex_lock(&slow.lock);
 	slow.open = true;
 	pthread_cond_broadcast(&slow.changed);
@@ -104,10 +104,23 @@ static void name_service_keeps_half_of_the_threads_at_most(void **state)
 	assert_int_equal(slow.left, 6);
 }
 
+static void name_service_keeps_half_of_the_threads_at_most(void **state)
+{
+	(void)state;
+	keeps_at_most(JOB_NAMES, 2);
+}
+
+static void a_provider_keeps_a_quarter_of_the_threads_at_most(void **state)
+{
+	(void)state;
+	keeps_at_most(JOB_PROVIDER, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(name_service_keeps_half_of_the_threads_at_most),
+		cmocka_unit_test(a_provider_keeps_a_quarter_of_the_threads_at_most),
 		cmocka_unit_test(a_full_queue_refuses_requests_only),
 	};
 
