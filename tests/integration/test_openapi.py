@@ -204,3 +204,62 @@ def test_the_page_has_every_operation_and_nothing_from_elsewhere(http):
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
+
+
+# ---- the check of answers itself ----
+
+OURS = {"x-request-id": "0123456789abcdef"}
+LINE = {**OURS, "content-type": schema.PLAIN, "x-content-type-options": "nosniff"}
+OBJECT = {**OURS, "content-type": "application/json"}
+INFO = b'{"shared_domain":"","slug_registration_enabled":false}\n'
+
+ANSWERS = [
+    ("GET", "/api/v1/info", 200, OBJECT, INFO, True),
+    ("GET", "/api/v1/info?x=y", 200, OBJECT, INFO, True),
+    ("GET", "/%61pi/v1/info", 200, OBJECT, INFO, True),
+    ("GET", "/api/v1/info", 200, OBJECT, INFO.strip(), False),
+    ("GET", "/api/v1/info", 201, OBJECT, INFO, False),
+    ("GET", "/api/v1/info", 200, {**OBJECT, "content-type": "text/json"}, INFO, False),
+    ("GET", "/api/v1/info", 200, {"content-type": "application/json"}, INFO, False),
+    ("GET", "/api/v1/info", 200, OBJECT, INFO.replace(b"}", b',"more":1}'), False),
+    ("GET", "/api/v1/info", 200, OBJECT, b'{"shared_domain":""}\n', False),
+    ("GET", "/api/v1/info", 200, OBJECT, INFO.replace(b'""', b"5"), False),
+    ("GET", "/api/v1/agents", 401, LINE, b"unauthorized\n", True),
+    ("GET", "/api/v1/agents", 401, LINE, b"who are you?\n", False),
+    ("GET", "/api/v1/agents", 401, LINE, b"unauthorized", False),
+    ("GET", "/api/v1/agents", 401, LINE, b"unauthorized\n\n", False),
+    ("GET", "/api/v1/agents", 401, {**LINE, "x-content-type-options": ""}, b"unauthorized\n", False),
+    ("GET", "/api/v1/agents", 401, OBJECT, b'"unauthorized"\n', False),
+    ("POST", "/api/v1/agents", 400, LINE, b"invalid slug: too odd\n", True),
+    ("POST", "/api/v1/agents", 400, LINE, b"invalid slug: ERROR:\n at line 1\n", False),
+    ("GET", "/api/v1/agents/a@b/messages", 429, LINE,
+     "rate limit exceeded \u2014 max 60 requests per minute\n".encode(), False),
+    ("GET", "/api/v1/agents/a@b/messages", 429, {**LINE, "retry-after": "7"},
+     "rate limit exceeded \u2014 max 60 requests per minute\n".encode(), True),
+    ("GET", "/api/v1/agents/a@b/messages", 429, {**LINE, "retry-after": "0"},
+     "rate limit exceeded \u2014 max 60 requests per minute\n".encode(), False),
+    ("DELETE", "/api/v1/domains/x.example", 204, OURS, b"", True),
+    ("DELETE", "/api/v1/domains/x.example", 204, OBJECT, b"", False),
+    ("DELETE", "/api/v1/domains/x.example", 204, OURS, b"{}", False),
+    ("DELETE", "/api/v1/info", 405, OURS, b"", True),
+    ("DELETE", "/api/v1/info", 405, {**OURS, "allow": "GET"}, b"", False),
+    ("DELETE", "/api/v1/info", 404, LINE, b"404 page not found\n", False),
+    ("GET", "/api/v1/nothing", 404, LINE, b"404 page not found\n", True),
+    ("GET", "/api/v1/agents/a%2Fb", 404, LINE, b"404 page not found\n", True),
+    ("GET", "/api/v1/nothing", 404, LINE, b"not found\n", False),
+    ("GET", "//api/v1/info", 301, {**OURS, "location": "/api/v1/info"}, b"", True),
+    ("GET", "//api/v1/info", 200, OBJECT, INFO, False),
+    ("GET", "/%zz", 400, LINE, b"bad request target\n", True),
+    ("GET", "/%zz", 200, OBJECT, INFO, False),
+    ("GET", "/api/v1/info", 431, {"content-type": "text/html"}, b"<html>", True),
+    ("GET", "/api/v1/info", 502, {"content-type": "text/html"}, b"<html>", False),
+]
+
+
+@pytest.mark.parametrize("method, target, status, headers, body, fits", ANSWERS)
+def test_an_answer_is_described_or_it_is_not(method, target, status, headers, body, fits):
+    try:
+        schema.check(method, target, status, headers, body)
+        assert fits
+    except schema.Undocumented:
+        assert not fits
