@@ -44,9 +44,11 @@ $$;
 
 -- 0: admitted and counted. Else milliseconds until the next admission; a refused
 -- request does not count, writes nothing and waits for no lock. What was read
--- decides only when nobody was admitted meanwhile; else it is read again.
+-- decides only when nobody was admitted meanwhile; else it is read again. A
+-- connection plans this once, perhaps while the tables are empty, and has to find
+-- the rows by their keys also when there are many.
 CREATE FUNCTION take_slot(limited text, most integer, span interval) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
 	seen e2a.rate_counters;
 	against timestamptz;
@@ -54,12 +56,11 @@ DECLARE
 	t timestamptz;
 BEGIN
 	LOOP
-		SELECT c.name, c.admitted, c.ring, c.used_at, h.at
+		SELECT c.name, c.admitted, c.ring, c.used_at, (SELECT h.at FROM e2a.rate_hits h
+				WHERE h.name = c.name AND c.admitted >= most
+				AND h.slot = (c.admitted - most) % c.ring)
 			INTO seen.name, seen.admitted, seen.ring, seen.used_at, against
-			FROM e2a.rate_counters c LEFT JOIN e2a.rate_hits h
-			ON h.name = c.name AND c.admitted >= most
-			AND h.slot = (c.admitted - most) % c.ring
-			WHERE c.name = limited AND c.ring >= most;
+			FROM e2a.rate_counters c WHERE c.name = limited AND c.ring >= most;
 		IF NOT FOUND THEN
 			PERFORM e2a.make_counter(limited, most);
 			CONTINUE;

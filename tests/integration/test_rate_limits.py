@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -211,6 +212,23 @@ def test_the_window_slides(stack, limited, user):
         refused(client.get(messages()), POLL, 30)
         shift(stack, f"poll:{user.user_id}", 30, oldest=7)
         assert [client.get(messages()).status for _ in range(9)] == [404] * 7 + [429] * 2
+
+
+def test_a_connection_that_began_with_empty_tables_still_goes_by_their_keys(stack, account):
+    """Its plans are made once, and the tables grow."""
+    with closing(stack.db()) as db, db.cursor() as query:
+        def scans() -> int:
+            query.execute("SELECT sum(seq_scan)::int FROM pg_stat_xact_user_tables "
+                          "WHERE relname IN ('rate_counters', 'rate_hits')")
+            return query.fetchone()[0]
+
+        query.execute("BEGIN; TRUNCATE rate_counters, rate_hits; ANALYZE rate_counters, rate_hits")
+        before = scans()
+        for n in range(9):
+            query.execute("SELECT take_slot('test:' || %s %% 3, 2, interval '1 h')", [n])
+            assert (query.fetchone()[0] > 0) == (n >= 6)
+        assert scans() == before
+        query.execute("ROLLBACK")
 
 
 # ---- feedback: 10 in an hour, by address, before everything else ----
