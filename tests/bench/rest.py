@@ -9,6 +9,8 @@ ours  e2a-apid: message list (50 unread), message detail (4 KB), agent list
 A time is 1 / throughput: what one more request costs when all connections are
 busy. The reference of ours is the time of (a) plus the time of (b). All three take
 turns, round after round; figures are medians, the spread is (most - least) / median.
+The ratio of times is the median of the ratios of each round, whose three runs had
+the same neighbours.
 """
 
 from __future__ import annotations
@@ -73,6 +75,13 @@ class Cell:
     def spread(self, field: str) -> float:
         values = [getattr(s, field) for s in self.samples]
         return (max(values) - min(values)) / statistics.median(values)
+
+
+def paired(ours: Cell, *parts: Cell) -> float:
+    """Our time next to the sum of the parts' times, round by round."""
+    return statistics.median(
+        sample.time_us / sum(part.time_us for part in others)
+        for sample, *others in zip(ours.samples, *(part.samples for part in parts)))
 
 
 class Route:
@@ -206,21 +215,20 @@ class Rest:
                 for n in CONNECTIONS:
                     self.take((route.name, "ours", n), lambda: self.ours(route.file, n))
                     self.take((route.name, "constant", n), lambda: self.constant(route, n))
-                    self.take((route.name, "statements", min(n, WORKERS)),
+                    self.take((route.name, "statements", n),
                               lambda: self.statements(route, min(n, WORKERS)))
 
     def show(self, route: Route, connections: int) -> None:
         name = f"{route.name}_{connections}"
-        ours, constant = (self.cells[route.name, what, connections]
-                          for what in ("ours", "constant"))
-        statements = self.cells[route.name, "statements", min(connections, WORKERS)]
+        ours, constant, statements = (self.cells[route.name, what, connections]
+                                      for what in ("ours", "constant", "statements"))
         parts = constant.median("time_us"), statements.median("time_us")
         goal = f", goal {GOAL}" if route.name == "list" else ""
         add = self.report.add
         add(f"{name}_time", ours.median("time_us"), sum(parts),
             f"us (a {parts[0]:.0f} + b {parts[1]:.0f}{goal}; spread "
             f"{ours.spread('rate'):.0%}, {constant.spread('rate'):.0%}, "
-            f"{statements.spread('rate'):.0%})")
+            f"{statements.spread('rate'):.0%})", paired(ours, constant, statements))
         add(f"{name}_rate", ours.median("rate"), 1e6 / sum(parts), "requests/s")
         add(f"{name}_p50", ours.median("p50_ms"), constant.median("p50_ms"), "ms (a)")
         add(f"{name}_p99", ours.median("p99_ms"), constant.median("p99_ms"), "ms (a)")
@@ -249,8 +257,9 @@ class Rest:
                                    ("detail", self.details([box]))):
                 targets[name, count] = self.write_targets(f"{name}-{count}", requests)
         for _ in range(self.rounds):
-            for (name, count), file in targets.items():
-                self.take((name, count), lambda: self.ours(file, GROWTH_CONNECTIONS))
+            for name, count in sorted(targets):
+                self.take((name, count),
+                          lambda: self.ours(targets[name, count], GROWTH_CONNECTIONS))
 
     def show_growth(self) -> None:
         for name, text in (("list", "first page"), ("page", "page in the middle"),
@@ -258,7 +267,8 @@ class Rest:
             small, large = self.cells[name, SMALL], self.cells[name, LARGE]
             self.report.add(f"growth_{name}_time", large.median("time_us"),
                             small.median("time_us"), f"us, {text} (spread "
-                            f"{large.spread('rate'):.0%}, {small.spread('rate'):.0%})")
+                            f"{large.spread('rate'):.0%}, {small.spread('rate'):.0%})",
+                            paired(large, small))
             self.report.add(f"growth_{name}_p99", large.median("p99_ms"), small.median("p99_ms"),
                             "ms")
 
