@@ -35,17 +35,19 @@ static void bootstrap_release(struct bootstrap *b)
 	crypto_wipe(b, sizeof(*b));
 }
 
-/* An agent could read the mail of an account that lives on an e2a domain. */
+/*
+ * Kept in the form in which signing in looks for it. An agent could read the mail of
+ * an account that lives on an e2a domain.
+ */
 static enum err check_email(struct bootstrap *b, const char *text, struct fail *fail)
 {
-	struct addr address;
+	struct slice local;
 
-	if (addr_parse_one(slice_str(text), &b->arena, &address) ||
-	    addr_domain(address.domain, &b->arena, &b->domain))
+	if (addr_usable(slice_str(text), &b->arena, &b->email) ||
+	    !addr_split(b->email, &local, &b->domain))
 		return fail_set(fail, ERR_INPUT, "%.100s: not an e-mail address", text);
 	if (b->shared_domain.n && slice_eq(b->domain, b->shared_domain))
 		return fail_set(fail, ERR_INPUT, OUR_ADDRESS);
-	b->email = address.spec;
 	return OK;
 }
 

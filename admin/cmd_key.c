@@ -36,7 +36,8 @@ static enum err read_option(struct request *q, int option, struct slice value, s
 
 	switch (option) {
 	case 'u':
-		q->email = value;
+		if (addr_usable(value, &q->arena, &q->email))
+			q->email = value; /* which finds nobody, or somebody of old */
 		return OK;
 	case 'a':
 		q->agent = value;

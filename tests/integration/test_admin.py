@@ -24,7 +24,7 @@ def admin(stack: Stack, *argv: str, **env: str) -> subprocess.CompletedProcess:
 def test_bootstrap_says_two_lines_and_shows_the_secret_once(stack):
     first = admin(stack, "bootstrap", "First@Other.example")
     assert first.returncode == 0
-    assert re.fullmatch(r"User:    First@Other\.example \(id=[0-9a-f]{32}\)\n"
+    assert re.fullmatch(r"User:    First@other\.example \(id=[0-9a-f]{32}\)\n"
                         r"API key: e2a_[0-9a-f]{64}\n", first.stdout)
     assert first.stderr.startswith("save the API key now \u2014 it will not be shown again\n")
     assert re.search(r"\b[0-9a-f]{64}$", first.stderr, re.MULTILINE)
@@ -43,7 +43,9 @@ def test_every_key_that_bootstrap_made_works(stack):
 
 
 @pytest.mark.parametrize("email", ["x@agents.example", "x@AGENTS.example", "x", "a@b@c", "",
-                                   "x@other.example, y@other.example", "x@other.example\n"])
+                                   "x@other.example, y@other.example", "x@other.example\n",
+                                   '"x"@other.example', '"x y"@other.example',
+                                   "\u212a@other.example"])
 def test_bootstrap_refuses_an_address_that_is_none_or_is_ours(stack, email):
     done = admin(stack, "bootstrap", email)
     assert done.returncode == EX_DATAERR

@@ -171,6 +171,18 @@ def test_the_address_may_be_written_in_capitals(stack, browser, user):
     assert use(browser, token_of(mail)).status == 303
 
 
+def test_the_domain_may_be_written_in_letters(stack, browser):
+    """However the operator wrote it, and however its user does."""
+    local = uuid.uuid4().hex[:12]
+    text, ascii_text = f"{local}@b\u00fccher.Example", f"{local}@xn--bcher-kva.example"
+    user = stack.bootstrap(text)
+    assert user_of(stack, ascii_text) == (user.user_id, ascii_text)
+    assert stack.bootstrap(ascii_text.upper()).user_id == user.user_id
+    ask(browser, text)
+    assert use(browser, token_of(wait_mails(stack, ascii_text)[0])).status == 303
+    assert sessions(stack, user.user_id) == 1
+
+
 # ---- what a link is not good for ----
 
 def test_another_browser_gets_nothing_and_spoils_nothing(stack, browser, user):
