@@ -211,6 +211,9 @@ static void verify(struct req *r, struct store_domain *d)
 	case ERR_CONFLICT:
 		resp_error(&r->resp, 400, "failed to verify domain: domain not available");
 		break;
+	case ERR_UNAUTHORIZED:
+		resp_error(&r->resp, 401, "unauthorized");
+		break;
 	default:
 		req_fail(r, &fail, "failed to verify domain");
 		break;

@@ -74,6 +74,8 @@ enum err store_idem_claim(struct db *db, const struct store_idem *idem, int64_t 
 	db_arg_text_or_null(&args, idem->user_id);
 	db_arg_int(&args, wait_ms);
 	e = db_query_count(db, &store_idem_stmts[CLAIM], &args, &n, fail);
+	if (e == ERR_CONFLICT) /* with the user: that of the key is none */
+		return fail_set(fail, ERR_UNAUTHORIZED, "the user was deleted meanwhile");
 	if (e == OK)
 		e = db_query(db, &store_idem_stmts[PATIENCE], NULL, NULL, fail);
 	if (e == OK)

@@ -35,7 +35,8 @@ enum err store_idem_find(struct db *db, const struct store_idem *idem, struct ar
  * *ret_mine: the key is this transaction's, and store_idem_keep() has to
  * follow. Else it was used already: store_idem_find() tells for what. A
  * transaction that holds it is waited for, at most wait_ms: ERR_TIMEOUT. Later
- * locks of this transaction are waited for as without that.
+ * locks of this transaction are waited for as without that. ERR_UNAUTHORIZED when
+ * the user was deleted meanwhile.
  */
 enum err store_idem_claim(struct db *db, const struct store_idem *idem, int64_t wait_ms,
 			  bool *ret_mine, struct fail *fail) MUST_CHECK;

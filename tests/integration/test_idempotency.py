@@ -202,6 +202,22 @@ def test_who_waits_too_long_for_the_first_is_told_to_come_again(stack, user, bro
     assert post(browser, DOMAINS, body, key).status == 201
 
 
+@pytest.mark.parametrize("path, text", [
+    (AGENTS, "authentication required\n"), (DOMAINS, "unauthorized\n"),
+    (SECRETS, "authentication required\n"), (KEYS, "not authenticated\n")])
+def test_who_is_deleted_meanwhile_is_told_as_without_a_key(stack, path, text):
+    user = stack.bootstrap(f"gone-{unique()}@other.example").user_id
+    with closing(stack.db()) as db, ThreadPoolExecutor(1) as pool:
+        db.autocommit = False
+        with db.cursor() as query:
+            query.execute("LOCK TABLE idempotency_keys IN SHARE ROW EXCLUSIVE MODE")
+            answer = pool.submit(post, signed_in(stack, user), path, body_for(path), unique())
+            wait_until("apid to wait for the key", waiting(stack, "relation"))
+            query.execute("DELETE FROM users WHERE id = %s", [user])
+            db.commit()
+        assert (answer.result().status, answer.result().text) == (401, text)
+
+
 def test_an_old_key_counts_no_more(stack, user, browser):
     key = unique()
     first = post(browser, KEYS, {}, key)
