@@ -269,9 +269,12 @@ class Stack:
     def heal(self) -> list[str]:
         """Starts what is not running; the names of those that ended by themselves."""
         crashed = [part.name for part in self.parts if part.crashed()]
+        forgetful = not self.postgres.running()
         for part in self.parts:
             if not part.running():
                 part.start()
+        if forgetful:
+            self.postfix.reload()  # a lookup that failed is not tried again for a minute
         return crashed
 
     def part(self, name: str) -> Part:

@@ -57,7 +57,7 @@ def wait_mail(stack, word: str) -> EmailMessage:
     def find() -> EmailMessage | None:
         for path in stack.postfix.captured():
             mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            if word in mail.get_content():
+            if mail.get_content_type() == "text/plain" and word in mail.get_content():
                 return mail
         return None
 
