@@ -187,9 +187,9 @@ $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(COMMON_LIBS) -o $@
 addheader_LIBS := -lmilter
 constant_LIBS := -lmicrohttpd
-$(B)/tests/bench/%: $(B)/tests/bench/%.o
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) $(BASE_LIBS) -o $@
 # Programs that tests run.
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libapid.a $(COMMON)
 	@echo "LD $@"

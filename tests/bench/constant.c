@@ -4,12 +4,10 @@
  * that answers GET /N with N bytes and the header fields of e2a-apid, and looks
  * at nothing else. `constant PORT`; it ends with its standard input.
  */
-#include <microhttpd.h>
+#include "common/base/slice.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <microhttpd.h>
 #include <unistd.h>
 
 enum { BODY_MAX = 4 * 1024 * 1024, POOL = 32 * 1024, CONNECTIONS_MAX = 1000, TIMEOUT_S = 120 };
@@ -41,7 +39,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 				  const char *method, const char *version, const char *data,
 				  size_t *data_n, void **context)
 {
-	unsigned long n = strtoul(url + 1, NULL, 10);
+	uint64_t n;
 
 	(void)arg;
 	(void)method;
@@ -52,7 +50,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		*context = mhd; /* the head has come, perhaps not yet the body */
 		return MHD_YES;
 	}
-	return n <= BODY_MAX ? answer(mhd, n) : MHD_NO;
+	return slice_to_u64(slice_str(url + 1), BODY_MAX, &n) ? MHD_NO : answer(mhd, (size_t)n);
 }
 
 int main(int argc, char **argv)
@@ -64,11 +62,12 @@ int main(int argc, char **argv)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	struct MHD_Daemon *daemon;
+	uint64_t port;
 	char end;
 
-	if (argc != 2)
+	if (argc != 2 || slice_to_u64(slice_str(argv[1]), UINT16_MAX, &port))
 		return 2;
-	at.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
+	at.sin_port = htons((uint16_t)port);
 	memset(body, 'x', sizeof(body));
 	daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &at,
