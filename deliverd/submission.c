@@ -79,6 +79,7 @@ static enum err make_url(const struct settings *s, char **ret, struct fail *fail
 struct upload {
 	struct submission *owner;
 	struct slice rest;
+	bool begun; /* the server asked for the mail */
 };
 
 static size_t on_read(char *p, size_t size, size_t n, void *arg)
@@ -86,6 +87,7 @@ static size_t on_read(char *p, size_t size, size_t n, void *arg)
 	struct upload *u = arg;
 	size_t len = size * n < u->rest.n ? size * n : u->rest.n;
 
+	u->begun = true;
 	if (len)
 		memcpy(p, u->rest.p, len);
 	u->rest = slice_sub(u->rest, len, u->rest.n);
@@ -152,7 +154,17 @@ static const char *reason_of(CURLcode code)
 	return "broken";
 }
 
-static void read_answer(CURL *e, CURLcode code, struct submission_answer *ret)
+/*
+ * Is a 5xx about this mail? libcurl gives CURLE_SEND_ERROR for a refused MAIL, RCPT or DATA.
+ * A server that serves nobody now says so at its greeting or at EHLO (RFC 5321 3.1).
+ */
+static bool is_final(long status, CURLcode code, const struct upload *u)
+{
+	return status >= 500 && status <= 599 && (u->begun || code == CURLE_SEND_ERROR);
+}
+
+static void read_answer(CURL *e, CURLcode code, const struct upload *u,
+			struct submission_answer *ret)
 {
 	long status = 0;
 
@@ -163,7 +175,7 @@ static void read_answer(CURL *e, CURLcode code, struct submission_answer *ret)
 		ret->outcome = SUBMISSION_TAKEN;
 		return;
 	}
-	if (status >= 500 && status <= 599)
+	if (is_final(status, code, u))
 		ret->outcome = SUBMISSION_REFUSED;
 	if (status >= 400 && status <= 599)
 		snprintf(ret->why, sizeof(ret->why), "smtp %ld", status);
@@ -183,7 +195,7 @@ static void listen_no_more(CURL *e)
 void submission_send(struct submission *s, struct slice from, struct slice to, struct slice mail,
 		     struct submission_answer *ret)
 {
-	struct upload upload = { s, mail };
+	struct upload upload = { s, mail, false };
 	AUTO(mem_freep) char *sender = in_brackets(from);
 	AUTO(mem_freep) char *recipient = in_brackets(to);
 	struct curl_slist *recipients = curl_slist_append(NULL, recipient);
@@ -194,7 +206,7 @@ void submission_send(struct submission *s, struct slice from, struct slice to, s
 	set_options(e, &upload);
 	curl_easy_setopt(e, CURLOPT_MAIL_FROM, sender);
 	curl_easy_setopt(e, CURLOPT_MAIL_RCPT, recipients);
-	read_answer(e, curl_easy_perform(e), ret);
+	read_answer(e, curl_easy_perform(e), &upload, ret);
 	listen_no_more(e);
 	curl_easy_cleanup(e);
 	curl_slist_free_all(recipients);

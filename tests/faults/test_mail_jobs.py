@@ -5,12 +5,14 @@ and daemons that die meanwhile: nothing lost, at most a duplicate."""
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
 import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -127,6 +129,32 @@ def test_a_server_that_is_away_comes_back(stack, sink, say):
         back.wait(has(word))
         wait_done(stack)
         stack.deliverd.stop()
+
+
+def test_a_server_that_serves_nobody_now_is_asked_again(stack, sink, say):
+    claim = Port("SINK")
+    stack.configure(submission_url=f"smtp://127.0.0.1:{claim.number}")
+    with socket.create_server(("127.0.0.1", claim.number)) as server:
+        thread = threading.Thread(target=turn_away, args=[server])
+        thread.start()
+        stack.deliverd.restart()
+        mark = stack.deliverd.log_mark()
+        word = say()
+        wait_deferred(stack, mark, "smtp 554")
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    with MailSink(claim) as back:
+        back.wait(has(word))
+        wait_done(stack)
+        stack.deliverd.stop()
+
+
+def turn_away(server: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = server.accept()
+            client.sendall(b"554 5.3.2 no service\r\n")
+            client.close()
 
 
 def test_a_server_that_hangs_is_left(stack, sink, say, mark):
