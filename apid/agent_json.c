@@ -32,3 +32,27 @@ void agent_json_owned(struct jsonw *w, const struct store_agent *a, struct slice
 	jsonw_key_bool(w, "public", true);
 	jsonw_object_end(w);
 }
+
+void agent_json_list(struct req *r, bool owned)
+{
+	struct fail fail = { 0 };
+	struct store_agent *v;
+	struct jsonw *w;
+	size_t n;
+
+	if (store_agent_list(r->db, r->principal.user_id, &r->arena, &v, &n, &fail)) {
+		req_fail(r, &fail, "failed to list agents");
+		return;
+	}
+	w = resp_json(&r->resp, 200);
+	jsonw_object(w);
+	jsonw_key(w, "agents");
+	jsonw_array(w);
+	for (size_t i = 0; i < n; i++)
+		if (owned)
+			agent_json_owned(w, &v[i], r->principal.user_id);
+		else
+			agent_json(w, &v[i]);
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+}

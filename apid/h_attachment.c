@@ -4,8 +4,7 @@
  * page of ours, and no name of theirs may say where they are stored.
  */
 #include "apid/handlers.h"
-#include "apid/req.h"
-#include "apid/stored_mail.h"
+#include "apid/message_query.h"
 
 enum {
 	STEP = 128 * 1024, /* bytes of mail that are decoded at once */
@@ -71,9 +70,7 @@ static const struct mime_part *find(const struct mime_tree *tree, struct slice i
 
 static bool is_attr_char(char c)
 {
-	bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-
-	return alnum || (c != '\0' && strchr("!#$&+-.^_`|~", c));
+	return slice_only(slice_of(&c, 1), "!#$&+-.^_`|~");
 }
 
 /* RFC 6266 4.1: a name for old readers, and behind it the real one (RFC 8187) where they differ. */
@@ -153,22 +150,5 @@ static enum err show_attachment(struct req *r, const struct store_message_read *
 
 void attachment_get(struct req *r)
 {
-	struct store_agent agent;
-	struct fail fail = { 0 };
-	struct store_message_read what = {
-		.user_id = r->principal.user_id,
-		.id = r->param[1],
-		.peek = true,
-		.head_max = STORED_MAIL_HEAD,
-	};
-	enum err e;
-
-	if (!req_agent(r, &agent))
-		return;
-	what.agent = agent.email;
-	e = show_attachment(r, &what, &fail);
-	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
-		resp_error(&r->resp, 404, "message not found");
-	else if (e)
-		req_fail(r, &fail, "failed to fetch attachment");
+	message_query_one(r, true, show_attachment, "failed to fetch attachment");
 }

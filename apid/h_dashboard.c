@@ -7,23 +7,7 @@
 
 void dashboard_agents(struct req *r)
 {
-	struct fail fail = { 0 };
-	struct store_agent *v;
-	struct jsonw *w;
-	size_t n;
-
-	if (store_agent_list(r->db, r->principal.user_id, &r->arena, &v, &n, &fail)) {
-		req_fail(r, &fail, "failed to list agents");
-		return;
-	}
-	w = resp_json(&r->resp, 200);
-	jsonw_object(w);
-	jsonw_key(w, "agents");
-	jsonw_array(w);
-	for (size_t i = 0; i < n; i++)
-		agent_json_owned(w, &v[i], r->principal.user_id);
-	jsonw_array_end(w);
-	jsonw_object_end(w);
+	agent_json_list(r, true);
 }
 
 void dashboard_agent_put(struct req *r)

@@ -6,6 +6,7 @@
 #include "apid/handlers.h"
 #include "apid/message_content.h"
 #include "apid/message_header.h"
+#include "apid/message_query.h"
 #include "common/base/clock.h"
 #include "common/mail/authsig.h"
 #include "common/store/store_secret.h"
@@ -150,22 +151,7 @@ static enum err show_message(struct req *r, const struct store_message_read *wha
 
 void message_get(struct req *r)
 {
-	struct store_agent agent;
-	struct fail fail = { 0 };
-	struct store_message_read what = {
-		.user_id = r->principal.user_id,
-		.id = r->param[1],
-		.peek = target_query(&r->target, S("peek")).n > 0,
-		.head_max = STORED_MAIL_HEAD,
-	};
-	enum err e;
+	bool peek = target_query(&r->target, S("peek")).n > 0;
 
-	if (!req_agent(r, &agent))
-		return;
-	what.agent = agent.email;
-	e = show_message(r, &what, &fail);
-	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
-		resp_error(&r->resp, 404, "message not found");
-	else if (e)
-		req_fail(r, &fail, "failed to fetch message");
+	message_query_one(r, peek, show_message, "failed to fetch message");
 }

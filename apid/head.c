@@ -39,14 +39,7 @@ static bool cut_line(struct slice *rest, struct slice *ret)
 
 static bool is_name(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-		    c != '-' && c != '_')
-			return false;
-	}
-	return s.n > 0;
+	return s.n > 0 && slice_only(s, "-_");
 }
 
 /* "GET <target> HTTP/1.1", one space each. */

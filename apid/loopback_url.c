@@ -22,17 +22,7 @@ static enum err refuse(struct fail *fail, const char *text)
 /* Those of RFC 3986; a backslash or a quote is none of them. */
 static bool only_url_characters(struct slice s)
 {
-	static const char others[] = "-._~:/?#[]@!$&'()*+,;=%";
-
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool alphanumeric =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-		if (!alphanumeric && (c == '\0' || !strchr(others, c)))
-			return false;
-	}
-	return true;
+	return slice_only(s, "-._~:/?#[]@!$&'()*+,;=%");
 }
 
 /* "host", "host:port", "[address]", "[address]:port": *ret_port is empty without one. */

@@ -162,3 +162,28 @@ void message_query_next(struct req *r, const struct page_token *next)
 	page_token_write(next, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR), &token);
 	jsonw_key_text(&r->resp.json, "next_token", buf_slice(&token));
 }
+
+void message_query_one(struct req *r, bool peek,
+		       enum err (*show)(struct req *r, const struct store_message_read *what,
+					struct fail *fail),
+		       const char *failed)
+{
+	struct store_agent agent;
+	struct fail fail = { 0 };
+	struct store_message_read what = {
+		.user_id = r->principal.user_id,
+		.id = r->param[1],
+		.peek = peek,
+		.head_max = STORED_MAIL_HEAD,
+	};
+	enum err e;
+
+	if (!req_agent(r, &agent))
+		return;
+	what.agent = agent.email;
+	e = show(r, &what, &fail);
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		resp_error(&r->resp, 404, "message not found");
+	else if (e)
+		req_fail(r, &fail, failed);
+}

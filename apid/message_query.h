@@ -9,6 +9,7 @@
 
 #include "apid/page_token.h"
 #include "apid/req.h"
+#include "apid/stored_mail.h"
 #include "common/store/store_message_list.h"
 
 enum {
@@ -31,5 +32,15 @@ bool message_query_token(struct req *r, struct slice list, struct slice agent,
 			 struct page_token *ret);
 /* Writes "next_token". */
 void message_query_next(struct req *r, const struct page_token *next);
+
+/*
+ * Answers for the message that the path names: `show` writes the answer, its
+ * ERR_NOT_FOUND is 404 and any other failure the `failed` text. `peek` leaves an
+ * unread message unread.
+ */
+void message_query_one(struct req *r, bool peek,
+		       enum err (*show)(struct req *r, const struct store_message_read *what,
+					struct fail *fail),
+		       const char *failed);
 
 #endif

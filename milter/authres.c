@@ -4,16 +4,7 @@
 
 static bool is_printable_name(struct slice s)
 {
-	if (s.n == 0 || s.n > 253)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-		    c != '-' && c != '.' && c != '_')
-			return false;
-	}
-	return true;
+	return s.n > 0 && s.n <= 253 && slice_only(s, "-._");
 }
 
 static void add_property(struct buf *b, const char *name, struct slice value)

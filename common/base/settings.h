@@ -62,8 +62,8 @@ struct settings {
 	bool usage_tracking;
 	char *submission_url; /* smtp://host[:port] or smtps://...: where our own mail goes */
 	int64_t submission_timeout_ms;
-	char *mail_from;      /* its sender; "" = noreply@ mail_host */
-	char *feedback_to;    /* "" = postmaster */
+	char *mail_from;   /* its sender; "" = noreply@ mail_host */
+	char *feedback_to; /* "" = postmaster */
 	/* apid */
 	char *http_listen; /* host:port, unix:/path or fd:3 */
 	int64_t http_workers;

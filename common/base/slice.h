@@ -46,6 +46,8 @@ ptrdiff_t slice_rfind(struct slice s, char c);
 /* Index of the first occurrence of `needle`, or -1; an empty one is at 0. */
 ptrdiff_t slice_search(struct slice s, struct slice needle);
 bool slice_has_ctl(struct slice s); /* any byte below 0x20, or 0x7f */
+/* Nothing but letters and digits of ASCII and the bytes of `others`; so for an empty slice. */
+bool slice_only(struct slice s, const char *others);
 
 /* Without leading and trailing space, tab, CR and LF. */
 struct slice slice_trim(struct slice s);

@@ -190,8 +190,7 @@ enum err addr_usable(struct slice text, struct arena *a, struct slice *ret)
 		return ERR_INPUT;
 	if (addr.local.n + 1 + domain.n > PATH_MAX_LEN)
 		return ERR_INPUT;
-	*ret = slice_str(
-		arena_printf(a, "%.*s@%.*s", SLICE_ARGS(addr.local), SLICE_ARGS(domain)));
+	*ret = slice_str(arena_printf(a, "%.*s@%.*s", SLICE_ARGS(addr.local), SLICE_ARGS(domain)));
 	return OK;
 }
 

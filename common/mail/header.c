@@ -183,8 +183,7 @@ struct slice header_unfold(struct arena *a, struct slice value)
 	return slice_of(out, n);
 }
 
-/* Index behind the comment that starts at s.p[0], or s.n. */
-static size_t skip_comment(struct slice s)
+size_t header_comment_len(struct slice s)
 {
 	size_t depth = 0;
 
@@ -224,7 +223,7 @@ size_t header_msgids(struct slice value, struct slice *ret, size_t max)
 		if (len)
 			ret[n++] = slice_sub(rest, 0, len);
 		else
-			len = rest.p[0] == '(' ? skip_comment(rest) : 1;
+			len = rest.p[0] == '(' ? header_comment_len(rest) : 1;
 		i += len;
 	}
 	return n;

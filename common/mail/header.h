@@ -50,6 +50,9 @@ struct slice header_unfold(struct arena *a, struct slice value);
 /* Message-IDs "<...>" in a References or In-Reply-To value, at most `max`; comments skipped. */
 size_t header_msgids(struct slice value, struct slice *ret, size_t max);
 
+/* The length of the comment (RFC 5322 3.2.2) that s begins with; one that is open takes all. */
+size_t header_comment_len(struct slice s);
+
 /*
  * True for names of the private name space: X-E2A- in any case, and every
  * spelling that some program between here and an agent could take for it:

@@ -44,14 +44,7 @@ static const struct {
 
 static bool is_name(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-
-		if (!alnum && (c == '\0' || !strchr("-_.:+", c)))
-			return false;
-	}
-	return s.n >= 1 && s.n <= NAME_MAX_LEN;
+	return s.n >= 1 && s.n <= NAME_MAX_LEN && slice_only(s, "-_.:+");
 }
 
 const char *mime_charset_known(struct slice name, struct arena *a)

@@ -19,22 +19,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The length of a comment (RFC 5322 3.2.2) at the start of s; an open one takes all. */
-static size_t comment_len(struct slice s)
-{
-	size_t depth = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '(')
-			depth++;
-		else if (s.p[i] == ')' && --depth == 0)
-			return i + 1;
-	}
-	return s.n;
-}
-
 /* A quoted string at the start of s, unquoted; how much of s it was. */
 static size_t take_quoted(struct slice s, struct buf *ret)
 {
@@ -65,7 +49,7 @@ static struct slice take_item(struct slice *rest, bool comments, struct arena *a
 			i += take_quoted(here, &item);
 			comments = true;
 		} else if (rest->p[i] == '(' && comments) {
-			i += comment_len(here);
+			i += header_comment_len(here);
 		} else {
 			buf_add_char(&item, rest->p[i]);
 			i++;
@@ -277,14 +261,8 @@ struct slice mime_safe_filename(struct slice name, struct arena *a)
 
 static bool is_media_name(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-
-		if (!alnum && (i == 0 || c == '\0' || !strchr("!#$&-^_.+", c)))
-			return false;
-	}
-	return s.n >= 1 && s.n <= MEDIA_NAME_MAX;
+	return s.n >= 1 && s.n <= MEDIA_NAME_MAX && slice_only(slice_sub(s, 0, 1), "") &&
+	       slice_only(s, "!#$&-^_.+");
 }
 
 bool mime_is_media_type(struct slice s)

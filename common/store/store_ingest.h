@@ -33,7 +33,7 @@ struct ingest_mail {
 	struct slice domain_check;
 	struct slice authentication; /* JSON text */
 	int64_t retention_ms;
-	bool usage; /* each copy that is stored is counted */
+	bool usage;            /* each copy that is stored is counted */
 	struct slice lease_id; /* empty: jobs are left due for whoever claims them */
 	int64_t lease_ms;
 };

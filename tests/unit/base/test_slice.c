@@ -53,6 +53,17 @@ static void comparison_sees_bytes_behind_a_nul(void **state)
 	assert_true(slice_has_ctl(S("a\0b")));
 }
 
+static void only_letters_digits_and_others_are_let_through(void **state)
+{
+	(void)state;
+	assert_true(slice_only(S("azAZ09"), ""));
+	assert_true(slice_only(S("a-b"), "+-"));
+	assert_true(slice_only(S(""), ""));
+	assert_false(slice_only(S("a-b"), "+"));
+	assert_false(slice_only(S("a\0b"), "+"));
+	assert_false(slice_only(S("\xc3\xa4"), "+"));
+}
+
 static void case_is_ignored_for_ascii_letters_only(void **state)
 {
 	(void)state;
@@ -183,6 +194,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_found_in_nothing),
 		cmocka_unit_test(sub_is_clamped_and_never_runs_backwards),
 		cmocka_unit_test(comparison_sees_bytes_behind_a_nul),
+		cmocka_unit_test(only_letters_digits_and_others_are_let_through),
 		cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
 		cmocka_unit_test(first_and_last_occurrences_differ),
 		cmocka_unit_test(trim_takes_blanks_from_both_ends_only),
