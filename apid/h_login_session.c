@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is signed in, and signing out. */
 #include "apid/handlers.h"
+#include "apid/page.h"
 #include "apid/sign_in.h"
 #include "common/store/store_login.h"
 #include "common/store/store_session.h"
@@ -27,6 +28,34 @@ void login_me(struct req *r)
 	jsonw_key_text(w, "name", user.name);
 	resp_key_time(w, "created_at", user.created_us);
 	jsonw_object_end(w);
+}
+
+static void welcome(struct req *r, struct slice email)
+{
+	const struct page_head head = { .title = "Signed in" };
+	struct buf *out = page_begin(r, 200, &head);
+
+	buf_add_str(out, "<p>You are signed in as <strong>");
+	page_text(out, email);
+	buf_add_str(out,
+		    "</strong>.</p>\n<p><a href=\"/api/docs\">What this server offers</a></p>\n");
+	page_end(out);
+}
+
+void login_home(struct req *r)
+{
+	struct store_login_user user;
+	struct fail fail = { 0 };
+	enum err e = req_session(r, &fail);
+
+	if (e == OK)
+		e = store_login_user(r->db, r->principal.user_id, &r->arena, &user, &fail);
+	if (e == ERR_UNAUTHORIZED || e == ERR_NOT_FOUND)
+		sign_in_redirect(r, 303, "/api/auth/login");
+	else if (e)
+		req_fail(r, &fail, "not available now, try again later");
+	else
+		welcome(r, user.email);
 }
 
 /* A session that cannot be deleted now is not said to be. */

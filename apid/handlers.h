@@ -34,6 +34,8 @@ void login_consent_page(struct req *r);
 void login_consent(struct req *r);
 void login_logout(struct req *r);
 void login_me(struct req *r);
+/* Where a browser goes that has signed in. */
+void login_home(struct req *r);
 
 void secret_list(struct req *r);
 void secret_create(struct req *r);

@@ -70,6 +70,7 @@ const struct route route_table[] = {
 	  .run = login_consent },
 	{ "POST", "/api/auth/logout", .access = ACCESS_HANDLER, .run = login_logout },
 	{ "GET", "/api/auth/me", .access = ACCESS_SESSION, .run = login_me },
+	{ "GET", "/dashboard", .access = ACCESS_HANDLER, .run = login_home },
 
 	{ "GET", "/api/v1/users/me/signing-secrets", .access = ACCESS_ACCOUNT, .run = secret_list,
 	  UNKNOWN_USER },

@@ -121,6 +121,12 @@ def test_a_link_is_mailed_opened_confirmed_and_ends_with_a_session(stack, browse
     assert {k: me.answer.json[k] for k in ("id", "email", "name")} == {
         "id": user.user_id, "email": user.email, "name": "bootstrap"}
     assert browser.get("/api/dashboard/agents").status == 200
+    assert user.email in browser.get("/dashboard").answer.text
+
+
+def test_who_is_not_signed_in_is_sent_to_where_that_is_done(browser):
+    page = browser.get("/dashboard")
+    assert (page.status, page.location) == (303, "/api/auth/login")
 
 
 def test_the_session_is_as_clients_know_it(stack, browser, user):

@@ -51,6 +51,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "POST", "/api/auth/cli", ACCESS_SESSION, 16384 },
 		{ "POST", "/api/auth/logout", ACCESS_HANDLER, 0 },
 		{ "GET", "/api/auth/me", ACCESS_SESSION, 0 },
+		{ "GET", "/dashboard", ACCESS_HANDLER, 0 },
 		{ "GET", "/api/v1/users/me/signing-secrets", ACCESS_ACCOUNT, 0 },
 		{ "POST", "/api/v1/users/me/signing-secrets", ACCESS_ACCOUNT, 65536 },
 		{ "DELETE", "/api/v1/users/me/signing-secrets/k", ACCESS_ACCOUNT, 0 },
