@@ -57,6 +57,7 @@ def announce(stack: Stack, options: Options, account: Account, agent: str, agent
               else f"is captured in {options.directory}/outbox/mail/new")
     print(f"""
 URL      {stack.url}
+user     {account.email}  (signs in at {stack.url}/api/auth/login)
 API key  {account.api_key}  (of the account: reaches everything)
 agent    {agent}  (local: WebSocket and REST)
          {agent_key}  (its own key: reaches nothing else)
@@ -65,7 +66,7 @@ secret   {account.secret}
 SMTP     127.0.0.1:{stack.smtp_port}
 logs     {options.directory}/log/
 mail     to the world {outbox}
-         (sign-in links are there)
+         (links to sign in with are there)
 
 Try, in another terminal:
   . {options.directory}/env
