@@ -24,7 +24,8 @@ void agent_json(struct jsonw *w, const struct store_agent *a)
 	jsonw_object_end(w);
 }
 
-void agent_json_owned(struct jsonw *w, const struct store_agent *a, struct slice user_id)
+/* With what only the owner's own pages show. */
+static void write_owned(struct jsonw *w, const struct store_agent *a, struct slice user_id)
 {
 	jsonw_object(w);
 	write_fields(w, a);
@@ -50,7 +51,7 @@ void agent_json_list(struct req *r, bool owned)
 	jsonw_array(w);
 	for (size_t i = 0; i < n; i++)
 		if (owned)
-			agent_json_owned(w, &v[i], r->principal.user_id);
+			write_owned(w, &v[i], r->principal.user_id);
 		else
 			agent_json(w, &v[i]);
 	jsonw_array_end(w);
