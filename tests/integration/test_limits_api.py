@@ -167,8 +167,12 @@ def test_a_websocket_is_no_http_connection(stack, strict, account, make_agent):
                                                   source="127.0.0.24"))
                    for _ in range(PER_CLIENT + 2)]
         assert len(sockets) > PER_CLIENT
-        with connected(strict, "127.0.0.24", PER_CLIENT) as clients:
-            assert all(served(c) for c in clients)
+
+        def room() -> bool:
+            with connected(strict, "127.0.0.24", PER_CLIENT) as clients:
+                return all([served(c) for c in clients])
+
+        wait_until("all of the room", room)
 
 
 def unauthorised(client: Http) -> bool:
