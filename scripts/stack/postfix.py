@@ -136,6 +136,8 @@ class Postfix(Part):
         owner = self.outbox_owner()
         make_dir(self.outbox)
         os.chown(make_dir(self.outbox / "mail", 0o700), *owner)
+        # postsuper(1), which tells of half-made files before postlogd(8) is there, is postfix
+        write_file(self.log, "", user="postfix")
         shutil.copy("/etc/postfix/postfix-files", self.conf)
         write_file(self.conf / "dynamicmaps.cf",
                    "pgsql\tpostfix-pgsql.so\tdict_pgsql_open\n")
