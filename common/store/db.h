@@ -130,6 +130,11 @@ int64_t db_time(const struct db_rows *r, size_t row, int col); /* timestamptz ->
 void db_slices(const struct db_rows *r, size_t row, int col, struct arena *a, struct slice **ret,
 	       size_t *ret_n);
 
+/* The same, with copies of the bytes in the arena. */
+struct slice db_text(const struct db_rows *r, size_t row, int col, struct arena *a);
+void db_texts(const struct db_rows *r, size_t row, int col, struct arena *a, struct slice **ret,
+	      size_t *ret_n);
+
 /* For event loops: LISTEN on a connection of its own. */
 enum err db_listen(struct db *db, const char *channel, struct fail *fail) MUST_CHECK;
 int db_socket(const struct db *db); /* -1 when not connected */

@@ -110,3 +110,16 @@ void db_slices(const struct db_rows *r, size_t row, int col, struct arena *a, st
 		s = slice_sub(s, (size_t)len, s.n);
 	}
 }
+
+struct slice db_text(const struct db_rows *r, size_t row, int col, struct arena *a)
+{
+	return arena_slice(a, db_slice(r, row, col));
+}
+
+void db_texts(const struct db_rows *r, size_t row, int col, struct arena *a, struct slice **ret,
+	      size_t *ret_n)
+{
+	db_slices(r, row, col, a, ret, ret_n);
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = arena_slice(a, (*ret)[i]);
+}

@@ -24,38 +24,25 @@ const struct db_stmt store_activity_stmts[] = {
 	{ 0 },
 };
 
-static struct slice cell(const struct db_rows *r, size_t row, int col, struct arena *a)
-{
-	return arena_slice(a, db_slice(r, row, col));
-}
-
-static void cell_texts(const struct db_rows *r, size_t row, int col, struct arena *a,
-		       struct slice **ret, size_t *ret_n)
-{
-	db_slices(r, row, col, a, ret, ret_n);
-	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = arena_slice(a, (*ret)[i]);
-}
-
 static void read_row(const struct db_rows *r, size_t row, struct arena *a,
 		     struct store_activity *ret)
 {
 	*ret = (struct store_activity){
-		.id = cell(r, row, 0, a),
-		.direction = cell(r, row, 1, a),
-		.sender = cell(r, row, 2, a),
-		.recipient = cell(r, row, 3, a),
-		.subject = cell(r, row, 4, a),
-		.email_message_id = cell(r, row, 5, a),
-		.inbox_status = cell(r, row, 6, a),
-		.webhook_status = cell(r, row, 9, a),
-		.webhook_error = cell(r, row, 10, a),
+		.id = db_text(r, row, 0, a),
+		.direction = db_text(r, row, 1, a),
+		.sender = db_text(r, row, 2, a),
+		.recipient = db_text(r, row, 3, a),
+		.subject = db_text(r, row, 4, a),
+		.email_message_id = db_text(r, row, 5, a),
+		.inbox_status = db_text(r, row, 6, a),
+		.webhook_status = db_text(r, row, 9, a),
+		.webhook_error = db_text(r, row, 10, a),
 		.webhook_attempts = db_int(r, row, 11),
 		.created_us = db_time(r, row, 12),
 		.expires_us = db_time(r, row, 13),
 	};
-	cell_texts(r, row, 7, a, &ret->to, &ret->to_n);
-	cell_texts(r, row, 8, a, &ret->cc, &ret->cc_n);
+	db_texts(r, row, 7, a, &ret->to, &ret->to_n);
+	db_texts(r, row, 8, a, &ret->cc, &ret->cc_n);
 }
 
 enum err store_activity_list(struct db *db, struct slice user_id, struct slice agent_email,

@@ -66,9 +66,9 @@ static void read_domain(const struct db_rows *r, size_t row, struct arena *a,
 			struct store_domain *ret)
 {
 	*ret = (struct store_domain){
-		.domain = arena_slice(a, db_slice(r, row, 0)),
+		.domain = db_text(r, row, 0, a),
 		.verified = db_bool(r, row, 1),
-		.token = arena_slice(a, db_slice(r, row, 2)),
+		.token = db_text(r, row, 2, a),
 		.created_us = db_time(r, row, 3),
 		.verified_us = db_time(r, row, 4),
 	};

@@ -167,7 +167,7 @@ enum err store_export_begin(struct db *db, struct slice user_id, struct arena *a
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no such user");
-	*ret = arena_slice(a, db_slice(r, 0, 0));
+	*ret = db_text(r, 0, 0, a);
 	return OK;
 }
 

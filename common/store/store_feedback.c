@@ -28,6 +28,6 @@ enum err store_feedback_add(struct db *db, const struct store_feedback *f, struc
 	db_arg_text(&args, f->message);
 	e = db_query(db, &store_feedback_stmts[ADD], &args, &r, fail);
 	if (e == OK)
-		*ret_email = arena_slice(a, db_slice(r, 0, 0));
+		*ret_email = db_text(r, 0, 0, a);
 	return e;
 }

@@ -59,7 +59,7 @@ enum err store_idem_find(struct db *db, const struct store_idem *idem, struct ar
 	if (!db_bool(r, 0, 0))
 		return fail_set(fail, ERR_CONFLICT, "idempotency key of another request");
 	ret->status = (int)db_int(r, 0, 1);
-	ret->body = arena_slice(a, db_slice(r, 0, 2));
+	ret->body = db_text(r, 0, 2, a);
 	return OK;
 }
 

@@ -125,10 +125,10 @@ static void read_answer(const struct db_rows *r, size_t row, struct arena *a,
 
 	ret->found = !db_is_null(r, row, 1);
 	ret->stored = !db_is_null(r, row, 5);
-	ret->agent_email = arena_slice(a, db_slice(r, row, 1));
-	ret->user_id = arena_slice(a, db_slice(r, row, 2));
+	ret->agent_email = db_text(r, row, 1, a);
+	ret->user_id = db_text(r, row, 2, a);
 	ret->cloud = db_bool(r, row, 3);
-	ret->webhook_url = arena_slice(a, db_slice(r, row, 4));
+	ret->webhook_url = db_text(r, row, 4, a);
 	ret->created_us = db_time(r, row, 5);
 	copy_slices(r, row, 6, a, &ret->secret_ids, &ids_n);
 	copy_slices(r, row, 7, a, &ret->secrets, &ret->secrets_n);

@@ -76,10 +76,10 @@ enum err store_key_find(struct db *db, const uint8_t hash[SHA256_LEN], struct ar
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_UNAUTHORIZED, "no such key");
 	*ret = (struct store_key){
-		.id = arena_slice(a, db_slice(r, 0, 0)),
-		.user_id = arena_slice(a, db_slice(r, 0, 1)),
+		.id = db_text(r, 0, 0, a),
+		.user_id = db_text(r, 0, 1, a),
 		.agent_scope = db_bool(r, 0, 2),
-		.agent_email = arena_slice(a, db_slice(r, 0, 3)),
+		.agent_email = db_text(r, 0, 3, a),
 		.touch_due = db_bool(r, 0, 4),
 	};
 	return OK;
@@ -89,10 +89,10 @@ static void read_item(const struct db_rows *r, size_t row, struct arena *a,
 		      struct store_key_item *ret)
 {
 	*ret = (struct store_key_item){
-		.id = arena_slice(a, db_slice(r, row, 0)),
-		.name = arena_slice(a, db_slice(r, row, 1)),
-		.prefix = arena_slice(a, db_slice(r, row, 2)),
-		.agent_email = arena_slice(a, db_slice(r, row, 3)),
+		.id = db_text(r, row, 0, a),
+		.name = db_text(r, row, 1, a),
+		.prefix = db_text(r, row, 2, a),
+		.agent_email = db_text(r, row, 3, a),
 		.created_us = db_time(r, row, 4),
 		.expires_us = db_time(r, row, 5),
 		.last_used_us = db_time(r, row, 6),

@@ -62,8 +62,8 @@ enum err store_login_find(struct db *db, struct slice email, struct slice domain
 		return e;
 	*ret = (struct store_login_address){
 		.ours = db_bool(r, 0, 0),
-		.user_id = arena_slice(a, db_slice(r, 0, 1)),
-		.email = arena_slice(a, db_slice(r, 0, 2)),
+		.user_id = db_text(r, 0, 1, a),
+		.email = db_text(r, 0, 2, a),
 	};
 	return OK;
 }
@@ -100,9 +100,9 @@ enum err store_login_use_link(struct db *db, const uint8_t token_hash[SHA256_LEN
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no link that may be used");
 	*ret = (struct store_login_link){
-		.email = arena_slice(a, db_slice(r, 0, 0)),
-		.cli_callback = arena_slice(a, db_slice(r, 0, 1)),
-		.cli_state = arena_slice(a, db_slice(r, 0, 2)),
+		.email = db_text(r, 0, 0, a),
+		.cli_callback = db_text(r, 0, 1, a),
+		.cli_state = db_text(r, 0, 2, a),
 	};
 	return OK;
 }
@@ -121,7 +121,7 @@ enum err store_login_find_identity(struct db *db, struct slice issuer, struct sl
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no such identity");
-	*ret_user_id = arena_slice(a, db_slice(r, 0, 0));
+	*ret_user_id = db_text(r, 0, 0, a);
 	return OK;
 }
 
@@ -155,9 +155,9 @@ enum err store_login_user(struct db *db, struct slice user_id, struct arena *a,
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no such user");
 	*ret = (struct store_login_user){
-		.id = arena_slice(a, db_slice(r, 0, 0)),
-		.email = arena_slice(a, db_slice(r, 0, 1)),
-		.name = arena_slice(a, db_slice(r, 0, 2)),
+		.id = db_text(r, 0, 0, a),
+		.email = db_text(r, 0, 1, a),
+		.name = db_text(r, 0, 2, a),
 		.created_us = db_time(r, 0, 3),
 	};
 	return OK;

@@ -123,9 +123,9 @@ static void read_job(const struct db_rows *r, size_t i, const struct keys *keys,
 		     struct store_mail_job *ret)
 {
 	*ret = (struct store_mail_job){
-		.id = arena_slice(a, db_slice(r, i, 0)),
-		.kind = arena_slice(a, db_slice(r, i, 1)),
-		.to = arena_slice(a, db_slice(r, i, 2)),
+		.id = db_text(r, i, 0, a),
+		.kind = db_text(r, i, 1, a),
+		.to = db_text(r, i, 2, a),
 		.attempts = db_int(r, i, 4),
 		.created_us = db_time(r, i, 5),
 		.expired = db_bool(r, i, 6),

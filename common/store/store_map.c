@@ -19,6 +19,6 @@ enum err store_map_domains(struct db *db, struct arena *a, struct slice **ret, s
 	*ret_n = db_rows_count(r);
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = arena_slice(a, db_slice(r, i, 0));
+		(*ret)[i] = db_text(r, i, 0, a);
 	return OK;
 }

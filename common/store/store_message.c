@@ -54,27 +54,22 @@ const struct db_stmt store_message_stmts[] = {
 	{ 0 },
 };
 
-static struct slice cell(const struct db_rows *r, size_t row, int col, struct arena *a)
-{
-	return arena_slice(a, db_slice(r, row, col));
-}
-
 static void read_detail(const struct db_rows *r, struct arena *a, struct store_message *ret)
 {
 	int col = MESSAGE_SUMMARY_COLUMNS;
 
 	*ret = (struct store_message){ 0 };
 	store_message_row_summary(r, 0, a, ret);
-	ret->sender = cell(r, 0, col++, a);
-	ret->email_message_id = cell(r, 0, col++, a);
-	ret->entity_type = cell(r, 0, col++, a);
-	ret->domain_check = cell(r, 0, col++, a);
-	ret->sha256 = cell(r, 0, col++, a);
-	ret->authentication = cell(r, 0, col++, a);
-	ret->raw_id = cell(r, 0, col++, a);
+	ret->sender = db_text(r, 0, col++, a);
+	ret->email_message_id = db_text(r, 0, col++, a);
+	ret->entity_type = db_text(r, 0, col++, a);
+	ret->domain_check = db_text(r, 0, col++, a);
+	ret->sha256 = db_text(r, 0, col++, a);
+	ret->authentication = db_text(r, 0, col++, a);
+	ret->raw_id = db_text(r, 0, col++, a);
 	ret->raw_size = db_int(r, 0, col++);
-	ret->raw_head = cell(r, 0, col++, a);
-	ret->status = cell(r, 0, col, a);
+	ret->raw_head = db_text(r, 0, col++, a);
+	ret->status = db_text(r, 0, col, a);
 }
 
 enum err store_message_read(struct db *db, const struct store_message_read *what, struct arena *a,

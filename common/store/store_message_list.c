@@ -157,7 +157,7 @@ static size_t cut_page(const struct db_rows *r, int matches, int64_t limit, stru
 		last++;
 	ret_next->more = true;
 	ret_next->key.created_us = db_time(r, last - 1, 1);
-	ret_next->key.id = arena_slice(a, db_slice(r, last - 1, 0));
+	ret_next->key.id = db_text(r, last - 1, 0, a);
 	return n;
 }
 

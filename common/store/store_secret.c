@@ -102,9 +102,9 @@ static void read_item(const struct db_rows *r, size_t row, struct arena *a,
 		      struct store_secret *ret)
 {
 	*ret = (struct store_secret){
-		.id = arena_slice(a, db_slice(r, row, 0)),
-		.name = arena_slice(a, db_slice(r, row, 1)),
-		.prefix = arena_slice(a, db_slice(r, row, 2)),
+		.id = db_text(r, row, 0, a),
+		.name = db_text(r, row, 1, a),
+		.prefix = db_text(r, row, 2, a),
 		.created_us = db_time(r, row, 3),
 		.last_signed_us = db_time(r, row, 4),
 	};

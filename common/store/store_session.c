@@ -46,7 +46,7 @@ enum err store_session_find(struct db *db, const uint8_t hash[SHA256_LEN], struc
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_UNAUTHORIZED, "no such session");
-	*ret_user_id = arena_slice(a, db_slice(r, 0, 0));
+	*ret_user_id = db_text(r, 0, 0, a);
 	return OK;
 }
 

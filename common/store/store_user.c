@@ -43,8 +43,8 @@ enum err store_user_find(struct db *db, struct slice email, struct arena *a, str
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no such user");
-	ret->id = arena_slice(a, db_slice(r, 0, 0));
-	ret->email = arena_slice(a, db_slice(r, 0, 1));
+	ret->id = db_text(r, 0, 0, a);
+	ret->email = db_text(r, 0, 1, a);
 	return OK;
 }
 
