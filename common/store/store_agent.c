@@ -54,7 +54,8 @@ const struct db_stmt store_agent_stmts[] = {
 			   "AND j.agent_email = $2 AND j.state = 'pending' "
 			   "RETURNING j.message_id, j.user_id, j.attempts), "
 			   "unread AS (UPDATE messages m SET inbox_status = 'unread' FROM gone g "
-			   "WHERE m.id = g.message_id AND m.inbox_status = 'read') "
+			   "WHERE m.user_id = $1 AND m.agent_email = $2 AND m.id = g.message_id "
+			   "AND m.inbox_status = 'read') "
 			   "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
 			   "detail) SELECT g.message_id, g.user_id, 'webhook', 'failed', $3, "
 			   "jsonb_build_object('attempt', g.attempts) FROM gone g",
@@ -83,16 +84,16 @@ static void read_agent(const struct db_rows *r, size_t row, struct arena *a,
 		       struct store_agent *ret)
 {
 	*ret = (struct store_agent){
-		.email = arena_slice(a, db_slice(r, row, 0)),
-		.address = arena_slice(a, db_slice(r, row, 1)),
-		.domain = arena_slice(a, db_slice(r, row, 2)),
-		.name = arena_slice(a, db_slice(r, row, 3)),
-		.agent_mode = arena_slice(a, db_slice(r, row, 4)),
-		.webhook_url = arena_slice(a, db_slice(r, row, 5)),
+		.email = db_text(r, row, 0, a),
+		.address = db_text(r, row, 1, a),
+		.domain = db_text(r, row, 2, a),
+		.name = db_text(r, row, 3, a),
+		.agent_mode = db_text(r, row, 4, a),
+		.webhook_url = db_text(r, row, 5, a),
 		.domain_verified = db_bool(r, row, 6),
 		.hitl_enabled = db_bool(r, row, 7),
 		.hitl_ttl_seconds = db_int(r, row, 8),
-		.hitl_expiration_action = arena_slice(a, db_slice(r, row, 9)),
+		.hitl_expiration_action = db_text(r, row, 9, a),
 		.created_us = db_time(r, row, 10),
 	};
 }
