@@ -83,17 +83,6 @@ static bool check_slug(struct req *r, const struct create *c)
 	return false;
 }
 
-static bool check_webhook(struct req *r, const struct create *c)
-{
-	AUTO(buf_release) struct buf reason = BUF_INIT(REASON_MAX);
-
-	if (c->webhook_url.n == 0 ||
-	    webhook_url_check(r->app, c->webhook_url, &r->arena, &reason) == OK)
-		return true;
-	resp_errorf(&r->resp, 400, "invalid webhook URL: %s", buf_cstr(&reason));
-	return false;
-}
-
 /* A local part that needs no quoting, in ASCII or UTF-8 (RFC 5321 4.1.2, RFC 6531). */
 static bool local_part_usable(struct slice local)
 {
@@ -229,8 +218,8 @@ void agent_create(struct req *r)
 		bad(r, "email is required");
 		return;
 	}
-	if (!check_webhook(r, &c) || !find_address(r, &c, &agent) || !check_mode(r, &c, &agent) ||
-	    !check_name(r, &c))
+	if (!webhook_url_admit(r, c.webhook_url) || !find_address(r, &c, &agent) ||
+	    !check_mode(r, &c, &agent) || !check_name(r, &c))
 		return;
 	agent.name = c.name;
 	agent.webhook_url = c.webhook_url;

@@ -9,7 +9,7 @@
 #include "apid/ws_wake.h"
 #include "common/base/log.h"
 
-enum { REASON_MAX = 1024, TTL_MAX_S = 604800 };
+enum { TTL_MAX_S = 604800 };
 
 #define CHANGE_ROW(field, type)                                                                    \
 	{                                                                                          \
@@ -81,17 +81,6 @@ const char *agent_change_apply(const struct agent_change *c, struct store_agent 
 	return NULL;
 }
 
-static bool check_webhook(struct req *r, const struct agent_change *c)
-{
-	AUTO(buf_release) struct buf reason = BUF_INIT(REASON_MAX);
-
-	if (c->webhook_url.n == 0 ||
-	    webhook_url_check(r->app, c->webhook_url, &r->arena, &reason) == OK)
-		return true;
-	resp_errorf(&r->resp, 400, "invalid webhook URL: %s", buf_cstr(&reason));
-	return false;
-}
-
 struct update {
 	const struct agent_change *change;
 	struct slice address;
@@ -140,7 +129,7 @@ bool agent_change(struct req *r, const struct agent_change *c, struct store_agen
 		resp_error(&r->resp, 400, wrong);
 		return false;
 	}
-	if (!check_webhook(r, c))
+	if (!webhook_url_admit(r, c->webhook_url))
 		return false;
 	e = req_act(r, update, &u, &fail);
 	if (e == ERR_NOT_FOUND || e == ERR_UNAUTHORIZED)

@@ -129,20 +129,14 @@ static enum err show_attachment(struct req *r, const struct store_message_read *
 				struct fail *fail)
 {
 	const struct mime_part *part;
-	struct store_message m;
-	struct stored_mail mail;
-	struct mime_tree tree;
-	enum err e = store_message_read(r->db, what, &r->arena, &m, fail);
+	struct stored_message m;
+	enum err e = stored_message_read(r->db, what, &r->arena, &m, fail);
 
 	if (e)
 		return e;
-	mail = stored_mail_of(&m);
-	e = stored_mail_scan(&mail, r->db, &r->arena, &tree, fail);
-	if (e)
-		return e;
-	part = mail.raw_id.n ? find(&tree, r->param[2]) : NULL;
+	part = m.mail.raw_id.n ? find(&m.tree, r->param[2]) : NULL;
 	if (part)
-		answer(r, &mail, part);
+		answer(r, &m.mail, part);
 	else
 		resp_error(&r->resp, 404, "attachment not found");
 	return OK;

@@ -99,20 +99,19 @@ static void write_authentication(struct jsonw *w, const struct store_message *m)
 		jsonw_null(w);
 }
 
-static enum err write_detail(struct req *r, const struct store_message *m,
-			     const struct mime_tree *tree, struct slice secret, struct fail *fail)
+static enum err write_detail(struct req *r, const struct stored_message *m, struct slice secret,
+			     struct fail *fail)
 {
 	struct jsonw *w = resp_json(&r->resp, 200);
-	struct stored_mail mail = stored_mail_of(m);
 	enum err e;
 
 	jsonw_object(w);
-	write_summary(w, m);
-	message_header_json(&tree->header, &r->arena, w);
-	write_authentication(w, m);
-	write_auth_headers(w, m, secret);
-	write_attachments(w, tree);
-	e = message_content_write(r, &mail, tree, fail);
+	write_summary(w, &m->row);
+	message_header_json(&m->tree.header, &r->arena, w);
+	write_authentication(w, &m->row);
+	write_auth_headers(w, &m->row, secret);
+	write_attachments(w, &m->tree);
+	e = message_content_write(r, &m->mail, &m->tree, fail);
 	jsonw_object_end(w);
 	return e;
 }
@@ -121,18 +120,12 @@ static enum err write_detail(struct req *r, const struct store_message *m,
 static enum err read_message(struct req *r, const struct store_message_read *what,
 			     struct slice secret, struct fail *fail)
 {
-	struct store_message m;
-	struct stored_mail mail;
-	struct mime_tree tree;
-	enum err e = store_message_read(r->db, what, &r->arena, &m, fail);
+	struct stored_message m;
+	enum err e = stored_message_read(r->db, what, &r->arena, &m, fail);
 
-	if (e)
-		return e;
-	mail = stored_mail_of(&m);
-	e = stored_mail_scan(&mail, r->db, &r->arena, &tree, fail);
-	if (e == OK && !what->peek && !stored_mail_is_small(&mail))
+	if (e == OK && !what->peek && !stored_mail_is_small(&m.mail))
 		e = store_message_mark_read(r->db, what, fail);
-	return e ? e : write_detail(r, &m, &tree, secret, fail);
+	return e ? e : write_detail(r, &m, secret, fail);
 }
 
 /* The secret comes first: a message is not marked read and then withheld for want of it. */

@@ -4,11 +4,6 @@
 
 enum { PIECE = 256 * 1024 };
 
-struct stored_mail stored_mail_of(const struct store_message *m)
-{
-	return (struct stored_mail){ m->raw_id, m->raw_size, m->raw_head };
-}
-
 bool stored_mail_is_small(const struct stored_mail *m)
 {
 	return m->raw_id.n == 0 || m->size == (int64_t)m->head.n;
@@ -23,8 +18,9 @@ enum err stored_mail_read(const struct stored_mail *m, struct db *db, int64_t of
 	return buf_check(ret);
 }
 
-enum err stored_mail_scan(const struct stored_mail *m, struct db *db, struct arena *a,
-			  struct mime_tree *ret, struct fail *fail)
+/* Finds the parts. */
+static enum err scan_parts(const struct stored_mail *m, struct db *db, struct arena *a,
+			   struct mime_tree *ret, struct fail *fail)
 {
 	AUTO(mime_scan_freep) struct mime_scan *scan = mime_scan_new();
 	AUTO(buf_release) struct buf piece = BUF_INIT(PIECE);
@@ -42,4 +38,19 @@ enum err stored_mail_scan(const struct stored_mail *m, struct db *db, struct are
 	}
 	mime_scan_end(scan, a, ret);
 	return OK;
+}
+
+enum err stored_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
+			     struct stored_message *ret, struct fail *fail)
+{
+	struct stored_message m;
+	enum err e = store_message_read(db, what, a, &m.row, fail);
+
+	if (e)
+		return e;
+	m.mail = (struct stored_mail){ m.row.raw_id, m.row.raw_size, m.row.raw_head };
+	e = scan_parts(&m.mail, db, a, &m.tree, fail);
+	if (e == OK)
+		*ret = m;
+	return e;
 }

@@ -17,7 +17,6 @@ struct stored_mail {
 	struct slice head;
 };
 
-struct stored_mail stored_mail_of(const struct store_message *m);
 /* True when the head is all of it, and nothing asks the database. */
 bool stored_mail_is_small(const struct stored_mail *m);
 /*
@@ -26,8 +25,16 @@ bool stored_mail_is_small(const struct stored_mail *m);
  */
 enum err stored_mail_read(const struct stored_mail *m, struct db *db, int64_t offset, int64_t n,
 			  struct buf *ret, struct fail *fail) MUST_CHECK;
-/* Finds the parts; the tree is in the arena. */
-enum err stored_mail_scan(const struct stored_mail *m, struct db *db, struct arena *a,
-			  struct mime_tree *ret, struct fail *fail) MUST_CHECK;
+
+/* A message with its bytes and its parts; all of it is in the arena. */
+struct stored_message {
+	struct store_message row;
+	struct stored_mail mail;
+	struct mime_tree tree;
+};
+
+/* store_message_read(), and the parts of what it found. */
+enum err stored_message_read(struct db *db, const struct store_message_read *what, struct arena *a,
+			     struct stored_message *ret, struct fail *fail) MUST_CHECK;
 
 #endif

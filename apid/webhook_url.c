@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/weburl.h"
 
-enum { RESOLVE_MS = 5000 };
+enum { RESOLVE_MS = 5000, REASON_MAX = 1024 };
 
 struct reach {
 	size_t addresses;
@@ -89,4 +89,14 @@ enum err webhook_url_check(const struct app *app, struct slice url, struct arena
 	if (!reach.allowed && !weburl_port_allowed(u.port))
 		return refuse(ret_reason, "webhook URL must not use this port");
 	return OK;
+}
+
+bool webhook_url_admit(struct req *r, struct slice url)
+{
+	AUTO(buf_release) struct buf reason = BUF_INIT(REASON_MAX);
+
+	if (url.n == 0 || webhook_url_check(r->app, url, &r->arena, &reason) == OK)
+		return true;
+	resp_errorf(&r->resp, 400, "invalid webhook URL: %s", buf_cstr(&reason));
+	return false;
 }

@@ -4,9 +4,7 @@
 #ifndef E2A_APID_WEBHOOK_URL_H
 #define E2A_APID_WEBHOOK_URL_H
 
-#include "apid/app.h"
-#include "common/base/arena.h"
-#include "common/base/buf.h"
+#include "apid/req.h"
 
 /*
  * ERR_INPUT with the reason, for the user, appended to *ret_reason.
@@ -15,5 +13,7 @@
  */
 enum err webhook_url_check(const struct app *app, struct slice url, struct arena *a,
 			   struct buf *ret_reason) MUST_CHECK;
+/* The same for a request: false when it was answered, 400 with the reason. No URL is fine. */
+bool webhook_url_admit(struct req *r, struct slice url);
 
 #endif
