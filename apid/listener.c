@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, TICK_MS = 1000, ACCEPTS_PER_EVENT = 64, REFUSAL_LOG_MS = 60000 };
+enum { EVENTS = 64, TICK_MS = 1000, ACCEPTS_PER_EVENT = 64 };
 
 /* A socket whose request head is not complete; the list is in order of arrival. */
 struct waiting {
@@ -36,7 +36,6 @@ struct listener {
 	int fd, epoll, stop;
 	struct waiting ring; /* head of the list */
 	size_t waiting_n;
-	int64_t refused, next_refusal_ms; /* since the last line of the log, and until the next */
 	bool paused; /* out of descriptors: not accepting until the next tick */
 	char *peek;
 };
@@ -117,28 +116,13 @@ static void pause_accepting(struct listener *l)
 	l->paused = true;
 }
 
-/* One line for many: who is refused would like to fill the log. */
-static void refuse(struct listener *l, int fd, const struct client_peer *peer)
-{
-	char client[NETADDR_TEXT_MAX];
-
-	close(fd);
-	l->refused++;
-	if (clock_mono_ms() < l->next_refusal_ms)
-		return;
-	client_addr_text(&peer->ip, client);
-	log_warn("connections_refused", LF_STR("reason", "http_per_client"),
-		 LF_STR("client", client), LF_INT("n", l->refused));
-	l->refused = 0;
-	l->next_refusal_ms = clock_mono_ms() + REFUSAL_LOG_MS;
-}
-
 static void take_socket(struct listener *l, int fd, const struct client_peer *peer)
 {
 	struct waiting *w;
 
 	if (!peers_enter(l->app->peers, peer)) {
-		refuse(l, fd, peer);
+		peers_refused(l->app->peers, peer, PEERS_PER_CLIENT);
+		close(fd);
 		return;
 	}
 	w = mem_zalloc(sizeof(*w));

@@ -2,11 +2,15 @@
 /* Connections per client. An entry goes with its last connection. */
 #include "apid/peers.h"
 
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <search.h>
+
+enum { REFUSAL_LOG_MS = 60 * 1000 };
 
 struct client_count {
 	struct netaddr client;
@@ -17,6 +21,14 @@ struct peers {
 	pthread_mutex_t lock;
 	int64_t most;
 	void *tree; /* of entries */
+	struct {
+		int64_t n, next_ms; /* since the last line of the log, and until the next */
+	} refused[PEERS_REFUSALS];
+};
+
+static const char *const settings_of[PEERS_REFUSALS] = {
+	[PEERS_PER_CLIENT] = "http_per_client",
+	[PEERS_SERVER_FULL] = "http_max_connections",
 };
 
 static int compare(const void *a, const void *b)
@@ -110,4 +122,31 @@ void peers_leave(struct peers *p, const struct client_peer *peer)
 	pthread_mutex_lock(&p->lock);
 	leave(p, &key);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* How many a line of the log is due for; 0: none is due. */
+static int64_t take_refused(struct peers *p, enum peers_refusal why)
+{
+	int64_t n = ++p->refused[why].n, now_ms = clock_mono_ms();
+
+	if (now_ms < p->refused[why].next_ms)
+		return 0;
+	p->refused[why].n = 0;
+	p->refused[why].next_ms = now_ms + REFUSAL_LOG_MS;
+	return n;
+}
+
+void peers_refused(struct peers *p, const struct client_peer *peer, enum peers_refusal why)
+{
+	char client[NETADDR_TEXT_MAX];
+	int64_t n;
+
+	pthread_mutex_lock(&p->lock);
+	n = take_refused(p, why);
+	pthread_mutex_unlock(&p->lock);
+	if (n == 0)
+		return;
+	client_addr_text(&peer->ip, client);
+	log_warn("connections_refused", LF_STR("reason", settings_of[why]),
+		 LF_STR("client", client), LF_INT("n", n));
 }

@@ -18,4 +18,10 @@ bool peers_enter(struct peers *p, const struct client_peer *peer);
 /* To be called once for each that entered. */
 void peers_leave(struct peers *p, const struct client_peer *peer);
 
+enum peers_refusal { PEERS_PER_CLIENT, PEERS_SERVER_FULL, PEERS_REFUSALS };
+
+/* Notes that a connection was refused: one line of the log for many, because who is
+ * refused would like to fill it. */
+void peers_refused(struct peers *p, const struct client_peer *peer, enum peers_refusal why);
+
 #endif

@@ -355,7 +355,7 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 void server_add(struct server *s, int fd, const struct client_peer *peer)
 {
 	if (!conns_announce(&s->conns, fd, peer)) {
-		log_warn("connection_refused", LF_STR("reason", "http_max_connections"));
+		peers_refused(s->app->peers, peer, PEERS_SERVER_FULL);
 		peers_leave(s->app->peers, peer);
 		close(fd);
 		return;
