@@ -19,7 +19,7 @@
 
 #define SECRET_NAME "default"
 
-enum { LOCAL_PART_MAX = 64, NAME_BYTES_MAX = 200, COOKIE_MAX = 512 };
+enum { NAME_BYTES_MAX = 200, COOKIE_MAX = 512 };
 
 /* scheme "://" authority; it stays empty without a public_url. */
 static enum err read_public_url(struct slice url, struct sign_in *ret, struct fail *fail)
@@ -63,24 +63,17 @@ void sign_in_free(struct sign_in *s)
 	free(s);
 }
 
-/* atext and dots (RFC 5322 3.2.3) */
-static bool plain_local_part(struct slice s)
-{
-	return s.n > 0 && s.n <= LOCAL_PART_MAX && slice_only(s, "!#$%&'*+-/=?^_`{|}~.") &&
-	       !slice_starts(s, S(".")) && !slice_ends(s, S(".")) && slice_search(s, S("..")) < 0;
-}
-
 bool sign_in_address(struct slice text, struct arena *a, struct slice *ret_email,
 		     struct slice *ret_domain)
 {
-	struct slice local, domain, canonical;
+	struct slice local, domain, email;
 
-	if (text.n > ADDR_MAX || !addr_split(text, &local, &domain) || !plain_local_part(local) ||
-	    addr_domain(domain, a, &canonical))
+	if (slice_ends(text, S(".")))
+		text = slice_sub(text, 0, text.n - 1);
+	if (addr_usable(text, a, &email) || !addr_split(email, &local, &domain))
 		return false;
-	*ret_email =
-		slice_str(arena_printf(a, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(canonical)));
-	*ret_domain = canonical;
+	*ret_email = email;
+	*ret_domain = domain;
 	return true;
 }
 

@@ -27,9 +27,9 @@ enum err sign_in_new(const struct settings *s, const struct keys *keys, struct d
 void sign_in_free(struct sign_in *s);
 
 /*
- * An address that somebody gave as local@domain, with the domain in lower-case A-labels.
- * False unless it is an address of ASCII that needs no quoting: of other spellings
- * the database might think that they are somebody else's account.
+ * An address as addr_usable() has it, and its domain; a trailing dot is dropped. False for all
+ * others: no mail would go there, and of other spellings the database might think that they
+ * are somebody else's account.
  */
 bool sign_in_address(struct slice text, struct arena *a, struct slice *ret_email,
 		     struct slice *ret_domain);
