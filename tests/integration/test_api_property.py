@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.reference.document import Node, Operation
-from scripts.stack.part import wait_until
 from tests.integration.hostile import MALFORMED, TEXTS, WRONG_TYPES, fine
-from tests.integration.world import DOCUMENT, NEEDS_MORE, OPERATIONS, Request, World, name_of, segment
+from tests.integration.world import (DOCUMENT, NEEDS_MORE, OPERATIONS, Request, World, name_of,
+                                     segment, staying_alive)
 
 EXAMPLES = 60  # for each operation; all of them take about a minute
 SLOW = {"deleteAccount": 10}  # makes a new account each time
@@ -43,17 +43,8 @@ def world(stack, account) -> World:
 
 @pytest.fixture(scope="module", autouse=True)
 def alive(stack, account) -> Iterator[None]:
-    """The same process goes on, found no fault of its own, and a mail still arrives."""
-    pid, mark = stack.apid.pid, stack.apid.log_mark()
-    yield
-    assert stack.apid.pid == pid and stack.apid.running()
-    log = stack.apid.log_since(mark)
-    assert "request_failed" not in log and "level=error" not in log, log[-3000:]
-    after = World(stack)
-    assert after.api.get("/api/health") == (200, {"status": "ok"})
-    wait_until("readiness", lambda: after.api.get("/readyz")[0] == 200)
-    messages = f"/api/v1/agents/{after.things.email}/messages"
-    assert after.api.get(f"{messages}/{after.things.message_id}")[1]["text"] == "Hi.\n"
+    with staying_alive(stack):
+        yield
 
 
 def fitting(schema: Node) -> st.SearchStrategy[Any]:

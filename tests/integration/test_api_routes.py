@@ -21,7 +21,7 @@ from scripts.reference.document import Operation
 from tests.integration.client import Answer, Http
 from tests.integration.hostile import MALFORMED, SEGMENTS, TEXTS, WRONG_TYPES, fine
 from tests.integration.world import (DOCUMENT, NEEDS_MORE, OPERATIONS, OWN_PAGE, Request, Things,
-                                     World, name_of, segment)
+                                     World, name_of, segment, staying_alive)
 
 ALL = list(OPERATIONS.values())
 JSON = [o for o in ALL if o.body and not o.form]
@@ -78,16 +78,8 @@ def neighbour(stack, other) -> Iterator[Neighbour]:
 
 @pytest.fixture(scope="module", autouse=True)
 def alive(stack, account) -> Iterator[None]:
-    """The same process goes on, found no fault of its own, and mail still comes."""
-    pid, mark = stack.apid.pid, stack.apid.log_mark()
-    yield
-    assert stack.apid.pid == pid and stack.apid.running()
-    log = stack.apid.log_since(mark)
-    assert "request_failed" not in log and "level=error" not in log, log[-3000:]
-    after = World(stack)
-    status, message = after.api.get(f"/api/v1/agents/{after.things.email}/messages/"
-                                    f"{after.things.message_id}")
-    assert (status, message["text"]) == (200, "Hi.\n")
+    with staying_alive(stack):
+        yield
 
 
 def keys_of(operation: Operation) -> list[str]:

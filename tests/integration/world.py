@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from typing import Any
@@ -76,6 +77,22 @@ class Things:
     secret_id: str
     key_id: str
     index: str = "0"
+
+
+@contextmanager
+def staying_alive(stack: Stack) -> Iterator[None]:
+    """The same e2a-apid goes on, finds no fault of its own, and mail still comes."""
+    pid, mark = stack.apid.pid, stack.apid.log_mark()
+    yield
+    assert stack.apid.pid == pid and stack.apid.running()
+    log = stack.apid.log_since(mark)
+    assert "request_failed" not in log and "level=error" not in log, log[-3000:]
+    after = World(stack)
+    assert after.api.get("/api/health") == (200, {"status": "ok"})
+    wait_until("readiness", lambda: after.api.get("/readyz")[0] == 200)
+    status, message = after.api.get(f"/api/v1/agents/{after.things.email}/messages/"
+                                    f"{after.things.message_id}")
+    assert (status, message["text"]) == (200, "Hi.\n")
 
 
 class World:
