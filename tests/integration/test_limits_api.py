@@ -206,12 +206,14 @@ def test_a_flood_writes_few_lines_into_the_log(stack, account):
 
 def test_connections_that_a_full_server_refused_do_not_stay_counted(stack, account):
     with second_apid(stack, 26, http_max_connections="3", http_per_client="5") as apid:
+        mark = apid.log_mark()
         with connected(apid, "127.0.0.27", 3) as clients:
             assert all(served(c) for c in clients)
             for _ in range(20):
                 with connected(apid, "127.0.0.27", 2) as more:
                     assert not any([served(c) for c in more])
             assert all(served(c) for c in clients)
+        assert apid.log_since(mark).count("reason=http_max_connections") == 1
 
         def room() -> bool:
             with connected(apid, "127.0.0.27", 3) as again:
