@@ -75,3 +75,13 @@ bool auth_reaches(const struct principal *p, struct slice address)
 {
 	return !p->agent_scope || slice_eq(p->agent_address, address);
 }
+
+struct store_account auth_account(const struct principal *p)
+{
+	struct store_account account = { .user_id = p->user_id, .key_id = p->key_id };
+
+	if (p->session)
+		account.session_hash =
+			slice_of((const char *)p->session_hash, sizeof(p->session_hash));
+	return account;
+}

@@ -8,7 +8,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/crypto.h"
-#include "common/store/db.h"
+#include "common/store/store_account.h"
 
 enum { AUTH_TOKEN_MAX = 512 }; /* bytes; longer ones are not looked up */
 
@@ -37,6 +37,8 @@ enum err auth_principal(struct db *db, struct slice token, struct arena *a, stru
 /* The same for the value of the session cookie. */
 enum err auth_session(struct db *db, struct slice token, struct arena *a, struct principal *ret,
 		      struct fail *fail) MUST_CHECK;
+/* What shows the database that the principal may act for the account. Borrows from *p. */
+struct store_account auth_account(const struct principal *p);
 /* Does the scope of the principal admit an agent of this folded address? */
 bool auth_reaches(const struct principal *p, struct slice address);
 

@@ -60,8 +60,7 @@ static void write_deleted(struct req *r, const struct store_account_deleted *d)
 
 void account_delete(struct req *r)
 {
-	const struct principal *p = &r->principal;
-	struct store_account account = { .user_id = p->user_id, .key_id = p->key_id };
+	struct store_account account = auth_account(&r->principal);
 	struct store_account_deleted deleted;
 	struct fail fail = { 0 };
 	enum err e;
@@ -72,9 +71,6 @@ void account_delete(struct req *r)
 			   "\xe2\x80\x94 this is irreversible");
 		return;
 	}
-	if (p->session)
-		account.session_hash =
-			slice_of((const char *)p->session_hash, sizeof(p->session_hash));
 	e = store_account_delete(r->db, &account, r->app->settings->address_retention_ms, &deleted,
 				 &fail);
 	if (e == ERR_UNAUTHORIZED)

@@ -89,6 +89,18 @@ struct update {
 	bool left_cloud;
 };
 
+static bool changes_hitl(const struct agent_change *c)
+{
+	return c->has_hitl_enabled || c->has_hitl_ttl_seconds || c->has_hitl_expiration_action;
+}
+
+static enum err set_hitl(struct req *r, const struct store_agent *agent, struct fail *fail)
+{
+	const struct store_account by = auth_account(&r->principal);
+
+	return store_agent_set_hitl(r->db, &by, agent, fail);
+}
+
 static enum err update(struct req *r, void *arg, struct fail *fail)
 {
 	struct update *u = arg;
@@ -104,6 +116,8 @@ static enum err update(struct req *r, void *arg, struct fail *fail)
 		return fail_set(fail, ERR_INPUT, "%s", u->refusal);
 	u->left_cloud = was_cloud && slice_eq(u->agent.agent_mode, S("local"));
 	e = store_agent_update(r->db, user, &u->agent, fail);
+	if (e == OK && changes_hitl(u->change))
+		e = set_hitl(r, &u->agent, fail);
 	if (e == OK && u->left_cloud)
 		e = store_agent_stop_webhook(r->db, user, u->agent.email, EVENT_NOT_CLOUD, fail);
 	return e;

@@ -29,6 +29,7 @@ static void write_auth_headers(struct jsonw *w, const struct store_message *m, s
 		.sender = m->sender,
 		.entity_type = m->entity_type,
 		.domain_check = m->domain_check,
+		.delegation = m->delegation,
 		.time_us = clock_now_us(),
 		.message_id = m->id,
 	};

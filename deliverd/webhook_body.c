@@ -129,6 +129,7 @@ enum err webhook_request_build(const struct webhook_row *row, const uint8_t key[
 		.sender = row->sender,
 		.entity_type = row->entity_type,
 		.domain_check = row->domain_check,
+		.delegation = row->delegation,
 		.time_us = time_us,
 		.message_id = row->message_id,
 	};

@@ -74,10 +74,10 @@ struct webhook_job *webhook_job_of_row(const struct webhook_row *row,
 {
 	struct webhook_job *j = job_new(row, lease);
 	struct webhook_row *r = &j->row;
-	struct slice *one[] = { &r->message_id,     &r->user_id,     &r->agent_email,
-				&r->webhook_url,    &r->recipient,   &r->sender,
-				&r->header_from,    &r->entity_type, &r->domain_check,
-				&r->conversation_id };
+	struct slice *one[] = { &r->message_id,  &r->user_id,        &r->agent_email,
+				&r->webhook_url, &r->recipient,      &r->sender,
+				&r->header_from, &r->entity_type,    &r->domain_check,
+				&r->delegation,  &r->conversation_id };
 
 	for (size_t i = 0; i < ARRAY_LEN(one); i++)
 		*one[i] = arena_slice(&j->arena, *one[i]);

@@ -31,7 +31,10 @@ GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 -- e2a-apid: what clients ask for. Of a message it changes only whether it was
 -- read; with a signing secret it signs, as e2a-deliverd does.
 GRANT SELECT ON messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
-GRANT SELECT, INSERT, UPDATE, DELETE ON domains, agents TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON domains TO e2a_apid;
+-- Whether a human has to agree is changed by set_hitl() only.
+GRANT SELECT, INSERT (email, address, domain, user_id, name, agent_mode, webhook_url),
+	UPDATE (name, agent_mode, webhook_url), DELETE ON agents TO e2a_apid;
 -- (FOR UPDATE asks for the right to update a column.)
 GRANT SELECT, INSERT, UPDATE (created_at) ON users TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO e2a_apid;
@@ -51,6 +54,19 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON retired_addresses TO e2a_apid;
 -- ... and the mail of an agent that is deleted.
 GRANT DELETE ON messages, raw_messages TO e2a_apid;
 GRANT EXECUTE ON FUNCTION delete_account, wire_time TO e2a_apid;
+-- Mail of agents is written by functions that look at the agent's own row: there is no
+-- way from here to a job, nor past a hold.
+GRANT SELECT ON outbound_drafts, outbound_attachments, outbound_recipients, outbound_jobs
+	TO e2a_apid;
+GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid;
+GRANT SELECT, DELETE ON suppressions TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)
+	ON delegations TO e2a_apid;
+-- It makes keys and never reads one back.
+GRANT SELECT (domain_id, selector, state, public_key, published, checked_at, created_at,
+	retired_at), INSERT, DELETE, UPDATE (state, published, checked_at, retired_at)
+	ON dkim_keys TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE, DELETE ON domain_records TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
 -- it makes the row of the shared domain.
@@ -63,6 +79,12 @@ GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;
 GRANT SELECT, UPDATE, DELETE ON mail_jobs TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE (counted) ON usage_events TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE ON usage_summaries TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbound_drafts, outbound_attachments,
+	outbound_recipients, outbound_jobs, outbound_attempts TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE ON suppressions TO e2a_deliverd;
+GRANT SELECT ON delegations TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dkim_keys, domain_records TO e2a_deliverd;
+GRANT EXECUTE ON FUNCTION recipient_rank TO e2a_deliverd;
 -- ... and what has served its time.
 GRANT SELECT (hash, expires_at), DELETE, UPDATE (expires_at) ON sessions, sign_in_links
 	TO e2a_deliverd;
@@ -72,5 +94,5 @@ GRANT SELECT, DELETE, UPDATE (used_at) ON rate_counters TO e2a_deliverd;
 GRANT SELECT, DELETE, UPDATE (retired_at) ON retired_addresses TO e2a_deliverd;
 
 -- Postfix: which addresses and domains exist.
-GRANT SELECT ON mail_recipients, mail_domains TO e2a_maps;
+GRANT SELECT ON mail_recipients, mail_domains, mail_bounce_addresses TO e2a_maps;
 GRANT EXECUTE ON FUNCTION find_recipient TO e2a_maps;

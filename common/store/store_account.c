@@ -46,6 +46,12 @@ static enum err begin(struct db *db, struct slice user_id, struct fail *fail)
 	return store_user_lock(db, user_id, fail);
 }
 
+void store_account_arg(struct db_args *args, const struct store_account *account)
+{
+	db_arg_text_or_null(args, account->key_id);
+	db_arg_bytes(args, account->session_hash);
+}
+
 static enum err delete_all(struct db *db, const struct deletion *d, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
@@ -53,8 +59,7 @@ static enum err delete_all(struct db *db, const struct deletion *d, struct fail 
 	enum err e;
 
 	db_arg_text(&args, d->account->user_id);
-	db_arg_text_or_null(&args, d->account->key_id);
-	db_arg_bytes(&args, d->account->session_hash);
+	store_account_arg(&args, d->account);
 	db_arg_text(&args, slice_str(event_reason_name(EVENT_ACCOUNT_DELETED)));
 	e = db_query(db, &store_account_stmts[DELETE], &args, &r, fail);
 	if (e)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of an account: everything of a user in one transaction. */
+/* The account as a whole: who may act for it, and its end. */
 #ifndef E2A_STORE_STORE_ACCOUNT_H
 #define E2A_STORE_STORE_ACCOUNT_H
 
@@ -8,12 +8,15 @@
 
 extern const struct db_stmt store_account_stmts[];
 
-/* Whose account, and what shows that the asker may delete it: one of the two. */
+/* Whose account, and what shows that the asker may act for all of it: one of the two. */
 struct store_account {
 	struct slice user_id;
 	struct slice key_id;       /* of an API key of the account, or empty */
 	struct slice session_hash; /* SHA256_LEN bytes, or empty */
 };
+
+/* Adds the two as arguments, for statements that ask the database whether they are good. */
+void store_account_arg(struct db_args *args, const struct store_account *account);
 
 struct store_account_deleted {
 	int64_t usage_events, usage_summaries, messages, agents, domains, api_keys, sessions;

@@ -2,7 +2,6 @@
 /* Agents: one column list, one reader. No statement here lacks the user. */
 #include "common/store/store_agent.h"
 
-#include "common/store/store_event.h"
 #include "common/store/store_key.h"
 #include "common/store/store_retired.h"
 #include "common/store/store_user.h"
@@ -19,7 +18,7 @@
 
 #define MAY_CREATE DOMAIN_SERVES("$4::text", "$1::text")
 
-enum { LIST, FIND, LOCK, CREATE, UPDATE, STOP_WEBHOOK, PATIENCE, EMPTY, SHUT, DELETE };
+enum { LIST, FIND, LOCK, CREATE, UPDATE, HITL, STOP_WEBHOOK, PATIENCE, EMPTY, SHUT, DELETE };
 
 const struct db_stmt store_agent_stmts[] = {
 	[LIST] = { "agent_list",
@@ -44,10 +43,12 @@ const struct db_stmt store_agent_stmts[] = {
 		     "SELECT allowed.domain, room, EXISTS (SELECT FROM made) FROM allowed",
 		     true },
 	[UPDATE] = { "agent_update",
-		     "UPDATE agents a SET agent_mode = $3, webhook_url = $4, hitl_enabled = $5::boolean, "
-		     "hitl_ttl_seconds = $6::bigint, hitl_expiration_action = $7 "
+		     "UPDATE agents a SET agent_mode = $3, webhook_url = $4 "
 		     "WHERE a.user_id = $1 AND a.email = $2",
 		     true },
+	/* $3 API key, $4 session */
+	[HITL] = { "agent_set_hitl",
+		   "SELECT set_hitl($1, $2, $3, $4::bytea, $5::boolean, $6::bigint, $7)", true },
 	/* $3 the reason */
 	[STOP_WEBHOOK] = { "agent_stop_webhook",
 			   "WITH gone AS (DELETE FROM webhook_jobs j WHERE j.user_id = $1 "
@@ -198,10 +199,26 @@ enum err store_agent_update(struct db *db, struct slice user_id, const struct st
 	db_arg_text(&args, agent->email);
 	db_arg_text(&args, agent->agent_mode);
 	db_arg_text(&args, agent->webhook_url);
+	return db_query(db, &store_agent_stmts[UPDATE], &args, NULL, fail);
+}
+
+enum err store_agent_set_hitl(struct db *db, const struct store_account *by,
+			      const struct store_agent *agent, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, by->user_id);
+	db_arg_text(&args, agent->email);
+	store_account_arg(&args, by);
 	db_arg_bool(&args, agent->hitl_enabled);
 	db_arg_int(&args, agent->hitl_ttl_seconds);
 	db_arg_text(&args, agent->hitl_expiration_action);
-	return db_query(db, &store_agent_stmts[UPDATE], &args, NULL, fail);
+	e = db_query(db, &store_agent_stmts[HITL], &args, &r, fail);
+	if (e)
+		return e;
+	return db_bool(r, 0, 0) ? OK : fail_set(fail, ERR_UNAUTHORIZED, "credential is not good");
 }
 
 enum err store_agent_stop_webhook(struct db *db, struct slice user_id, struct slice email,

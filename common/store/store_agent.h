@@ -7,6 +7,7 @@
 #ifndef E2A_STORE_STORE_AGENT_H
 #define E2A_STORE_STORE_AGENT_H
 
+#include "common/store/store_account.h"
 #include "common/store/store_event.h"
 
 extern const struct db_stmt store_agent_stmts[];
@@ -45,9 +46,15 @@ enum err store_agent_lock(struct db *db, struct slice user_id, struct slice addr
  */
 enum err store_agent_create(struct db *db, struct slice user_id, const struct store_agent *agent,
 			    int64_t most, struct fail *fail) MUST_CHECK;
-/* Writes mode, URL and the three hitl fields of an agent that store_agent_lock() found. */
+/* Writes mode and URL of an agent that store_agent_lock() found. */
 enum err store_agent_update(struct db *db, struct slice user_id, const struct store_agent *agent,
 			    struct fail *fail) MUST_CHECK;
+/*
+ * Writes the three hitl fields. ERR_UNAUTHORIZED when the credential is not (any more) one of
+ * the account.
+ */
+enum err store_agent_set_hitl(struct db *db, const struct store_account *by,
+			      const struct store_agent *agent, struct fail *fail) MUST_CHECK;
 /*
  * In the transaction in which an agent ceases to have a webhook: what waits for
  * it is unread mail instead, and the ledger says why.

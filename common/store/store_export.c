@@ -18,6 +18,8 @@ enum {
 	IDENTITIES,
 	FEEDBACK,
 	RETIRED_ADDRESSES,
+	SUPPRESSIONS,
+	DELEGATIONS,
 };
 
 /*
@@ -40,7 +42,13 @@ enum {
 	"'expires_at', wire_time(x.expires_at), 'email_message_id', "                              \
 	"nullif(x.email_message_id, ''), 'conversation_id', nullif(x.conversation_id, ''), "       \
 	"'delivery_status', x.inbox_status, 'to_recipients', nullif(x.to_addresses, '{}'), "       \
-	"'cc', nullif(x.cc_addresses, '{}'), 'status', nullif(x.status, '')"
+	"'cc', nullif(x.cc_addresses, '{}'), 'bcc', nullif(x.bcc_addresses, '{}'), "               \
+	"'status', nullif(x.status, ''), 'type', nullif(x.type, ''), "                             \
+	"'method', CASE x.direction WHEN 'outbound' THEN 'smtp' END, "                             \
+	"'approval_expires_at', wire_time(x.approval_expires_at), "                                \
+	"'reviewed_at', wire_time(x.reviewed_at), "                                                \
+	"'rejection_reason', nullif(x.rejection_reason, ''), 'edited', nullif(x.edited, false), "  \
+	"'body_text', d.body_text, 'body_html', nullif(d.body_html, '')"
 
 /* ... and what the contract of older servers does not know. */
 #define MESSAGE_MORE                                                                               \
@@ -51,7 +59,8 @@ enum {
 	"'client_ip', nullif(x.client_ip, ''), 'helo', nullif(x.helo, ''), "                       \
 	"'sha256', nullif(encode(x.sha256, 'hex'), ''), 'verdict', nullif(x.verdict, ''), "        \
 	"'verified', x.verified, 'entity_type', x.entity_type, "                                   \
-	"'domain_check', nullif(x.domain_check, ''), 'webhook_status', j.state, "                  \
+	"'domain_check', nullif(x.domain_check, ''), 'delegation', nullif(x.delegation, ''), "     \
+	"'hold_reason', nullif(x.hold_reason, ''), 'webhook_status', j.state, "                    \
 	"'webhook_attempts', j.attempts, 'webhook_error', nullif(j.last_error, '')"
 
 const struct db_stmt store_export_stmts[] = {
@@ -84,7 +93,8 @@ const struct db_stmt store_export_stmts[] = {
 	[MESSAGES] = { "export_messages",
 		       "SELECT x.created_at, x.id, (json_strip_nulls(json_build_object(" MESSAGE
 		       ", " MESSAGE_MORE "))::jsonb || jsonb_build_object('events', "
-		       "coalesce(e.list, '[]')) || CASE WHEN x.authentication IS NULL THEN '{}' "
+		       "coalesce(e.list, '[]')) || CASE WHEN o.list IS NULL THEN '{}' "
+		       "ELSE jsonb_build_object('recipients', o.list) END || CASE WHEN x.authentication IS NULL THEN '{}' "
 		       "ELSE jsonb_build_object('authentication', x.authentication) END)::text, "
 		       "r.id, r.size, "
 		       "substring(r.raw from 1 for $4::int) "
@@ -93,6 +103,11 @@ const struct db_stmt store_export_stmts[] = {
 		       "ORDER BY m.created_at, m.id LIMIT 32) x "
 		       "LEFT JOIN raw_messages r ON r.id = x.raw_id "
 		       "LEFT JOIN webhook_jobs j ON j.message_id = x.id "
+		       "LEFT JOIN outbound_drafts d ON d.message_id = x.id "
+		       "LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object("
+		       "'address', p.address, 'kind', p.kind, 'status', p.status, 'code', p.code, "
+		       "'detail', p.detail, 'updated_at', wire_time(p.updated_at)) ORDER BY p.n) "
+		       "AS list FROM outbound_recipients p WHERE p.message_id = x.id) o ON true "
 		       "LEFT JOIN LATERAL (SELECT jsonb_agg(json_strip_nulls(json_build_object("
 		       "'at', wire_time(v.at), 'stage', v.stage, 'outcome', v.outcome, "
 		       "'reason', nullif(v.reason, ''), 'detail', v.detail)) ORDER BY v.id) AS list "
@@ -125,6 +140,15 @@ const struct db_stmt store_export_stmts[] = {
 		PAGE("export_retired_addresses", "retired_addresses", "x.retired_at", "x.address",
 		     "'address', x.address, 'retired_at', wire_time(x.retired_at), "
 		     "'expires_at', wire_time(x.expires_at)"),
+	[SUPPRESSIONS] = PAGE("export_suppressions", "suppressions", "x.created_at", "x.address",
+			      "'address', x.address, 'reason', x.reason, 'code', x.code, "
+			      "'detail', x.detail, 'message_id', nullif(x.message_id, ''), "
+			      "'created_at', wire_time(x.created_at)"),
+	[DELEGATIONS] = PAGE("export_delegations", "delegations", "x.created_at", "x.id",
+			     "'id', x.id, 'agent_id', x.agent_email, 'human', x.human_email, "
+			     "'state', x.state, 'created_at', wire_time(x.created_at), "
+			     "'confirmed_at', wire_time(x.confirmed_at), "
+			     "'revoked_at', wire_time(x.revoked_at)"),
 	{ 0 },
 };
 
@@ -132,8 +156,10 @@ const struct store_export_part store_export_parts[] = {
 	{ "domains", "domains", .stmt = DOMAINS },
 	{ "agents", "agents", .stmt = AGENTS },
 	{ "api_keys", "api_keys", .stmt = API_KEYS },
-	{ "messages", "messages raw_messages webhook_jobs message_events", .with_raw = true,
-	  .stmt = MESSAGES },
+	{ "messages",
+	  "messages raw_messages webhook_jobs message_events "
+	  "outbound_drafts outbound_recipients",
+	  .with_raw = true, .stmt = MESSAGES },
 	{ "usage_events", "usage_events", .if_any = true, .stmt = USAGE_EVENTS },
 	/* From here on what older servers do not export. */
 	{ "usage_summaries", "usage_summaries", .if_any = true, .stmt = USAGE_SUMMARIES },
@@ -142,12 +168,17 @@ const struct store_export_part store_export_parts[] = {
 	{ "identities", "identities", .stmt = IDENTITIES },
 	{ "feedback", "feedback", .stmt = FEEDBACK },
 	{ "retired_addresses", "retired_addresses", .stmt = RETIRED_ADDRESSES },
+	{ "suppressions", "suppressions", .stmt = SUPPRESSIONS },
+	{ "delegations", "delegations", .stmt = DELEGATIONS },
 	{ 0 },
 };
 
 const struct store_export_omission store_export_omissions[] = {
 	{ "sign_in_links", "hashes of links that are good for minutes" },
 	{ "mail_jobs", "mail that is about to leave, sealed because it may hold a token" },
+	{ "outbound_jobs", "mail that is about to leave: its message says so" },
+	{ "outbound_attempts", "addresses to which reports about a mail come back" },
+	{ "outbound_attachments", "kept for hours, until the mail that they belong to has left" },
 	{ "idempotency_keys", "for a day, copies of answers about what is exported" },
 	{ "rate_counters", "how many requests there were of late" },
 	{ "rate_hits", "when they were" },

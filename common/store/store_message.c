@@ -10,7 +10,7 @@
 /* $3 id, $4 bytes of the head */
 #define DETAIL(status)                                                                             \
 	"SELECT " MESSAGE_SUMMARY                                                                  \
-	", m.sender, m.email_message_id, m.entity_type, m.domain_check, m.sha256, "                \
+	", m.sender, m.email_message_id, m.entity_type, m.domain_check, m.delegation, m.sha256, "  \
 	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " status       \
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MESSAGE_MINE " AND m.id = $3"
@@ -48,7 +48,8 @@ const struct db_stmt store_message_stmts[] = {
 	/* now() and not clock_timestamp(), which no index can be searched for */
 	[RECENT] = { "message_recent",
 		     "SELECT a.n - 1 FROM unnest($1::text[]) WITH ORDINALITY AS a (email, n) WHERE EXISTS "
-		     "(SELECT FROM messages m WHERE m.agent_email = a.email AND m.created_at > "
+		     "(SELECT FROM messages m WHERE m.agent_email = a.email "
+		     "AND m.direction = 'inbound' AND m.created_at > "
 		     "now() - $2::bigint * interval '1 ms')",
 		     false },
 	{ 0 },
@@ -64,6 +65,7 @@ static void read_detail(const struct db_rows *r, struct arena *a, struct store_m
 	ret->email_message_id = db_text(r, 0, col++, a);
 	ret->entity_type = db_text(r, 0, col++, a);
 	ret->domain_check = db_text(r, 0, col++, a);
+	ret->delegation = db_text(r, 0, col++, a);
 	ret->sha256 = db_text(r, 0, col++, a);
 	ret->authentication = db_text(r, 0, col++, a);
 	ret->raw_id = db_text(r, 0, col++, a);

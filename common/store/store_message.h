@@ -32,7 +32,7 @@ struct store_message {
 	/* store_message_read() only */
 	struct slice sender;
 	struct slice email_message_id; /* Message-ID as it came, or empty */
-	struct slice entity_type;
+	struct slice entity_type, delegation;
 	struct slice domain_check;
 	struct slice sha256;         /* 32 bytes */
 	struct slice authentication; /* JSON text, or empty */

@@ -16,7 +16,7 @@ enum { LOOKED_MAX = 5000 }; /* rows of an index that one page looks at */
 #define NEWEST_FIRST "m.created_at DESC, m.id DESC"
 #define UNREAD " AND m.inbox_status = 'unread'"
 #define READ " AND m.inbox_status = 'read'"
-#define ALL ""
+#define ALL " AND m.direction = 'inbound'"
 #define CONVERSATION " AND m.conversation_id = $10 AND m.conversation_id <> ''"
 #define ANY_CONVERSATION " AND m.conversation_id <> ''"
 

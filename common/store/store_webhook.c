@@ -64,7 +64,7 @@ const struct db_stmt store_webhook_stmts[] = {
 		    "m.recipient, m.header_from, m.reply_to, m.to_addresses, m.cc_addresses, "
 		    "m.conversation_id, m.verified, m.sender, m.entity_type, m.domain_check, "
 		    "m.sha256, "
-		    "m.created_at, l.attempts, s.ids, s.sealed, r.raw "
+		    "m.created_at, l.attempts, s.ids, s.sealed, r.raw, m.delegation "
 		    "FROM leased l JOIN messages m ON m.id = l.message_id "
 		    "JOIN raw_messages r ON r.id = m.raw_id JOIN agents a ON a.email = "
 		    "m.agent_email "
@@ -145,6 +145,7 @@ static void read_row(const struct db_rows *r, size_t i, struct arena *a, struct 
 		.received_us = db_time(r, i, 15),
 		.attempts = db_int(r, i, 16),
 		.raw = db_slice(r, i, 19),
+		.delegation = db_slice(r, i, 20),
 	};
 	db_slices(r, i, 6, a, &ret->reply_to, &ret->reply_to_n);
 	db_slices(r, i, 7, a, &ret->to, &ret->to_n);

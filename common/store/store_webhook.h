@@ -24,7 +24,7 @@ struct webhook_row {
 	size_t reply_to_n, to_n, cc_n;
 	struct slice conversation_id;
 	bool verified;
-	struct slice sender, entity_type, domain_check;
+	struct slice sender, entity_type, domain_check, delegation;
 	uint8_t sha256[32];
 	int64_t received_us;
 	int64_t attempts;                   /* made before this one */
