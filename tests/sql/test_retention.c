@@ -86,6 +86,32 @@ static void messages_go_in_time_and_not_while_something_is_open(void **state)
 	assert_int_equal(n + unread, 0);
 }
 
+/* o1: held; o2: on its way; o3: nobody knows where; o4: given up; o5: it left */
+static const char sql_outbound[] =
+	"TRUNCATE messages CASCADE;"
+	"INSERT INTO messages (id, user_id, agent_email, direction, status, expires_at)"
+	" SELECT 'o' || n, 'u', 'a@example.com', 'outbound',"
+	" CASE n WHEN 1 THEN 'pending_approval' ELSE 'sent' END, now() - interval '1 ms'"
+	" FROM generate_series(1, 5) n;"
+	"INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, size, state,"
+	" give_up_at) VALUES"
+	" ('j2', 'o2', 'u', 'a@example.com', 'world', 1, 'pending', now()),"
+	" ('j3', 'o3', 'u', 'a@example.com', 'world', 1, 'unknown', now()),"
+	" ('j4', 'o4', 'u', 'a@example.com', 'world', 1, 'failed', now());";
+
+static void mail_that_is_held_or_on_its_way_does_not_go(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+	struct fail fail = { 0 };
+	size_t deleted, unread;
+
+	(void)state;
+	change(sql_outbound);
+	assert_ok(store_retention_messages(db, 100, &deleted, &unread, &fail), &fail);
+	assert_int_equal(deleted, 2);
+	assert_text("SELECT string_agg(id, ',' ORDER BY id) FROM messages", "o1,o2,o3");
+}
+
 static void a_batch_takes_no_more_than_it_should(void **state)
 {
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
@@ -217,6 +243,9 @@ static const char sql_many[] =
 	" FROM generate_series(1, 100000) n;"
 	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)"
 	" SELECT 'M' || n, 'u', 'a@example.com', now() FROM generate_series(1, 20000, 10) n;"
+	"INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, size, give_up_at)"
+	" SELECT 'J' || n, 'M' || n, 'u', 'a@example.com', 'world', 1, now()"
+	" FROM generate_series(2, 20000, 10) n;"
 	"INSERT INTO mail_jobs (id, kind, recipient, sealed, state, due_at, expires_at)"
 	" SELECT 'j' || n, 'feedback', 'x', '', CASE n % 2 WHEN 0 THEN 'failed' ELSE 'pending' END,"
 	" now() - n * interval '1 s', now() FROM generate_series(1, 20000) n;"
@@ -308,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(messages_go_in_time_and_not_while_something_is_open, filled),
+		cmocka_unit_test_setup(mail_that_is_held_or_on_its_way_does_not_go, filled),
 		cmocka_unit_test_setup(a_batch_takes_no_more_than_it_should, filled),
 		cmocka_unit_test_setup(what_people_and_clients_left_goes_in_time, filled),
 		cmocka_unit_test_setup(usage_is_summed_by_user_and_utc_day, filled),
