@@ -54,6 +54,8 @@ static const struct {
 	{ "secret_create", APID },
 	{ "secret_delete", APID },
 	{ "session_", APID },
+	{ "suppression_", APID },
+	{ "suppression_check", APID | DELIVERD },
 	{ "usage_", DELIVERD },
 	{ "user_", APID },
 	{ "user_lock", APID },
