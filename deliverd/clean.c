@@ -6,6 +6,7 @@
  */
 #include "deliverd/clean.h"
 
+#include "common/base/mem.h"
 #include "common/mail/header.h"
 #include "common/mail/verdict.h"
 

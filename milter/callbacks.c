@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/mail/verdict.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -83,9 +83,9 @@ size_t headers_removals(const struct headers *h, struct slice authserv_id,
 	return n;
 }
 
-void headers_hash(const struct headers *h, struct slice authserv_id, struct verdict_hash *hash)
+void headers_hash(const struct headers *h, struct slice authserv_id, struct mail_hash *hash)
 {
 	for (size_t i = 0; i < h->h.n; i++)
 		if (!header_is_forgery(&h->h.v[i], authserv_id))
-			verdict_hash_field(hash, h->h.v[i].name, h->h.v[i].value);
+			mail_hash_field(hash, h->h.v[i].name, h->h.v[i].value);
 }

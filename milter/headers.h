@@ -8,13 +8,7 @@
 
 #include "common/base/arena.h"
 #include "common/mail/header.h"
-#include "common/mail/verdict.h"
-
-/*
- * Where Postfix cuts a field short before any milter sees it, at a line end
- * when there is one, however large header_size_limit is.
- */
-enum { HEADER_CUT = 60000, HEADER_CUT_SLACK = 1000 };
+#include "common/mail/mail_hash.h"
 
 struct headers {
 	struct arena *arena;
@@ -44,6 +38,6 @@ void headers_add(struct headers *h, struct slice name, struct slice value);
 size_t headers_removals(const struct headers *h, struct slice authserv_id,
 			struct header_removal **ret);
 /* Hashes the fields that stay, in order. */
-void headers_hash(const struct headers *h, struct slice authserv_id, struct verdict_hash *hash);
+void headers_hash(const struct headers *h, struct slice authserv_id, struct mail_hash *hash);
 
 #endif

@@ -6,6 +6,8 @@
  */
 #include "milter/judge.h"
 
+#include "common/base/mem.h"
+
 /* Results from best to worst, for the summary of several signatures. */
 static const enum auth_result preference[] = {
 	AUTH_PASS, AUTH_TEMPERROR, AUTH_FAIL, AUTH_POLICY, AUTH_NEUTRAL, AUTH_PERMERROR,

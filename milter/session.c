@@ -29,7 +29,7 @@ struct session {
 	struct slice mail_from;
 	struct headers headers;
 	struct dkim_check *dkim;
-	struct verdict_hash *hash;
+	struct mail_hash *hash;
 	bool concerned; /* a recipient is of the e2a transport */
 	bool open;      /* fields have come */
 };
@@ -60,7 +60,7 @@ void session_free(struct session *s)
 void session_reset(struct session *s)
 {
 	dkim_check_free(TAKE(s->dkim));
-	verdict_hash_free(TAKE(s->hash));
+	mail_hash_free(TAKE(s->hash));
 	arena_release(&s->mail_arena);
 	s->mail_from = slice_of(NULL, 0);
 	headers_init(&s->headers, &s->mail_arena);
@@ -103,7 +103,7 @@ static enum err open_message(struct session *s)
 	if (s->open)
 		return OK;
 	s->open = true;
-	s->hash = verdict_hash_new();
+	s->hash = mail_hash_new();
 	return dkim_check_new(&s->mail_arena, "e2a", &s->dkim);
 }
 
@@ -132,7 +132,7 @@ enum err session_body(struct session *s, struct slice chunk)
 
 	if (e)
 		return e;
-	verdict_hash_body(s->hash, chunk);
+	mail_hash_body(s->hash, chunk);
 	return s->headers.h.limited ? OK : dkim_check_body(s->dkim, chunk);
 }
 
@@ -192,9 +192,9 @@ static enum err write_fields(struct session *s, struct verdict *v, struct edits 
 	enum err e;
 
 	authres_write(v, host, &authres);
-	verdict_hash_field(s->hash, S(AUTHRES_HEADER), buf_slice(&authres));
+	mail_hash_field(s->hash, S(AUTHRES_HEADER), buf_slice(&authres));
 	headers_hash(&s->headers, host, s->hash);
-	verdict_hash_finish(TAKE(s->hash), v->header_hash, v->body_hash);
+	mail_hash_finish(TAKE(s->hash), v->header_hash, v->body_hash);
 	verdict_seal(v, keys_get(&s->m->keys, KEY_SEAL), &verdict);
 	e = buf_failed(&authres) || buf_failed(&verdict) ? ERR_INTERNAL : OK;
 	if (e == OK) {

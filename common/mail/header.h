@@ -16,6 +16,10 @@
 enum {
 	HEADER_FIELDS_MAX = 1000,      /* fields kept; more set `limited` */
 	HEADER_BYTES_MAX = 256 * 1024, /* bytes read; more set `limited` */
+	/* Where Postfix cuts a field short before any milter sees it, at a line end when
+	 * there is one, however large header_size_limit is. */
+	HEADER_CUT = 60000,
+	HEADER_CUT_SLACK = 1000,
 };
 
 struct header_field {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verdict: what the milter found out about one mail, sealed so that
- * deliverd can believe it. The value of X-E2A-Verdict is
- *     v=1; <tag>=<percent-encoded value>; ... ; s=<base64url HMAC-SHA-256>
- * folded between tags. The seal covers every tag before `s=`, without the
- * white space (values hold none), so refolding does not break it.
+ * deliverd can believe it. The value of X-E2A-Verdict is a text of tags
+ * (tags.h) that begins with v=1. The seal covers every tag before `s=`, without
+ * the white space.
  */
 #ifndef E2A_MAIL_VERDICT_H
 #define E2A_MAIL_VERDICT_H
@@ -12,7 +11,6 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
-#include "common/base/mem.h"
 #include "common/base/slice.h"
 #include "common/mail/header.h"
 
@@ -61,7 +59,7 @@ struct verdict {
 	enum auth_result dkim_all; /* best of all signatures */
 	enum auth_result dmarc;
 	struct slice dmarc_policy; /* none, quarantine, reject or empty */
-	uint8_t header_hash[32];
+	uint8_t header_hash[32];   /* mail_hash.h, of the fields as they will stand below it */
 	uint8_t body_hash[32];
 };
 
@@ -73,28 +71,6 @@ enum err verdict_result_parse(struct slice s, enum auth_result *ret) MUST_CHECK;
 bool verdict_verified(const struct verdict *v);
 /* "spf=<r>; dkim=<r>; dmarc=<r>" */
 void verdict_domain_check(const struct verdict *v, struct buf *ret);
-
-/*
- * Hash of an ordered list of header fields and of a body, made alike on both
- * sides of Postfix. The milter passes what libmilter gives it under
- * SMFIP_HDR_LEADSPC (leading space kept, folds as LF), deliverd the slices of
- * header_parse() (folds as CR LF): a field is hashed as its length and
- * name ":" value LF with CR LF as LF. Everything else counts byte for byte. A
- * body is hashed as it is, in any chunks.
- *
- * The milter adds the fields in the order in which they will stand below the
- * verdict, first its own Authentication-Results. Postfix hides one field from
- * milters, its own Received: the first one, unless header_checks removed it. So
- * verdict_check() takes the hash with and without the first Received.
- */
-struct verdict_hash;
-struct verdict_hash *verdict_hash_new(void);
-void verdict_hash_field(struct verdict_hash *h, struct slice name, struct slice value);
-void verdict_hash_body(struct verdict_hash *h, struct slice chunk);
-/* Writes both digests and frees the hash. */
-void verdict_hash_finish(struct verdict_hash *h, uint8_t ret_header[32], uint8_t ret_body[32]);
-void verdict_hash_free(struct verdict_hash *h);
-DEFINE_FREEP(struct verdict_hash, verdict_hash_free)
 
 /* Appends the header value, folded with "\n\t" below 78 columns where possible. */
 void verdict_seal(const struct verdict *v, struct slice key, struct buf *ret);
@@ -115,6 +91,10 @@ struct verdict_claim {         /* what the LMTP transaction says */
  * *ret_reason is then a fixed word for the ledger: no_verdict, malformed,
  * bad_seal, queue_id, too_old, header_hash, body_hash. header_hash is also the
  * answer when `h` is incomplete or a From field stands above the verdict.
+ *
+ * Postfix hides one field from milters, its own Received: the first one,
+ * unless header_checks removed it. So the hash is taken with and without the
+ * first Received.
  */
 enum err verdict_check(struct slice message, const struct header *h, struct slice key,
 		       const struct verdict_claim *claim, struct arena *a, struct verdict *ret,

@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/mail/mime.h"
+#include "common/mail/mail_hash.h"
 #include "common/mail/verdict.h"
 #include "deliverd/ingest.h"
 
@@ -135,14 +136,14 @@ static void seal(struct verdict *v, const char *below, const char *body, struct 
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	AUTO(buf_release) struct buf value = BUF_INIT(65536);
-	struct verdict_hash *hash = verdict_hash_new();
+	struct mail_hash *hash = mail_hash_new();
 	struct header h;
 
 	header_parse(slice_str(below), &a, &h);
 	for (size_t i = 0; i < h.n; i++)
-		verdict_hash_field(hash, h.v[i].name, h.v[i].value);
-	verdict_hash_body(hash, slice_str(body));
-	verdict_hash_finish(hash, v->header_hash, v->body_hash);
+		mail_hash_field(hash, h.v[i].name, h.v[i].value);
+	mail_hash_body(hash, slice_str(body));
+	mail_hash_finish(hash, v->header_hash, v->body_hash);
 	verdict_seal(v, config.seal_key, &value);
 	buf_addf(ret, "Received: by mx.test\r\n%s: ", VERDICT_HEADER);
 	for (size_t i = 0; i < value.len; i++) {

@@ -3,6 +3,7 @@
 #include "common/mail/verdict.h"
 
 #include "common/base/crypto.h"
+#include "common/base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -68,11 +68,11 @@ static void every_forgery_goes_and_nothing_else(void **state)
 
 static void digest(const struct headers *h, uint8_t ret[32])
 {
-	struct verdict_hash *hash = verdict_hash_new();
+	struct mail_hash *hash = mail_hash_new();
 	uint8_t body[32];
 
 	headers_hash(h, HOST, hash);
-	verdict_hash_finish(hash, ret, body);
+	mail_hash_finish(hash, ret, body);
 }
 
 static void the_hash_covers_what_stays(void **state)
