@@ -30,6 +30,18 @@ static const char *const reasons[EVENT_REASON_COUNT] = {
 	[EVENT_NOT_CLOUD] = "not_cloud",
 	[EVENT_AGENT_DELETED] = "agent_deleted",
 	[EVENT_ACCOUNT_DELETED] = "account_deleted",
+	[EVENT_SMTP_LATER] = "smtp_4xx",
+	[EVENT_SMTP_REFUSED] = "smtp_5xx",
+	[EVENT_STOPPED] = "stopped",
+	[EVENT_EXPIRED] = "expired",
+	[EVENT_UNUSABLE] = "unusable",
+	[EVENT_NO_KEY] = "no_key",
+	[EVENT_NO_RECIPIENT] = "no_recipient",
+	[EVENT_NO_ANSWER] = "no_answer",
+	[EVENT_FOUND] = "found",
+	[EVENT_NOT_FOUND] = "not_found",
+	[EVENT_UNTRACEABLE] = "untraceable",
+	[EVENT_OTHER_HOST] = "other_host",
 };
 
 const char *event_reason_name(enum event_reason r)

@@ -9,8 +9,10 @@
 
 #include "common/store/db.h"
 
-/* Why a call of a webhook did not succeed, or was not made; the order is that of
- * event_reason_name(). */
+/*
+ * Why a call of a webhook did not succeed, or was not made, and the same of handing a mail to
+ * Postfix; the order is that of event_reason_name().
+ */
 enum event_reason {
 	EVENT_NO_REASON,
 	EVENT_HTTP_STATUS,     /* an answer other than 2xx */
@@ -27,6 +29,18 @@ enum event_reason {
 	EVENT_NOT_CLOUD,       /* the agent has left cloud mode */
 	EVENT_ACCOUNT_DELETED, /* there is nobody left to call for */
 	EVENT_AGENT_DELETED,   /* the agent is gone */
+	EVENT_SMTP_LATER,      /* Postfix said 4xx to the mail, or to some recipients */
+	EVENT_SMTP_REFUSED,    /* ... 5xx */
+	EVENT_STOPPED,         /* e2a-deliverd was stopped */
+	EVENT_EXPIRED,         /* it was tried for as long as it may be */
+	EVENT_UNUSABLE,        /* what was stored cannot be made a mail */
+	EVENT_NO_KEY,          /* a key that is needed does not open */
+	EVENT_NO_RECIPIENT,    /* all of them are suppressed */
+	EVENT_NO_ANSWER,       /* Postfix may have it, and did not say so */
+	EVENT_FOUND,           /* Postfix has it, by its queue or log */
+	EVENT_NOT_FOUND,       /* it has not, by both */
+	EVENT_UNTRACEABLE,     /* they cannot be read, or not far enough back */
+	EVENT_OTHER_HOST,      /* they are on another host */
 	EVENT_REASON_COUNT
 };
 

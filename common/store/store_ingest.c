@@ -8,42 +8,62 @@
 
 #include "common/store/store_webhook.h"
 
+/*
+ * The conversation of the newest message of the mailbox that the mail answers. An
+ * aggregate, because for the sake of ORDER BY and LIMIT the planner might walk through the
+ * mailbox by time.
+ */
+#define THREAD                                                                                      \
+	"(SELECT (array_agg(p.conversation_id ORDER BY p.created_at DESC, p.id DESC))[1] "          \
+	"FROM messages p WHERE p.agent_email = f.email AND p.email_message_id = ANY ($33::text[]) " \
+	"AND p.conversation_id <> '')"
+
 /* Messages are inserted in one order, so that two repetitions of a mail cannot deadlock. */
-#define INGEST(usage)                                                                              \
-	"WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "      \
-	"WITH ORDINALITY AS t (id, recipient, address, base, n)), "                                \
-	"found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, g.domain, "     \
-	"g.agent_mode = 'cloud' AS cloud, g.webhook_url FROM rcpt r CROSS JOIN LATERAL ("          \
-	"SELECT a.email, a.user_id, a.domain, a.agent_mode, a.webhook_url "                        \
-	"FROM mail_recipients v JOIN agents a ON a.email = v.email "                               \
-	"WHERE v.address IN (r.address, r.base) "                                                  \
-	"ORDER BY v.address = r.address DESC LIMIT 1) g), "                                        \
-	"message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "          \
-	"inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "    \
-	"email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "  \
-	"client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "          \
-	"authentication, expires_at) "                                                             \
-	"SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "  \
-	"$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "          \
-	"$6::bytea, $21, $22::boolean, $23, $24, $25, $26::text::jsonb, "                          \
-	"clock_timestamp() + $27::bigint * interval '1 ms' "                                       \
-	"FROM found f ORDER BY lower(f.recipient) "                                                \
-	"ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "        \
-	"RETURNING id, created_at), "                                                              \
-	"body AS (INSERT INTO raw_messages (id, sha256, size, raw) "                               \
-	"SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), " \
-	"ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "     \
-	"SELECT f.id, f.user_id, 'ingest', 'stored', $21 "                                         \
-	"FROM message m JOIN found f ON f.id = m.id), "                                            \
-	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "   \
-	"lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "                         \
-	"CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "          \
-	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud)" usage                          \
-	" SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed "  \
-	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "         \
-	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "         \
-	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "          \
-	"ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "                           \
+#define INGEST(usage)                                                                               \
+	"WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "       \
+	"WITH ORDINALITY AS t (id, recipient, address, base, n)), "                                 \
+	"found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, g.domain, "      \
+	"g.agent_mode = 'cloud' AS cloud, g.webhook_url FROM rcpt r CROSS JOIN LATERAL ("           \
+	"SELECT a.email, a.user_id, a.domain, a.agent_mode, a.webhook_url "                         \
+	"FROM mail_recipients v JOIN agents a ON a.email = v.email "                                \
+	"WHERE v.address IN (r.address, r.base) "                                                   \
+	"ORDER BY v.address = r.address DESC LIMIT 1) g), " /* the agent of ours that sent it, by   \
+							       the address that only we could have  \
+							       sealed */                            \
+	"author AS MATERIALIZED (SELECT 'agent=' || a.email || ';human=' || (SELECT d.human_email " \
+	"FROM delegations d WHERE d.agent_email = a.email AND d.state = 'active' "                  \
+	"ORDER BY d.confirmed_at DESC LIMIT 1) AS delegation FROM agents a "                        \
+	"WHERE $24 = 'agent' AND a.address = $31), "                                                \
+	"message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "           \
+	"inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "     \
+	"email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "   \
+	"client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "           \
+	"authentication, delegation, conversation_id, expires_at) "                                 \
+	"SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "   \
+	"$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "           \
+	"$6::bytea, $21, $22::boolean, $23, "                                                       \
+	"CASE WHEN EXISTS (SELECT FROM author) THEN 'agent' ELSE 'human' END, "                     \
+	"$25, $26::text::jsonb, coalesce((SELECT o.delegation FROM author o), ''), "                \
+	"CASE WHEN $32 <> '' THEN $32 ELSE coalesce(" THREAD ", '') END, "                          \
+	"clock_timestamp() + $27::bigint * interval '1 ms' "                                        \
+	"FROM found f ORDER BY lower(f.recipient) "                                                 \
+	"ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "         \
+	"RETURNING id, created_at, entity_type, delegation, conversation_id), "                     \
+	"body AS (INSERT INTO raw_messages (id, sha256, size, raw) "                                \
+	"SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), "  \
+	"ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "      \
+	"SELECT f.id, f.user_id, 'ingest', 'stored', $21 "                                          \
+	"FROM message m JOIN found f ON f.id = m.id), "                                             \
+	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "    \
+	"lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "                          \
+	"CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "           \
+	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud)" usage                           \
+	" SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed, "  \
+	"m.entity_type, m.delegation, m.conversation_id "                                           \
+	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "          \
+	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "          \
+	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "           \
+	"ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "                            \
 	"ON f.cloud AND m.id IS NOT NULL ORDER BY r.n"
 
 #define USAGE                                                                                      \
@@ -108,6 +128,9 @@ static void arg_mail(struct db_args *args, const struct ingest_mail *m)
 	db_arg_text_or_null(args, m->lease_id);
 	db_arg_int(args, m->lease_ms);
 	db_arg_int(args, WEBHOOK_SECRETS_MAX);
+	db_arg_text(args, m->author);
+	db_arg_text(args, m->conversation_id);
+	arg_texts(args, &m->parents);
 }
 
 static void copy_slices(const struct db_rows *r, size_t row, int col, struct arena *a,
@@ -132,6 +155,9 @@ static void read_answer(const struct db_rows *r, size_t row, struct arena *a,
 	ret->created_us = db_time(r, row, 5);
 	copy_slices(r, row, 6, a, &ret->secret_ids, &ids_n);
 	copy_slices(r, row, 7, a, &ret->secrets, &ret->secrets_n);
+	ret->entity_type = db_text(r, row, 8, a);
+	ret->delegation = db_text(r, row, 9, a);
+	ret->conversation_id = db_text(r, row, 10, a);
 }
 
 enum err store_ingest(struct db *db, const struct ingest_mail *mail, struct ingest_rcpt *rcpts,

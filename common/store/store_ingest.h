@@ -29,7 +29,10 @@ struct ingest_mail {
 	struct slice verdict;
 	bool verified;
 	struct slice sender;
-	struct slice entity_type;
+	struct slice entity_type;     /* "agent": an agent of ours, if it is one, sent it */
+	struct slice author;          /* ... with this folded address */
+	struct slice conversation_id; /* that may be believed, or empty */
+	struct ingest_texts parents;  /* Message-IDs that it answers, else */
 	struct slice domain_check;
 	struct slice authentication; /* JSON text */
 	int64_t retention_ms;
@@ -50,6 +53,7 @@ struct ingest_rcpt {
 	bool cloud;
 	struct slice webhook_url;
 	int64_t created_us;
+	struct slice entity_type, delegation, conversation_id; /* of what was stored */
 	struct slice *secret_ids, *secrets; /* of stored cloud mail: sealed, newest first */
 	size_t secrets_n;
 };

@@ -47,6 +47,7 @@ static const struct {
 	{ "limit_", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
+	{ "outbound_", DELIVERD },
 	{ "ready_", APID },
 	{ "retention_", DELIVERD },
 	{ "retired_", APID },
