@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mail as a stranger's server would make and send it: composing, DKIM signing
+"""Mail as a stranger's server would make, send and get it: composing, DKIM signing
 (python3-dkim, keys by openssl(1)), SMTP."""
 
 from __future__ import annotations
 
+import email
+import email.policy
 import smtplib
 import subprocess
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 import dkim
@@ -24,6 +27,22 @@ class Outcome:
     def queue_id(self) -> str:
         """From "2.0.0 Ok: queued as <id>"."""
         return self.text.rsplit(" ", 1)[-1] if "queued as" in self.text else ""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One SMTP transaction, as it came."""
+    sender: str
+    recipients: list[str]
+    raw: bytes
+
+    @property
+    def parsed(self) -> EmailMessage:
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    @property
+    def text(self) -> str:
+        return self.parsed.get_content()
 
 
 def compose(sender: str, to: str | list[str], subject: str = "Hello", body: str = "Hi bot.\n",
@@ -76,8 +95,8 @@ class Signer:
 def send(port: int, sender: str, recipients: str | list[str], message: bytes,
          source: str = "127.0.0.1", helo: str = "mail.sender.example",
          xclient: dict[str, str] | None = None, options: tuple[str, ...] = (),
-         timeout: float = 60) -> Outcome:
-    """Bytes go out as they are but for dot-stuffing; refusals are results, not
+         rcpt_options: tuple[str, ...] = (), timeout: float = 60) -> Outcome:
+    """`options` stand behind MAIL FROM, `rcpt_options` behind each RCPT TO. Bytes go out as they are but for dot-stuffing; refusals are results, not
     exceptions. smtplib's own data() would repair line ends, so it is not used."""
     to = [recipients] if isinstance(recipients, str) else recipients
     with smtplib.SMTP(timeout=timeout, source_address=(source, 0), local_hostname=helo) as smtp:
@@ -93,7 +112,7 @@ def send(port: int, sender: str, recipients: str | list[str], message: bytes,
             return Outcome(code, text.decode())
         refused = {}
         for recipient in to:
-            code, text = smtp.rcpt(recipient)
+            code, text = smtp.rcpt(recipient, list(rcpt_options))
             if code not in (250, 251):
                 refused[recipient] = (code, text.decode())
         if len(refused) == len(to):

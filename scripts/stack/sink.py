@@ -6,33 +6,14 @@ receives what e2a-deliverd sends."""
 from __future__ import annotations
 
 import asyncio
-import email
-import email.policy
 import ssl
-from dataclasses import dataclass
-from email.message import EmailMessage
 from typing import Callable
 
 from aiosmtpd.controller import Controller
 
+from .mail import Mail
 from .part import Port
 from .peers import Inbox
-
-
-@dataclass(frozen=True)
-class Mail:
-    """One SMTP transaction, as it came."""
-    sender: str
-    recipients: list[str]
-    raw: bytes
-
-    @property
-    def parsed(self) -> EmailMessage:
-        return email.message_from_bytes(self.raw, policy=email.policy.default)
-
-    @property
-    def text(self) -> str:
-        return self.parsed.get_content()
 
 
 class MailSink(Inbox):

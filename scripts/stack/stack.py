@@ -21,6 +21,7 @@ from .part import Part, Port, StackError, make_dir, run, wait_until, write_file
 from .place import Place
 from .postfix import Postfix
 from .postgres import DATABASE, OWNER, Postgres
+from .world import OLD_DOMAIN, World
 
 PROGRAMS = ("milter", "deliverd", "apid", "admin")
 SHARED_DOMAIN = "agents.example"
@@ -62,15 +63,15 @@ class Stack:
     `directory` None: a temporary one. Ports None: free ones. `settings`
     overrides e2a.conf, `postfix` adds main.cf parameters, `postgres` adds
     postgresql.conf settings; `relayhost` is where mail to the world goes instead of
-    the outbox; `xclient` opens a second SMTP port that takes
-    XCLIENT from anybody.
+    the outbox, and `world` starts a Postfix to which it goes; `xclient` opens a
+    second SMTP port that takes XCLIENT from anybody.
     """
 
     def __init__(self, build: str | Path, directory: Path | None = None, *,
                  smtp_port: int | None = None, http_port: int | None = None,
                  dns_port: int | None = None, xclient: bool = False,
-                 relayhost: str | None = None, settings: dict[str, str] | None = None,
-                 postfix: dict[str, str] | None = None,
+                 relayhost: str | None = None, world: bool = False,
+                 settings: dict[str, str] | None = None, postfix: dict[str, str] | None = None,
                  postgres: dict[str, str] | None = None):
         self.build = Path(build).resolve()
         self.place = Place(directory)
@@ -82,6 +83,7 @@ class Stack:
             self.http_port = self.claim("HTTP", http_port)
             dns_port = self.claim("DNS", dns_port)
             xclient_port = self.claim("XCLIENT", None) if xclient else None
+            self.world = self.make_world() if world else None
         except StackError:
             self.release()
             raise
@@ -91,16 +93,22 @@ class Stack:
         self.dns = Dns(self.state, dns_port)
         self.settings = {**self.default_settings(), **(settings or {})}
         self.postfix = Postfix(self.state, self.smtp_port, self.submission_port, xclient_port,
-                               relayhost, postfix or {}, self.fragment())
+                               self.world.relayhost if self.world else relayhost,
+                               self.world.routes if self.world else {}, postfix or {},
+                               self.fragment())
         self.milter = daemons.Milter(self.state, self.conf)
         self.deliverd = daemons.Deliverd(self.state, self.conf)
         self.apid = daemons.Apid(self.state, self.conf)
         self.parts: list[Part] = [self.dns, self.postgres, self.milter, self.deliverd, self.apid,
-                                  self.postfix]
+                                  self.postfix, *([self.world] if self.world else [])]
 
     def claim(self, name: str, number: int | None) -> int:
         self.ports.append(Port(name, number))
         return self.ports[-1].number
+
+    def make_world(self) -> World:
+        return World(self.state, self.smtp_port, self.claim("WORLD", None),
+                     self.claim("OLD_WORLD", None))
 
     def release(self) -> None:
         """The directory (gone if it was a temporary one) and the ports."""
@@ -152,7 +160,7 @@ class Stack:
             self.prepare()
             for part in (self.milter, self.deliverd, self.apid):
                 part.start()
-            self.postfix.start()
+            self.start_mail()
             return self
         except BaseException:
             self.stop()
@@ -162,11 +170,16 @@ class Stack:
         """Postgres with the schema, Postfix and the name service, without daemons."""
         try:
             self.prepare()
-            self.postfix.start()
+            self.start_mail()
             return self
         except BaseException:
             self.stop()
             raise
+
+    def start_mail(self) -> None:
+        for part in (self.postfix, self.world):
+            if part:
+                part.start()
 
     def prepare(self) -> None:
         self.make_dirs()
@@ -176,6 +189,8 @@ class Stack:
             part.start()
         self.write_conf()
         self.postfix.prepare()
+        if self.world:
+            self.world.prepare()
         self.set_up_database()
 
     def make_dirs(self) -> None:

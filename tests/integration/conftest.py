@@ -21,6 +21,7 @@ from scripts.stack.part import wait_until
 from scripts.stack.peers import Api, WebhookReceiver
 from scripts.stack.reader import Reader
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
+from scripts.stack.world import World
 from tests.integration import schema
 
 HONEST = "127.0.0.7"  # the address that sender.example may send from
@@ -40,7 +41,7 @@ def build() -> Path:
 
 @pytest.fixture(scope="session")
 def stack(build: Path) -> Iterator[Stack]:
-    with Stack(build, xclient=True, postgres={"fsync": "off"},
+    with Stack(build, xclient=True, world=True, postgres={"fsync": "off"},
                settings={**NO_LIMITS, "webhook_schedule": "2s 2s 1m"},
                postfix={"inet_protocols": "all", "virtual_alias_maps": ALIASES}) as s:
         yield s
@@ -77,6 +78,12 @@ def signer(stack: Stack) -> Signer:
     stack.dns.set("_dmarc.sender.example", "TXT", "v=DMARC1; p=reject")
     stack.dns.publish(*signer.record[:1], "TXT", signer.record[1])
     return signer
+
+
+@pytest.fixture(scope="session")
+def world(stack: Stack) -> World:
+    """Whoever does not belong to this deployment."""
+    return stack.world
 
 
 @pytest.fixture

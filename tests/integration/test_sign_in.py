@@ -53,12 +53,10 @@ def ask(browser: Browser, address: str) -> Page:
 
 
 def mails_to(stack, address: str) -> list[EmailMessage]:
-    found = []
-    for path in stack.postfix.captured():
-        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        if mail["To"].lower() == address.lower():
-            found.append(mail)
-    return found
+    raw = [path.read_bytes() for path in stack.postfix.captured()]
+    raw += [mail.raw for mail in stack.world.delivered()]
+    mails = [email.message_from_bytes(one, policy=email.policy.default) for one in raw]
+    return [mail for mail in mails if mail["To"].lower() == address.lower()]
 
 
 def wait_mails(stack, address: str, count: int = 1) -> list[EmailMessage]:
