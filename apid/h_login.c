@@ -173,7 +173,7 @@ static void find_browser(struct ask *ask)
 {
 	struct slice cookie = req_cookie(ask->r, S(LOGIN_BROWSER_COOKIE));
 
-	if (login_is_token(cookie))
+	if (id_token_valid(cookie))
 		snprintf(ask->browser, sizeof(ask->browser), "%.*s", SLICE_ARGS(cookie));
 	else
 		id_random_hex(TOKEN_HEX_LEN, ask->browser);
@@ -198,22 +198,13 @@ static void say_sent(const struct ask *ask)
 			   r->app->settings->sign_in_link_ms / 1000);
 }
 
-bool login_form(struct req *r)
-{
-	if (!r->body_bad)
-		return req_same_origin(r);
-	resp_error(&r->resp, 400, "invalid request body");
-	r->resp.close = true;
-	return false;
-}
-
 void login_ask(struct req *r)
 {
 	struct ask ask = { .r = r };
 	struct fail fail = { 0 };
 	struct slice folded;
 
-	if (!login_form(r) || !cli_login_form(r, &ask.cli))
+	if (!req_own_form(r) || !cli_login_form(r, &ask.cli))
 		return;
 	if (!r->app->sign_in->mail) {
 		say_off(r);

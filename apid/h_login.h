@@ -10,10 +10,6 @@
 #define LOGIN_BROWSER_COOKIE "e2a_sign_in" /* which browser asked for a link */
 #define LOGIN_STATE_COOKIE "e2a_oauth_state"
 
-/* TOKEN_HEX_LEN lower-case hex digits, as mailed tokens and our cookies are. */
-bool login_is_token(struct slice s);
-/* False, with the answer, unless it is a form of bounded size from a page of our own. */
-bool login_form(struct req *r);
 /* Sends the browser to the OpenID provider. */
 void login_begin_oidc(struct req *r, const struct cli_login *cli);
 

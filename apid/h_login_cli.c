@@ -255,7 +255,7 @@ void login_consent(struct req *r)
 	struct grant g = { .r = r };
 	struct slice answer = req_form(r, S("answer"));
 
-	if (!login_form(r) || !cli_login_form(r, &g.cli))
+	if (!req_own_form(r) || !cli_login_form(r, &g.cli))
 		return;
 	if (g.cli.callback.n == 0)
 		resp_error(&r->resp, 400, "cli_callback and cli_state are required");

@@ -11,14 +11,6 @@
 #include "common/base/log.h"
 #include "common/store/store_login.h"
 
-bool login_is_token(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!strchr("0123456789abcdef", s.p[i]) || s.p[i] == '\0')
-			return false;
-	return s.n == TOKEN_HEX_LEN;
-}
-
 static void say_other_browser(struct req *r)
 {
 	page_message(r, 400, "Open it where you asked",
@@ -31,12 +23,12 @@ void login_link_page(struct req *r)
 	struct slice token = target_query(&r->target, S("t"));
 	struct buf *out;
 
-	if (!login_is_token(token)) {
+	if (!id_token_valid(token)) {
 		page_message(r, 400, "This link is incomplete",
 			     "Copy all of it, also what stands in the next line of the mail.");
 		return;
 	}
-	if (!login_is_token(req_cookie(r, S(LOGIN_BROWSER_COOKIE)))) {
+	if (!id_token_valid(req_cookie(r, S(LOGIN_BROWSER_COOKIE)))) {
 		say_other_browser(r);
 		return;
 	}
@@ -99,12 +91,12 @@ void login_link_use(struct req *r)
 	struct fail fail = { 0 };
 	enum err e = ERR_NOT_FOUND;
 
-	if (!login_form(r))
+	if (!req_own_form(r))
 		return;
 	u.token = req_form(r, S("t"));
 	u.browser = req_cookie(r, S(LOGIN_BROWSER_COOKIE));
 	sign_in_entry_init(&u.entry);
-	if (login_is_token(u.token) && login_is_token(u.browser))
+	if (id_token_valid(u.token) && id_token_valid(u.browser))
 		e = db_tx(r->db, use_link, &u, &fail);
 	if (e == OK)
 		finish(&u);

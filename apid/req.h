@@ -101,6 +101,8 @@ struct slice req_form(struct req *r, struct slice name);
  * strength of a cookie, and for every HTML form.
  */
 bool req_same_origin(struct req *r);
+/* False, with the answer, unless it is a form of bounded size from a page of our own. */
+bool req_own_form(struct req *r);
 /* Reads the body by a table; 400 `invalid request body` otherwise. */
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret);
 /* The agent of the first path parameter; else the row's answer for an absent object. */

@@ -96,3 +96,12 @@ bool req_same_origin(struct req *r)
 	resp_error(&r->resp, 403, "cross-site request refused");
 	return false;
 }
+
+bool req_own_form(struct req *r)
+{
+	if (!r->body_bad)
+		return req_same_origin(r);
+	resp_error(&r->resp, 400, "invalid request body");
+	r->resp.close = true;
+	return false;
+}

@@ -54,14 +54,23 @@ void id_random_hex(size_t digits, char ret[TOKEN_HEX_LEN + 1])
 	crypto_wipe(bytes, sizeof(bytes));
 }
 
+static bool all_hex(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
+			return false;
+	return true;
+}
+
 bool id_valid(struct slice s, const char *prefix)
 {
 	struct slice head = slice_str(prefix);
 
-	if (s.n != head.n + ID_HEX_LEN || !slice_starts(s, head))
-		return false;
-	for (size_t i = head.n; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
-			return false;
-	return true;
+	return s.n == head.n + ID_HEX_LEN && slice_starts(s, head) &&
+	       all_hex(slice_sub(s, head.n, s.n));
+}
+
+bool id_token_valid(struct slice s)
+{
+	return s.n == TOKEN_HEX_LEN && all_hex(s);
 }

@@ -34,5 +34,7 @@ void id_new(const char *prefix, char ret[ID_MAX]);
 void id_random_hex(size_t digits, char ret[TOKEN_HEX_LEN + 1]);
 /* True for prefix + 32 lower-case hex digits. */
 bool id_valid(struct slice s, const char *prefix);
+/* True for what id_random_hex() makes of TOKEN_HEX_LEN digits. */
+bool id_token_valid(struct slice s);
 
 #endif

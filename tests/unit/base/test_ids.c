@@ -32,6 +32,26 @@ static void malformed_ids_are_refused(void **state)
 	assert_true(id_valid(S("00112233445566778899aabbccddeeff"), ID_PREFIX_USER));
 }
 
+static void a_token_is_sixty_four_small_hex_digits(void **state)
+{
+	static const struct slice rows[] = {
+		SLICE_INIT(""),
+		SLICE_INIT("00112233445566778899aabbccddeeff"),
+		SLICE_INIT("00112233445566778899aabbccddeeff00112233445566778899aabbccddeef"),
+		SLICE_INIT("00112233445566778899aabbccddeeff00112233445566778899aabbccddeefff"),
+		SLICE_INIT("00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"),
+		SLICE_INIT("00112233445566778899aabbccddeeff00112233445566778899aabbccddee\0f"),
+		SLICE_INIT("00112233445566778899aabbccddeeff00112233445566778899aabbccddee\r\n"),
+	};
+	char token[TOKEN_HEX_LEN + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_row(i, !id_token_valid(rows[i]));
+	id_random_hex(TOKEN_HEX_LEN, token);
+	assert_true(id_token_valid(slice_str(token)));
+}
+
 static void new_ids_are_version_7_uuids_of_now(void **state)
 {
 	static const char *const prefixes[] = { ID_PREFIX_USER, ID_PREFIX_MESSAGE,
@@ -127,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed_ids_are_refused),
+		cmocka_unit_test(a_token_is_sixty_four_small_hex_digits),
 		cmocka_unit_test(new_ids_are_version_7_uuids_of_now),
 		cmocka_unit_test(ids_sort_by_the_order_they_were_made_in),
 		cmocka_unit_test(ids_of_two_threads_are_all_different),
