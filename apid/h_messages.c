@@ -41,7 +41,7 @@ static void write_messages(struct req *r, const struct store_message *v, size_t 
 		write_summary(w, &v[i]);
 	jsonw_array_end(w);
 	if (next->more)
-		message_query_next(r, &t);
+		page_query_next(r, &t);
 	jsonw_object_end(w);
 }
 
@@ -57,7 +57,7 @@ void message_list(struct req *r)
 	size_t n;
 
 	if (!req_agent(r, &agent) || !message_query_filters(r, &page, &list) ||
-	    !message_query_token(r, list, agent.email, &token))
+	    !page_query_token(r, list, agent.email, &token))
 		return;
 	page.agent = agent.email;
 	page.after = (struct store_message_key){ token.created_us, token.id };
@@ -94,14 +94,14 @@ static void write_conversations(struct req *r, const struct store_conversation *
 		write_conversation(w, &v[i]);
 	jsonw_array_end(w);
 	if (next)
-		message_query_next(r, next);
+		page_query_next(r, next);
 	jsonw_object_end(w);
 }
 
 void conversation_list(struct req *r)
 {
 	struct store_conversation_page page = { .user_id = r->principal.user_id,
-						.limit = message_query_page_size(r) };
+						.limit = page_query_size(r) };
 	struct store_conversation *v;
 	struct store_message_next next;
 	struct store_agent agent;
@@ -110,7 +110,7 @@ void conversation_list(struct req *r)
 	int64_t as_of_us;
 	size_t n;
 
-	if (!req_agent(r, &agent) || !message_query_token(r, CONVERSATIONS, agent.email, &token))
+	if (!req_agent(r, &agent) || !page_query_token(r, CONVERSATIONS, agent.email, &token))
 		return;
 	page.agent = agent.email;
 	page.after = (struct store_message_key){ token.created_us, token.id };

@@ -7,9 +7,7 @@
 #include "common/base/encode.h"
 #include "common/base/utf8.h"
 
-enum { PAGE_DEFAULT = 50, PAGE_MAX = 100, LIST_NAME_MAX = 100 };
-
-#define START_ANEW " \xe2\x80\x94 start a new query without a token"
+enum { LIST_NAME_MAX = 100 };
 
 static const struct {
 	struct slice name;
@@ -34,15 +32,6 @@ static bool bad(struct req *r, const char *text)
 {
 	resp_error(&r->resp, 400, text);
 	return false;
-}
-
-int64_t message_query_page_size(const struct req *r)
-{
-	uint64_t n;
-
-	if (slice_to_u64(target_query(&r->target, S("page_size")), INT32_MAX, &n) || n == 0)
-		return PAGE_DEFAULT;
-	return n > PAGE_MAX ? PAGE_MAX : (int64_t)n;
 }
 
 static bool read_status(struct req *r, struct store_message_page *ret, struct slice *ret_name)
@@ -125,7 +114,7 @@ bool message_query_filters(struct req *r, struct store_message_page *ret, struct
 
 	ret->since_us = INT64_MIN;
 	ret->until_us = INT64_MAX;
-	ret->limit = message_query_page_size(r);
+	ret->limit = page_query_size(r);
 	if (!read_status(r, ret, &status) || !read_sort(r, ret) ||
 	    !read_text(r, "from", QUERY_TEXT_MAX, utf8_count, &ret->from) ||
 	    !read_text(r, "subject_contains", QUERY_TEXT_MAX, utf8_count, &ret->subject) ||
@@ -135,32 +124,6 @@ bool message_query_filters(struct req *r, struct store_message_page *ret, struct
 		return false;
 	*ret_list = name_list(r, status);
 	return true;
-}
-
-bool message_query_token(struct req *r, struct slice list, struct slice agent,
-			 struct page_token *ret)
-{
-	struct slice text = target_query(&r->target, S("token"));
-
-	*ret = (struct page_token){ 0 };
-	if (text.n == 0)
-		return true;
-	if (page_token_read(text, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR),
-			    &r->arena, ret))
-		return bad(r, "invalid pagination token");
-	if (!slice_eq(ret->filter, list))
-		return bad(r, "token was created with different filters" START_ANEW);
-	if (!slice_eq(ret->agent, agent))
-		return bad(r, "token was created for a different agent" START_ANEW);
-	return true;
-}
-
-void message_query_next(struct req *r, const struct page_token *next)
-{
-	AUTO(buf_release) struct buf token = BUF_INIT(2 * PAGE_TOKEN_MAX);
-
-	page_token_write(next, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR), &token);
-	jsonw_key_text(&r->resp.json, "next_token", buf_slice(&token));
 }
 
 void message_query_one(struct req *r, bool peek,

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Page size and page token. A parameter without a value is as if it were not there. */
+#include "apid/page_query.h"
+
+enum { PAGE_DEFAULT = 50, PAGE_MAX = 100 };
+
+#define START_ANEW " \xe2\x80\x94 start a new query without a token"
+
+static bool refuse(struct req *r, const char *text)
+{
+	resp_error(&r->resp, 400, text);
+	return false;
+}
+
+int64_t page_query_size(const struct req *r)
+{
+	uint64_t n;
+
+	if (slice_to_u64(target_query(&r->target, S("page_size")), INT32_MAX, &n) || n == 0)
+		return PAGE_DEFAULT;
+	return n > PAGE_MAX ? PAGE_MAX : (int64_t)n;
+}
+
+bool page_query_token(struct req *r, struct slice list, struct slice agent, struct page_token *ret)
+{
+	struct slice text = target_query(&r->target, S("token"));
+
+	*ret = (struct page_token){ 0 };
+	if (text.n == 0)
+		return true;
+	if (page_token_read(text, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR),
+			    &r->arena, ret))
+		return refuse(r, "invalid pagination token");
+	if (!slice_eq(ret->filter, list))
+		return refuse(r, "token was created with different filters" START_ANEW);
+	if (!slice_eq(ret->agent, agent))
+		return refuse(r, "token was created for a different agent" START_ANEW);
+	return true;
+}
+
+void page_query_next(struct req *r, const struct page_token *next)
+{
+	AUTO(buf_release) struct buf token = BUF_INIT(2 * PAGE_TOKEN_MAX);
+
+	page_token_write(next, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR), &token);
+	jsonw_key_text(&r->resp.json, "next_token", buf_slice(&token));
+}
