@@ -60,6 +60,9 @@ void domain_create(struct req *r);
 void domain_verify(struct req *r);
 void domain_delete(struct req *r);
 
+void suppression_list(struct req *r);
+void suppression_delete(struct req *r);
+
 /* A WebSocket request that came to the HTTP server: says why it cannot be served. */
 void ws_refuse(struct req *r);
 

@@ -10,6 +10,7 @@ enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024 };
 #define NO_AGENT .denied_status = 404, .denied = "agent not found"
 #define UNKNOWN_USER .unauthorized = "authentication required"
 #define FORBIDDEN .denied_status = 403, .denied = "forbidden"
+#define ABSENT_SUPPRESSION .denied_status = 404, .denied = "suppression not found"
 #define ABSENT_DOMAIN .denied_status = 404, .denied = "domain not found"
 
 /* A field that is not named is 0: no body, no limit, the common worker and texts. */
@@ -50,6 +51,10 @@ const struct route route_table[] = {
 	  .class = JOB_NAMES, .run = domain_verify, ABSENT_DOMAIN },
 	{ "DELETE", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .run = domain_delete,
 	  ABSENT_DOMAIN },
+
+	{ "GET", "/api/v1/suppressions", .access = ACCESS_ACCOUNT, .run = suppression_list },
+	{ "DELETE", "/api/v1/suppressions/{}", .access = ACCESS_ACCOUNT, .run = suppression_delete,
+	  ABSENT_SUPPRESSION },
 
 	{ "GET", "/api/v1/users/me/export", .access = ACCESS_ACCOUNT, .run = account_export,
 	  .unauthorized = "authentication required" },

@@ -76,6 +76,7 @@ class Things:
     domain: str
     secret_id: str
     key_id: str
+    address: str
     index: str = "0"
 
 
@@ -111,7 +112,7 @@ class World:
         self.session = add_session(self.stack, self.user_id)
         email = self.make_agent()
         self.things = Things(email, self.make_message(email), self.make_domain(),
-                             self.make_secret(), self.make_key()[0])
+                             self.make_secret(), self.make_key()[0], self.make_suppression())
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -152,6 +153,13 @@ class World:
     def make_key(self, agent: str | None = None) -> tuple[str, str]:
         return add_key(self.stack, self.user_id, agent=agent)
 
+    def make_suppression(self) -> str:
+        address = f"gone{next(numbers)}-{os.urandom(4).hex()}@world.example"
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("INSERT INTO suppressions (user_id, address, reason) "
+                          "VALUES (%s, %s, 'bounce')", [self.user_id, address])
+        return address
+
     def restore(self, done: Operation) -> None:
         """What this operation may have taken away."""
         t = self.things
@@ -170,6 +178,8 @@ class World:
                 self.forget_secrets()
             case "revokeKey":
                 t.key_id = self.make_key()[0]
+            case "deleteSuppression":
+                t.address = self.make_suppression()
             case "signOut":
                 self.session = add_session(self.stack, self.user_id)
 
