@@ -20,7 +20,7 @@ from tests.integration.browser import Browser, Page
 from tests.integration.client import Http, SecondApid, second_apid
 
 LOGIN, LINK = "/api/auth/login", "/api/auth/link"
-TOKEN = re.compile(r"/api/auth/link\?t=([0-9a-f]{64})\n")
+TOKEN = re.compile(r"/api/auth/link\?t=([0-9a-f]{64})\r?\n")
 NO_TOKEN = "0" * 64
 
 
