@@ -119,33 +119,60 @@ static bool decode_group(struct slice s, const char *digits, char out[3])
 	return s.n != 1 && (v & (0xffffffU >> (8 * bytes))) == 0;
 }
 
-/* `s` without padding. On failure the content of *ret is what it was. */
-static enum err decode(struct slice s, const char *digits, struct buf *ret)
+/* `s` without padding; the bytes at `out`. */
+static enum err decode_at(struct slice s, const char *digits, char *out, size_t *ret_n)
 {
-	size_t before = ret->len;
 	char group[3];
+	size_t n = 0;
 
 	for (size_t at = 0; at < s.n; at += 4) {
 		struct slice four = slice_sub(s, at, at + 4);
 
-		if (!decode_group(four, digits, group)) {
+		if (!decode_group(four, digits, group))
+			return ERR_INPUT;
+		memcpy(out + n, group, four.n * 6 / 8);
+		n += four.n * 6 / 8;
+	}
+	*ret_n = n;
+	return OK;
+}
+
+/* The same, appended piece by piece. On failure the content of *ret is what it was. */
+static enum err decode(struct slice s, const char *digits, struct buf *ret)
+{
+	size_t before = ret->len, n;
+	char out[48];
+
+	for (size_t at = 0; at < s.n; at += 64) {
+		if (decode_at(slice_sub(s, at, at + 64), digits, out, &n)) {
 			buf_truncate(ret, before);
 			return ERR_INPUT;
 		}
-		buf_add(ret, group, four.n * 6 / 8);
+		buf_add(ret, out, n);
 	}
 	return buf_check(ret);
 }
 
-enum err base64_decode(struct slice s, struct buf *ret)
+static bool without_padding(struct slice *s)
 {
 	size_t pad = 0;
 
-	if (s.n % 4)
-		return ERR_INPUT;
-	while (pad < 2 && s.n > pad && s.p[s.n - 1 - pad] == '=')
+	if (s->n % 4)
+		return false;
+	while (pad < 2 && s->n > pad && s->p[s->n - 1 - pad] == '=')
 		pad++;
-	return decode(slice_sub(s, 0, s.n - pad), base64_digits, ret);
+	*s = slice_sub(*s, 0, s->n - pad);
+	return true;
+}
+
+enum err base64_decode(struct slice s, struct buf *ret)
+{
+	return without_padding(&s) ? decode(s, base64_digits, ret) : ERR_INPUT;
+}
+
+enum err base64_decode_at(struct slice s, char *ret, size_t *ret_n)
+{
+	return without_padding(&s) ? decode_at(s, base64_digits, ret, ret_n) : ERR_INPUT;
 }
 
 enum err base64url_decode(struct slice s, struct buf *ret)

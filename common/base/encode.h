@@ -22,6 +22,8 @@ void base64url_encode(struct slice s, struct buf *ret); /* no padding */
  */
 enum err base64_decode(struct slice s, struct buf *ret) MUST_CHECK;
 enum err base64url_decode(struct slice s, struct buf *ret) MUST_CHECK;
+/* Into memory of the caller's, with room for s.n / 4 * 3 bytes. */
+enum err base64_decode_at(struct slice s, char *ret, size_t *ret_n) MUST_CHECK;
 
 /* Appends s with all but the unreserved characters as %XX (RFC 3986 2.1). */
 void percent_encode(struct slice s, struct buf *ret);

@@ -15,24 +15,28 @@ static void decrefp(json_t **j)
 }
 
 /*
- * jansson recurses once per level, so depth is checked before it sees the
- * text: brackets outside of strings.
+ * jansson recurses once per level and makes an object of each value, so both are
+ * counted before it sees the text: brackets and commas outside of strings.
  */
-static bool too_deep(struct slice text)
+static bool is_excessive(struct slice text)
 {
-	size_t depth = 0;
+	size_t depth = 0, values = 0;
 	bool quoted = false;
 
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
+		bool opens = c == '{' || c == '[';
 
 		if (quoted && c == '\\')
 			i++;
 		else if (c == '"')
 			quoted = !quoted;
-		else if (!quoted && (c == '{' || c == '[') && ++depth > JSONF_DEPTH_MAX)
+		if (quoted)
+			continue;
+		values += opens || c == ',';
+		if (values > JSONF_VALUES_MAX || (opens && ++depth > JSONF_DEPTH_MAX))
 			return true;
-		else if (!quoted && (c == '}' || c == ']') && depth > 0 && --depth == 0)
+		if ((c == '}' || c == ']') && depth > 0 && --depth == 0)
 			return false;
 	}
 	return false;
@@ -61,6 +65,37 @@ static enum err read_texts(json_t *j, struct arena *a, struct jsonf_texts *ret)
 	return OK;
 }
 
+static enum err read_bytes(const json_t *j, struct arena *a, struct jsonf_bytes *ret)
+{
+	struct slice text = slice_of(json_string_value(j), json_string_length(j));
+	char *bytes;
+
+	if (!json_is_string(j))
+		return ERR_INPUT;
+	bytes = arena_alloc(a, text.n / 4 * 3);
+	*ret = (struct jsonf_bytes){ .v = { .p = bytes } };
+	ret->bad = base64_decode_at(text, bytes, &ret->v.n) != OK;
+	return OK;
+}
+
+static enum err read_object(json_t *j, const struct jsonf_row *table, struct arena *a, void *ret);
+
+static enum err read_objects(json_t *j, struct arena *a, struct jsonf_objects *ret)
+{
+	size_t n = json_array_size(j);
+	char *v;
+
+	if (!json_is_array(j) || n > ret->max)
+		return ERR_INPUT;
+	v = arena_calloc(a, n, ret->size);
+	for (size_t i = 0; i < n; i++)
+		if (read_object(json_array_get(j, i), ret->table, a, v + i * ret->size))
+			return ERR_INPUT;
+	ret->v = v;
+	ret->n = n;
+	return OK;
+}
+
 static enum err read_field(const struct jsonf_row *row, json_t *j, struct arena *a, char *ret)
 {
 	void *at = ret + row->offset;
@@ -85,6 +120,14 @@ static enum err read_field(const struct jsonf_row *row, json_t *j, struct arena 
 		if (read_texts(j, a, at))
 			return ERR_INPUT;
 		break;
+	case JSONF_BASE64:
+		if (read_bytes(j, a, at))
+			return ERR_INPUT;
+		break;
+	case JSONF_OBJECTS:
+		if (read_objects(j, a, at))
+			return ERR_INPUT;
+		break;
 	}
 	if (row->given_offset != JSONF_NO_GIVEN)
 		*(bool *)(ret + row->given_offset) = true;
@@ -99,26 +142,14 @@ static const struct jsonf_row *find(const struct jsonf_row *table, struct slice 
 	return NULL;
 }
 
-enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct arena *a, void *ret)
+static enum err read_object(json_t *j, const struct jsonf_row *table, struct arena *a, void *ret)
 {
-	const size_t flags = JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL;
-	struct arena clean_arena = ARENA_INIT;
-	AUTO(decrefp) json_t *root = NULL;
-	struct slice clean;
 	const char *name;
 	json_t *value;
 
-	if (too_deep(text))
+	if (!json_is_object(j))
 		return ERR_INPUT;
-	/* A raw NUL is no JSON; utf8_clean() would hide it. */
-	if (slice_find(text, '\0') >= 0)
-		text = slice_sub(text, 0, (size_t)slice_find(text, '\0'));
-	clean = utf8_clean(&clean_arena, text);
-	root = json_loadb(clean.p ? clean.p : "", clean.n, flags, NULL);
-	arena_release(&clean_arena);
-	if (!json_is_object(root))
-		return ERR_INPUT;
-	json_object_foreach(root, name, value)
+	json_object_foreach(j, name, value)
 	{
 		const struct jsonf_row *row = find(table, slice_str(name));
 
@@ -126,6 +157,30 @@ enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct are
 			return ERR_INPUT;
 	}
 	return OK;
+}
+
+static json_t *load(struct slice text)
+{
+	const size_t flags = JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL;
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct slice clean;
+
+	if (is_excessive(text))
+		return NULL;
+	/* A raw NUL is no JSON; utf8_clean() would hide it. */
+	if (slice_find(text, '\0') >= 0)
+		text = slice_sub(text, 0, (size_t)slice_find(text, '\0'));
+	if (utf8_clean_len(text) > text.n + 2 * JSONF_REPAIRS_MAX)
+		return NULL;
+	clean = utf8_clean(&a, text);
+	return json_loadb(clean.p ? clean.p : "", clean.n, flags, NULL);
+}
+
+enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct arena *a, void *ret)
+{
+	AUTO(decrefp) json_t *root = load(text);
+
+	return read_object(root, table, a, ret);
 }
 
 void jsonw_init(struct jsonw *w, struct buf *out)

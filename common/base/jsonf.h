@@ -17,14 +17,32 @@
 #include <stdint.h>
 
 enum jsonf_type {
-	JSONF_TEXT, /* struct slice; may hold NUL (from \u0000) */
-	JSONF_INT,  /* int64_t; a number with a fraction is a wrong type */
-	JSONF_BOOL, /* bool */
-	JSONF_TEXTS /* struct jsonf_texts */
+	JSONF_TEXT,   /* struct slice; may hold NUL (from \u0000) */
+	JSONF_INT,    /* int64_t; a number with a fraction is a wrong type */
+	JSONF_BOOL,   /* bool */
+	JSONF_TEXTS,  /* struct jsonf_texts */
+	JSONF_BASE64, /* struct jsonf_bytes: a string in base64, decoded */
+	JSONF_OBJECTS /* struct jsonf_objects: an array of objects of one kind */
 };
+
+struct jsonf_row;
 
 struct jsonf_texts {
 	struct slice *v;
+	size_t n;
+};
+
+struct jsonf_bytes {
+	struct slice v;
+	bool bad; /* it is no base64 (base64_decode); v is empty then */
+};
+
+/* The caller fills the first three before it reads. */
+struct jsonf_objects {
+	const struct jsonf_row *table; /* of one object, with whatever but JSONF_OBJECTS in it */
+	size_t size;                   /* of the struct of one object */
+	size_t max;                    /* more are ERR_INPUT */
+	void *v;
 	size_t n;
 };
 
@@ -37,12 +55,18 @@ struct jsonf_row {
 	size_t given_offset; /* of a bool: the field was there and not null; or JSONF_NO_GIVEN */
 };
 
-enum { JSONF_DEPTH_MAX = 64, JSONF_TEXTS_MAX = 1000 };
+enum {
+	JSONF_DEPTH_MAX = 64,
+	JSONF_TEXTS_MAX = 1000,
+	JSONF_VALUES_MAX = 64 * 1024, /* in all; each costs up to 300 bytes while it is read */
+	JSONF_REPAIRS_MAX = 64 * 1024 /* bytes of invalid UTF-8 */
+};
 
 /*
  * Fills the struct `ret` (zeroed by the caller) from the first value in `text`,
  * which must be an object. Strings are copied into the arena. ERR_INPUT on
- * malformed text, a wrong type, nesting beyond JSONF_DEPTH_MAX.
+ * malformed text, a wrong type, more than the limits above. Meanwhile a few times
+ * the length of `text` is in memory.
  */
 enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct arena *a,
 		    void *ret) MUST_CHECK;

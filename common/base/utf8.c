@@ -41,10 +41,23 @@ size_t utf8_encode(uint32_t c, char ret[4])
 	return n;
 }
 
+/* Bytes of ASCII at the start, NUL not among them: nearly all there is. */
+static size_t ascii_len(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && (unsigned char)(s.p[n] - 1) < 0x7f)
+		n++;
+	return n;
+}
+
 bool utf8_valid(struct slice s)
 {
 	while (s.n) {
-		size_t n = utf8_len(s);
+		size_t n = ascii_len(s);
+
+		if (n == 0)
+			n = utf8_len(s);
 
 		if (n == 0)
 			return false;
@@ -72,7 +85,7 @@ static size_t clean(struct slice s, char *out)
 	size_t total = 0;
 
 	while (s.n) {
-		size_t n = utf8_len(s);
+		size_t ascii = ascii_len(s), n = ascii ? ascii : utf8_len(s);
 		struct slice piece = n ? slice_sub(s, 0, *s.p ? n : 0) : S("\xef\xbf\xbd");
 
 		if (out)
@@ -81,6 +94,11 @@ static size_t clean(struct slice s, char *out)
 		s = slice_sub(s, n ? n : 1, s.n);
 	}
 	return total;
+}
+
+size_t utf8_clean_len(struct slice s)
+{
+	return clean(s, NULL);
 }
 
 struct slice utf8_clean(struct arena *a, struct slice s)

@@ -19,6 +19,8 @@ bool utf8_valid(struct slice s);
 size_t utf8_count(struct slice s);
 /* Invalid bytes become U+FFFD, NUL is removed; the input itself when it was clean. */
 struct slice utf8_clean(struct arena *a, struct slice s);
+/* The length of what utf8_clean() makes. */
+size_t utf8_clean_len(struct slice s);
 /* The sequence of a code point that is no surrogate and at most U+10FFFF; its length. */
 size_t utf8_encode(uint32_t c, char ret[4]);
 /* At most max_bytes of s, cut at a code point. */

@@ -61,10 +61,13 @@ static void second_spellings_of_base64_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		AUTO(buf_release) struct buf b = BUF_INIT(100);
+		char at[8];
+		size_t n = 7;
 
 		buf_add_str(&b, "kept");
 		assert_row(i, base64_decode(rows[i], &b) == ERR_INPUT);
 		assert_slice_row(buf_slice(&b), S("kept"), i);
+		assert_row(i, base64_decode_at(rows[i], at, &n) == ERR_INPUT && n == 7);
 	}
 }
 
@@ -128,7 +131,8 @@ static void every_byte_survives_hex_in_both_cases(void **state)
 
 static void random_bytes_of_every_length_survive(void **state)
 {
-	char bytes[200];
+	char bytes[200], again[sizeof(bytes) + 2];
+	size_t again_n;
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(bytes); n++) {
@@ -141,6 +145,8 @@ static void random_bytes_of_every_length_survive(void **state)
 		assert_int_equal(text.len, (n + 2) / 3 * 4);
 		assert_int_equal(base64_decode(buf_slice(&text), &back), OK);
 		assert_slice(buf_slice(&back), plain);
+		assert_int_equal(base64_decode_at(buf_slice(&text), again, &again_n), OK);
+		assert_slice(slice_of(again, again_n), plain);
 	}
 }
 

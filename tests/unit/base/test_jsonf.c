@@ -224,6 +224,168 @@ static void lists_are_bounded(void **state)
 	(void)state;
 }
 
+struct leaf {
+	struct slice name;
+	struct jsonf_bytes data;
+	bool has_data;
+};
+
+static const struct jsonf_row leaf_rows[] = {
+	{ "name", JSONF_TEXT, offsetof(struct leaf, name), JSONF_NO_GIVEN },
+	{ "data", JSONF_BASE64, offsetof(struct leaf, data), offsetof(struct leaf, has_data) },
+	{ .name = NULL },
+};
+
+struct tree {
+	struct jsonf_objects leaves;
+	bool has_leaves;
+};
+
+static const struct jsonf_row tree_rows[] = {
+	{ "leaves", JSONF_OBJECTS, offsetof(struct tree, leaves),
+	  offsetof(struct tree, has_leaves) },
+	{ .name = NULL },
+};
+
+enum { LEAVES_MAX = 3 };
+
+static enum err read_tree(struct slice text, struct arena *a, struct tree *ret)
+{
+	*ret = (struct tree){
+		.leaves = { .table = leaf_rows, .size = sizeof(struct leaf), .max = LEAVES_MAX },
+	};
+	return jsonf_read(text, tree_rows, a, ret);
+}
+
+static void arrays_of_objects_are_read_by_a_table_of_their_own(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	const struct leaf *leaf;
+	struct tree t;
+
+	(void)state;
+	assert_int_equal(read_tree(S("{\"leaves\":[{\"name\":\"a\",\"data\":\"AP8=\"},{},"
+				     "{\"NAME\":\"c\",\"data\":null,\"x\":[{\"name\":1}]}]}"),
+				   &a, &t),
+			 OK);
+	assert_true(t.has_leaves);
+	assert_int_equal(t.leaves.n, 3);
+	leaf = t.leaves.v;
+	assert_slice(leaf[0].name, S("a"));
+	assert_slice(leaf[0].data.v, S("\0\xff"));
+	assert_true(leaf[0].has_data && !leaf[0].data.bad);
+	assert_true(leaf[1].name.n == 0 && !leaf[1].has_data);
+	assert_slice(leaf[2].name, S("c"));
+	assert_false(leaf[2].has_data);
+	assert_int_equal(read_tree(S("{\"leaves\":[]}"), &a, &t), OK);
+	assert_true(t.has_leaves && t.leaves.n == 0);
+	assert_int_equal(read_tree(S("{\"leaves\":null}"), &a, &t), OK);
+	assert_false(t.has_leaves);
+}
+
+static void what_is_no_array_of_objects_is_refused(void **state)
+{
+	static const struct slice rows[] = {
+		SLICE_INIT("{\"leaves\":{}}"),
+		SLICE_INIT("{\"leaves\":\"a\"}"),
+		SLICE_INIT("{\"leaves\":[1]}"),
+		SLICE_INIT("{\"leaves\":[null]}"),
+		SLICE_INIT("{\"leaves\":[[{}]]}"),
+		SLICE_INIT("{\"leaves\":[{\"name\":1}]}"),
+		SLICE_INIT("{\"leaves\":[{},{\"data\":1}]}"),
+		SLICE_INIT("{\"leaves\":[{\"data\":[\"AP8=\"]}]}"),
+		SLICE_INIT("{\"leaves\":[{},{},{},{}]}"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct tree t;
+
+		assert_row(i, read_tree(rows[i], &a, &t) == ERR_INPUT);
+	}
+}
+
+static void base64_is_decoded_or_marked(void **state)
+{
+	static const struct {
+		struct slice in, want;
+		bool bad;
+	} rows[] = {
+		{ SLICE_INIT(""), SLICE_INIT(""), false },
+		{ SLICE_INIT("Zm9vYg=="), SLICE_INIT("foob"), false },
+		{ SLICE_INIT("Zm9v\\u0059g=="), SLICE_INIT("foob"), false },
+		{ SLICE_INIT("\\/\\/\\/\\/"), SLICE_INIT("\xff\xff\xff"), false },
+		{ SLICE_INIT("Zm9vYg"), SLICE_INIT(""), true },
+		{ SLICE_INIT("Zm9v\\nYg=="), SLICE_INIT(""), true },
+		{ SLICE_INIT("Zm9v\\u0000"), SLICE_INIT(""), true },
+		{ SLICE_INIT("Zm9v****"), SLICE_INIT(""), true },
+		{ SLICE_INIT("===="), SLICE_INIT(""), true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct slice text = slice_str(arena_printf(&a, "{\"leaves\":[{\"data\":\"%.*s\"}]}",
+							   SLICE_ARGS(rows[i].in)));
+		const struct leaf *leaf;
+		struct tree t;
+
+		assert_row(i, read_tree(text, &a, &t) == OK);
+		leaf = t.leaves.v;
+		assert_row(i, leaf->has_data && leaf->data.bad == rows[i].bad);
+		assert_slice_row(leaf->data.v, rows[i].want, i);
+	}
+}
+
+/* `item` n times in an array, behind one value more. */
+static enum err read_many(const char *item, size_t n)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(10000000);
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct sample s = { 0 };
+
+	buf_add_str(&text, "{\"x\":[0");
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&text, ",%s", item);
+	buf_add_str(&text, "]}");
+	return jsonf_read(buf_slice(&text), table, &a, &s);
+}
+
+static void values_are_counted_before_they_cost_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(read_many("0", JSONF_VALUES_MAX - 2), OK);
+	assert_int_equal(read_many("0", JSONF_VALUES_MAX - 1), ERR_INPUT);
+	assert_int_equal(read_many("[]", JSONF_VALUES_MAX / 2 - 1), OK);
+	assert_int_equal(read_many("{}", JSONF_VALUES_MAX / 2), ERR_INPUT);
+	assert_int_equal(read_many("\",[{\\\"\"", JSONF_VALUES_MAX - 2), OK);
+}
+
+static enum err read_broken(size_t bad, size_t good)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(10000000);
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct sample s = { 0 };
+
+	buf_add_str(&text, "{\"text\":\"");
+	for (size_t i = 0; i < good; i++)
+		buf_add_str(&text, "good");
+	for (size_t i = 0; i < bad; i++)
+		buf_add_char(&text, '\xff');
+	buf_add_str(&text, "\"}");
+	return jsonf_read(buf_slice(&text), table, &a, &s);
+}
+
+static void so_much_is_repaired_and_no_more(void **state)
+{
+	(void)state;
+	assert_int_equal(read_broken(JSONF_REPAIRS_MAX, 0), OK);
+	assert_int_equal(read_broken(JSONF_REPAIRS_MAX, JSONF_REPAIRS_MAX), OK);
+	assert_int_equal(read_broken(JSONF_REPAIRS_MAX + 1, 0), ERR_INPUT);
+	assert_int_equal(read_broken(JSONF_REPAIRS_MAX + 1, JSONF_REPAIRS_MAX), ERR_INPUT);
+}
+
 static void writer_escapes_what_breaks_a_reader(void **state)
 {
 	static const struct {
@@ -312,6 +474,11 @@ int main(void)
 		cmocka_unit_test(null_and_absent_are_not_given),
 		cmocka_unit_test(all_types_are_read_at_their_ends),
 		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(arrays_of_objects_are_read_by_a_table_of_their_own),
+		cmocka_unit_test(what_is_no_array_of_objects_is_refused),
+		cmocka_unit_test(base64_is_decoded_or_marked),
+		cmocka_unit_test(values_are_counted_before_they_cost_memory),
+		cmocka_unit_test(so_much_is_repaired_and_no_more),
 		cmocka_unit_test(writer_escapes_what_breaks_a_reader),
 		cmocka_unit_test(writer_puts_the_commas),
 		cmocka_unit_test(every_byte_that_is_written_is_read_back),
