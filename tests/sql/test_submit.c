@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mail of agents as e2a_apid stores it and shows it: all of it, or nothing. */
+#include "common/store/store_sent.h"
+#include "common/store/store_submit.h"
+#include "tests/sql/fresh.h"
+#include "tests/unit/test.h"
+
+#define DATABASE "t_submit"
+
+static const char sql_rows[] =
+	"TRUNCATE users, domains, message_events, rate_counters CASCADE;"
+	"INSERT INTO users (id, email) VALUES ('u', 'u@u.example'), ('v', 'v@v.example');"
+	"INSERT INTO domains (id, domain, user_id, verified, verification_token) VALUES"
+	" ('d', 'x.example', 'u', true, ''), ('e', 'y.example', 'v', true, ''),"
+	" ('f', 'z.example', 'u', false, '');"
+	"INSERT INTO agents (email, address, domain, user_id, agent_mode, hitl_enabled) VALUES"
+	" ('Bot@x.example', 'bot@x.example', 'x.example', 'u', 'local', false),"
+	" ('shy@x.example', 'shy@x.example', 'x.example', 'u', 'local', true),"
+	" ('bot@y.example', 'bot@y.example', 'y.example', 'v', 'local', false),"
+	" ('bot@z.example', 'bot@z.example', 'z.example', 'u', 'local', false);";
+
+static const struct slice all[] = {
+	SLICE_INIT("a@w.example"),   SLICE_INIT("\"b\"@w.example"), SLICE_INIT("bot@y.example"),
+	SLICE_INIT("c,d@w.example"), SLICE_INIT("{e}@w.example"),
+};
+static const struct slice chain[] = { SLICE_INIT("<1@w.example>"), SLICE_INIT("<2@w.example>") };
+static const struct store_attachment files[] = {
+	{ SLICE_INIT("a \"b\".bin"), SLICE_INIT("application/octet-stream"),
+	  SLICE_INIT("\0\xff\\000") },
+	{ SLICE_INIT(""), SLICE_INIT("text/plain"), SLICE_INIT("") },
+};
+
+/* One with something in every field. */
+static struct store_submission submission(const char *id, const char *agent)
+{
+	return (struct store_submission){
+		.id = slice_str(id),
+		.user_id = S("u"),
+		.agent = slice_str(agent),
+		.kind = S("reply"),
+		.author = slice_str(agent),
+		.message_id = S("<own@x.example>"),
+		.subject = S("Gr\xc3\xbc\xc3\x9f"
+			     "e"),
+		.text = S("Text\n"),
+		.html = S("<p>Text"),
+		.to = { all, 2 },
+		.cc = { all + 2, 1 },
+		.bcc = { all + 3, 2 },
+		.folded = { all, 5 },
+		.conversation_id = S("conv"),
+		.in_reply_to = chain[1],
+		.references = { chain, 2 },
+		.auto_submitted = S("auto-replied"),
+		.attachments = files,
+		.attachments_n = ARRAY_LEN(files),
+		.thread = chain[0],
+		.reply_budget = 2,
+		.reply_budget_window_ms = 3600000,
+		.retention_ms = 1000000,
+		.lifetime_ms = 1000000,
+		.count_usage = true,
+	};
+}
+
+static int migrated(void **state)
+{
+	(void)state;
+	db_close(fresh_migrated(DATABASE));
+	return 0;
+}
+
+static int filled(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+
+	(void)state;
+	fresh_script(db, sql_rows);
+	return 0;
+}
+
+static void change(const char *sql)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+
+	fresh_script(db, sql);
+}
+
+static void assert_text(const char *sql, const char *want)
+{
+	const struct db_stmt stmt = { "t_text", sql, false };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	struct fail fail = { 0 };
+
+	assert_ok(db_query(db, &stmt, NULL, &r, &fail), &fail);
+	if (!slice_eq(db_slice(r, 0, 0), slice_str(want)))
+		fail_msg("%s: %.*s, not %s", sql, SLICE_ARGS(db_slice(r, 0, 0)), want);
+}
+
+struct act {
+	const struct store_submission *s;
+	struct arena a;
+	struct store_submitted got;
+	enum err then; /* what follows in the transaction */
+};
+
+static void act_release(struct act *t)
+{
+	arena_release(&t->a);
+}
+
+static enum err submit_tx(struct db *db, void *arg, struct fail *fail)
+{
+	struct act *t = arg;
+	enum err e = store_submit(db, t->s, &t->a, &t->got, fail);
+
+	return e ? e : t->then;
+}
+
+static enum err submit(struct act *t, const struct store_submission *s)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	struct fail fail = { 0 };
+
+	t->s = s;
+	return db_tx(db, submit_tx, t, &fail);
+}
+
+static void submit_ok(const char *id, const char *agent)
+{
+	AUTO(act_release) struct act t = { 0 };
+	struct store_submission s = submission(id, agent);
+
+	assert_int_equal(submit(&t, &s), OK);
+}
+
+static void everything_is_stored_as_it_was_given(void **state)
+{
+	AUTO(act_release) struct act t = { 0 };
+	struct store_submission s = submission("msg_1", "Bot@x.example");
+
+	(void)state;
+	assert_int_equal(submit(&t, &s), OK);
+	assert_false(t.got.held);
+	assert_true(t.got.hold_reason.n == 0 && t.got.expires_us == 0);
+	assert_text(
+		"SELECT concat_ws('|', user_id, agent_email, direction, status, type, header_from, "
+		"sender, recipient, subject, email_message_id, in_reply_to, auto_submitted, "
+		"conversation_id, entity_type) FROM messages WHERE id = 'msg_1'",
+		"u|Bot@x.example|outbound|sent|reply|Bot@x.example|Bot@x.example|a@w.example|"
+		"Gr\xc3\xbc\xc3\x9f"
+		"e|<own@x.example>|<2@w.example>|auto-replied|conv|agent");
+	assert_text(
+		"SELECT concat_ws('|', to_addresses, cc_addresses, bcc_addresses) FROM messages",
+		"{a@w.example,\"\\\"b\\\"@w.example\"}|{bot@y.example}|"
+		"{\"c,d@w.example\",\"{e}@w.example\"}");
+	assert_text(
+		"SELECT concat_ws('|', body_text, body_html, reference_ids) FROM outbound_drafts",
+		"Text\n|<p>Text|{<1@w.example>,<2@w.example>}");
+	assert_text("SELECT string_agg(concat_ws('|', n, filename, content_type, data), ' ' "
+		    "ORDER BY n) FROM outbound_attachments",
+		    "1|a \"b\".bin|application/octet-stream|\\x00ff5c303030 2||text/plain|\\x");
+	assert_text("SELECT string_agg(kind || part, ' ' ORDER BY n) FROM outbound_recipients",
+		    "toworld toworld ccagents bccworld bccworld");
+	assert_text("SELECT string_agg(part || size, ' ' ORDER BY part) FROM outbound_jobs",
+		    "agents18 world18");
+}
+
+static void a_hold_says_why_and_until_when(void **state)
+{
+	AUTO(act_release) struct act t = { 0 };
+	struct store_submission s = submission("msg_1", "shy@x.example");
+
+	(void)state;
+	assert_int_equal(submit(&t, &s), OK);
+	assert_true(t.got.held);
+	assert_slice(t.got.hold_reason, S("hitl"));
+	assert_text("SELECT (extract(epoch FROM approval_expires_at - created_at)::bigint "
+		    "BETWEEN 604790 AND 604810)::text FROM messages",
+		    "true");
+	assert_true(t.got.expires_us > 0);
+	assert_text("SELECT count(*)::text FROM outbound_jobs", "0");
+	assert_text("SELECT count(*)::text FROM outbound_attachments", "2");
+}
+
+static void a_thread_that_goes_on_too_long_is_held(void **state)
+{
+	(void)state;
+	submit_ok("msg_1", "Bot@x.example");
+	submit_ok("msg_2", "Bot@x.example");
+	submit_ok("msg_3", "Bot@x.example");
+	assert_text("SELECT string_agg(status || hold_reason, ' ' ORDER BY id) FROM messages",
+		    "sent sent pending_approvalreply_budget");
+}
+
+static void who_cannot_send_is_told_apart_from_trouble(void **state)
+{
+	static const struct {
+		const char *user, *agent;
+	} rows[] = {
+		{ "u", "nobody@x.example" }, { "u", "bot@x.example" }, /* its address, not its id */
+		{ "u", "bot@y.example" },    { "v", "Bot@x.example" }, { "u", "bot@z.example" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(act_release) struct act t = { 0 };
+		struct store_submission s = submission("msg_1", rows[i].agent);
+
+		s.user_id = slice_str(rows[i].user);
+		assert_row(i, submit(&t, &s) == ERR_NOT_FOUND);
+	}
+	assert_text("SELECT count(*)::text FROM messages", "0");
+	assert_text("SELECT count(*)::text FROM message_events", "0");
+}
+
+static void what_is_not_committed_leaves_nothing(void **state)
+{
+	AUTO(act_release) struct act t = { .then = ERR_CONFLICT };
+	struct store_submission s = submission("msg_1", "Bot@x.example");
+
+	(void)state;
+	assert_int_equal(submit(&t, &s), ERR_CONFLICT);
+	assert_text("SELECT concat_ws(' ', (SELECT count(*) FROM messages), "
+		    "(SELECT count(*) FROM outbound_drafts), "
+		    "(SELECT count(*) FROM outbound_attachments), "
+		    "(SELECT count(*) FROM outbound_recipients), "
+		    "(SELECT count(*) FROM outbound_jobs), "
+		    "(SELECT count(*) FROM message_events), "
+		    "(SELECT count(*) FROM usage_events))",
+		    "0 0 0 0 0 0 0");
+}
+
+/* ---- reading ---- */
+
+static enum err find(const char *user, const char *agent, const char *id, struct arena *a,
+		     struct store_sent *ret)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	struct fail fail = { 0 };
+
+	return agent ? store_sent_find_own(db, slice_str(user), slice_str(agent), slice_str(id), a,
+					   ret, &fail)
+		     : store_sent_find(db, slice_str(user), slice_str(id), a, ret, &fail);
+}
+
+static void a_message_is_shown_with_what_became_of_it(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_sent m;
+
+	(void)state;
+	submit_ok("msg_1", "Bot@x.example");
+	submit_ok("msg_2", "Bot@x.example");
+	change("UPDATE outbound_recipients SET status = 'bounced', code = '5.1.1', detail = 'no' "
+	       "WHERE message_id = 'msg_1' AND n = 4");
+	assert_int_equal(find("u", NULL, "msg_1", &a, &m), OK);
+	assert_slice(m.agent, S("Bot@x.example"));
+	assert_slice(m.type, S("reply"));
+	assert_slice(m.message_id, S("<own@x.example>"));
+	assert_slice(m.in_reply_to, chain[1]);
+	assert_true(m.left && !m.held && !m.edited && m.reviewed_us == 0);
+	assert_true(m.to_n == 2 && m.cc_n == 1 && m.bcc_n == 2);
+	assert_slice(m.to[1], all[1]);
+	assert_slice(m.bcc[1], all[4]);
+	assert_int_equal(m.recipients_n, 5);
+	for (size_t i = 0; i < m.recipients_n; i++)
+		assert_slice_row(m.recipients[i].address, all[i], i);
+	assert_slice(m.recipients[2].kind, S("cc"));
+	assert_slice(m.recipients[2].status, S("queued"));
+	assert_slice(m.recipients[3].status, S("bounced"));
+	assert_slice(m.recipients[3].code, S("5.1.1"));
+	assert_slice(m.recipients[3].detail, S("no"));
+	assert_true(m.recipients[3].updated_us >= m.created_us);
+}
+
+static void an_agent_sees_what_left_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *status;
+		bool seen;
+	} rows[] = {
+		{ "sent", true },      { "expired_approved", true },  { "pending_approval", false },
+		{ "rejected", false }, { "expired_rejected", false },
+	};
+
+	(void)state;
+	submit_ok("msg_1", "Bot@x.example");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct store_sent m;
+
+		change(arena_printf(&a, "UPDATE messages SET status = '%s'", rows[i].status));
+		assert_row(i, find("u", "Bot@x.example", "msg_1", &a, &m) ==
+				      (rows[i].seen ? OK : ERR_NOT_FOUND));
+		assert_row(i, find("u", NULL, "msg_1", &a, &m) == OK);
+		assert_row(i, m.left == rows[i].seen);
+		assert_row(i, m.recipients_n == (rows[i].seen ? 5 : 0));
+	}
+}
+
+static void mail_of_others_and_inbound_mail_is_absent(void **state)
+{
+	static const struct {
+		const char *user, *agent;
+	} rows[] = {
+		{ "v", NULL },
+		{ "v", "Bot@x.example" },
+		{ "u", "shy@x.example" },
+		{ "v", "bot@y.example" },
+	};
+
+	(void)state;
+	submit_ok("msg_1", "Bot@x.example");
+	change("INSERT INTO messages (id, user_id, agent_email, direction, expires_at) "
+	       "VALUES ('msg_2', 'u', 'Bot@x.example', 'inbound', now() + interval '1 day')");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct store_sent m;
+
+		assert_row(i, find(rows[i].user, rows[i].agent, "msg_1", &a, &m) == ERR_NOT_FOUND);
+		assert_row(i, find("u", NULL, "msg_2", &a, &m) == ERR_NOT_FOUND);
+		assert_row(i, find("u", "Bot@x.example", "msg_2", &a, &m) == ERR_NOT_FOUND);
+	}
+}
+
+static void expired_mail_is_absent_unless_a_human_has_to_decide(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_sent m;
+
+	(void)state;
+	submit_ok("msg_1", "Bot@x.example");
+	submit_ok("msg_2", "shy@x.example");
+	change("UPDATE messages SET expires_at = now() - interval '1 s'");
+	assert_int_equal(find("u", NULL, "msg_1", &a, &m), ERR_NOT_FOUND);
+	assert_int_equal(find("u", "Bot@x.example", "msg_1", &a, &m), ERR_NOT_FOUND);
+	assert_int_equal(find("u", NULL, "msg_2", &a, &m), OK);
+	assert_true(m.held && m.approval_expires_us > 0);
+}
+
+static void pages_follow_each_other_from_the_newest(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_sent_page page = { S("u"), S("Bot@x.example"), 0, S(""), 2 };
+	struct slice seen[5];
+	struct store_sent *v;
+	struct fail fail = { 0 };
+	bool more = true;
+	size_t seen_n = 0, n;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct store_submission s =
+			submission(arena_printf(&a, "msg_%d", i), "Bot@x.example");
+		AUTO(act_release) struct act t = { 0 };
+
+		s.thread = S("");
+		assert_int_equal(submit(&t, &s), OK);
+	}
+	change("UPDATE messages SET created_at = '2026-01-15' WHERE id < 'msg_3'");
+	while (more) {
+		assert_ok(store_sent_list(db, &page, &a, &v, &n, &more, &fail), &fail);
+		assert_int_equal(n, more ? 2 : 1);
+		for (size_t i = 0; i < n; i++, seen_n++) {
+			seen[seen_n] = v[i].id;
+			assert_int_equal(v[i].recipients_n, 5);
+			assert_slice(v[i].recipients[4].address, all[4]);
+		}
+		page.before_us = v[n - 1].created_us;
+		page.before_id = v[n - 1].id;
+	}
+	assert_int_equal(seen_n, 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_slice_row(seen[i], slice_str(arena_printf(&a, "msg_%zu", 4 - i)), i);
+}
+
+static void a_page_goes_by_its_index_whatever_was_refused(void **state)
+{
+	static const struct db_stmt *list;
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+	const struct db_stmt explain = { "t_explain",
+					 "EXPLAIN EXECUTE sent_list('u', 'b', now(), '', '9')",
+					 false };
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	struct fail fail = { 0 };
+	bool found = false;
+
+	(void)state;
+	for (list = store_sent_stmts; !slice_eq(slice_str(list->name), S("sent_list")); list++)
+		;
+	assert_ok(db_prepare(db, list, &fail), &fail);
+	fresh_script(db, "SET enable_seqscan = off");
+	assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
+	for (size_t i = 0; i < db_rows_count(r); i++) {
+		found = found || slice_search(db_slice(r, i, 0), S("messages_sent_idx")) >= 0;
+		assert_true(slice_search(db_slice(r, i, 0), S("Sort")) < 0);
+	}
+	assert_true(found);
+}
+
+static void count_one(struct slice payload, void *arg)
+{
+	(void)payload;
+	++*(int *)arg;
+}
+
+static void an_announcement_reaches_who_listens(void **state)
+{
+	AUTO(db_closep) struct db *listener = fresh_open(DATABASE, "e2a_deliverd");
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	static const struct db_stmt nothing = { "t_nothing", "SELECT 1", false };
+	struct fail fail = { 0 };
+	int heard = 0;
+
+	(void)state;
+	assert_ok(db_listen(listener, "e2a_jobs", &fail), &fail);
+	assert_ok(store_submit_announce(db, &fail), &fail);
+	assert_ok(db_query(listener, &nothing, NULL, NULL, &fail), &fail); /* after it */
+	assert_ok(db_notifications(listener, count_one, &heard, &fail), &fail);
+	assert_int_equal(heard, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(everything_is_stored_as_it_was_given, filled),
+		cmocka_unit_test_setup(a_hold_says_why_and_until_when, filled),
+		cmocka_unit_test_setup(a_thread_that_goes_on_too_long_is_held, filled),
+		cmocka_unit_test_setup(who_cannot_send_is_told_apart_from_trouble, filled),
+		cmocka_unit_test_setup(what_is_not_committed_leaves_nothing, filled),
+		cmocka_unit_test_setup(a_message_is_shown_with_what_became_of_it, filled),
+		cmocka_unit_test_setup(an_agent_sees_what_left_and_nothing_else, filled),
+		cmocka_unit_test_setup(mail_of_others_and_inbound_mail_is_absent, filled),
+		cmocka_unit_test_setup(expired_mail_is_absent_unless_a_human_has_to_decide, filled),
+		cmocka_unit_test_setup(pages_follow_each_other_from_the_newest, filled),
+		cmocka_unit_test_setup(a_page_goes_by_its_index_whatever_was_refused, filled),
+		cmocka_unit_test_setup(an_announcement_reaches_who_listens, filled),
+	};
+
+	return cmocka_run_group_tests(tests, migrated, NULL);
+}
