@@ -119,13 +119,15 @@ END
 $$;
 REVOKE ALL ON FUNCTION submit_outbound FROM PUBLIC;
 
--- An attachment of a message that this transaction has submitted. Later nobody adds any.
+-- An attachment of a message that this transaction has submitted. Later nobody adds any:
+-- the draft tells who wrote it, because nobody who may call this can touch its row. (The
+-- message's they can: a mark of read is enough to make it theirs.)
 CREATE FUNCTION attach_outbound(message text, place integer, name text, type text, bytes bytea)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 BEGIN
-	IF NOT EXISTS (SELECT FROM messages m WHERE m.id = message AND m.direction = 'outbound'
-			AND m.xmin = pg_current_xact_id()::xid) THEN
+	IF NOT EXISTS (SELECT FROM outbound_drafts d WHERE d.message_id = message
+			AND d.xmin = pg_current_xact_id()::xid) THEN
 		RAISE EXCEPTION 'not a message of this transaction';
 	END IF;
 	INSERT INTO outbound_attachments (message_id, n, filename, content_type, data)

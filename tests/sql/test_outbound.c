@@ -137,6 +137,8 @@ static void the_role_of_apid_has_no_way_past_a_hold(void **state)
 		"SELECT id, 9, 'to', 'm@w.example', 'm@w.example', 'world' FROM messages",
 		"UPDATE outbound_recipients SET address = 'm@w.example'",
 		"SELECT attach_outbound(id, 1, 'f', 't', '') FROM messages",
+		"WITH touched AS (UPDATE messages SET inbox_status = 'read' RETURNING id) "
+		"SELECT attach_outbound(id, 1, 'f', 't', '') FROM touched",
 		"INSERT INTO outbound_attempts (verp, message_id, job_id, part, host) "
 		"SELECT 'v', id, 'j', 'world', 'h' FROM messages",
 		"SELECT sealed FROM dkim_keys",
