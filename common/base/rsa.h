@@ -15,8 +15,8 @@ enum {
 /*
  * A new pair, appended. The private key is PKCS #8 in PEM and has to be wiped
  * by the caller; the public key is SubjectPublicKeyInfo (RFC 5280 4.1) in
- * base64 on one line, as DNS records hold it. Takes about 100 ms of a processor. A failure inside OpenSSL aborts, as in crypto.h; ERR_TOO_BIG
- * when a buffer is full.
+ * base64 on one line, as DNS records hold it. Takes about 100 ms of a processor. A failure inside
+ * OpenSSL aborts, as in crypto.h; ERR_TOO_BIG when a buffer is full.
  */
 enum err rsa_generate(struct buf *ret_private, struct buf *ret_public) MUST_CHECK;
 

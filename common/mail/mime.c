@@ -142,7 +142,7 @@ static struct slice without_controls(struct arena *a, const char *text)
 	return slice_str(out);
 }
 
-struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a)
+struct slice mime_text_exact(struct slice value, size_t max_bytes, struct arena *a)
 {
 	AUTO(buf_release) struct buf words = BUF_INIT(WORDS_MAX);
 	AUTO(g_freep) char *decoded = NULL;
@@ -152,8 +152,12 @@ struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a)
 		text = mime_charset_cp1252(text, a);
 	add_words(&words, without_nul(a, text), a);
 	decoded = g_mime_utils_header_decode_text(NULL, buf_cstr(&words));
-	text = utf8_clean(a, without_controls(a, decoded));
-	return slice_trim(utf8_cut(text, max_bytes));
+	return utf8_cut(utf8_clean(a, without_controls(a, decoded)), max_bytes);
+}
+
+struct slice mime_text(struct slice value, size_t max_bytes, struct arena *a)
+{
+	return slice_trim(mime_text_exact(value, max_bytes, a));
 }
 
 enum err mime_date(struct slice value, struct arena *a, int64_t *ret_us)
@@ -166,5 +170,18 @@ enum err mime_date(struct slice value, struct arena *a, int64_t *ret_us)
 		return ERR_INPUT;
 	*ret_us = g_date_time_to_unix(date) * 1000000;
 	g_date_time_unref(date);
+	return OK;
+}
+
+enum err mime_date_write(int64_t us, struct buf *ret)
+{
+	GDateTime *date = g_date_time_new_from_unix_utc(us / 1000000);
+	AUTO(g_freep) char *text = NULL;
+
+	if (!date)
+		return ERR_INPUT;
+	text = g_mime_utils_header_format_date(date);
+	g_date_time_unref(date);
+	buf_add_str(ret, text);
 	return OK;
 }

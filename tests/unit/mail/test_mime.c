@@ -102,6 +102,44 @@ static void a_huge_value_is_read_to_its_limit(void **state)
 }
 
 /* GMime remembers charset names for ever; nobody may fill the memory with them. */
+static void only_exact_text_keeps_the_blanks_of_words(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct slice value = S(" =?utf-8?q?_a?=\r\n =?utf-8?q?_b_?= ");
+
+	(void)state;
+	assert_text(mime_text_exact(value, 100, &a), " a b ");
+	assert_text(mime_text(value, 100, &a), "a b");
+	assert_text(mime_text_exact(S(" two  blanks "), 100, &a), "two  blanks");
+}
+
+static void dates_are_written_as_they_are_read(void **state)
+{
+	static const struct {
+		int64_t us;
+		const char *want;
+	} rows[] = {
+		{ 1768473600000000, "Thu, 15 Jan 2026 10:40:00 +0000" },
+		{ 0, "Thu, 01 Jan 1970 00:00:00 +0000" },
+		{ 951782400000000, "Tue, 29 Feb 2000 00:00:00 +0000" },
+		{ 253402300799000000, "Fri, 31 Dec 9999 23:59:59 +0000" },
+	};
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf b = BUF_INIT(100);
+	int64_t us;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&b);
+		assert_int_equal(mime_date_write(rows[i].us, &b), OK);
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+		assert_int_equal(mime_date(buf_slice(&b), &a, &us), OK);
+		assert_int_equal(us, rows[i].us);
+	}
+	assert_int_equal(mime_date_write(INT64_MAX, &b), ERR_INPUT);
+	assert_int_equal(mime_date_write(INT64_MIN, &b), ERR_INPUT);
+}
+
 static void invented_charsets_leave_nothing_behind(void **state)
 {
 	size_t before = 0;
@@ -130,6 +168,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(header_text_becomes_utf8),
 		cmocka_unit_test(text_is_cut_at_a_code_point),
+		cmocka_unit_test(only_exact_text_keeps_the_blanks_of_words),
+		cmocka_unit_test(dates_are_written_as_they_are_read),
 		cmocka_unit_test(invented_charsets_leave_nothing_behind),
 		cmocka_unit_test(a_huge_value_is_read_to_its_limit),
 	};
