@@ -154,10 +154,10 @@ static enum err compose(struct slot *s, struct slice to, struct buf *ret, struct
 		.reply_to = j->reply_to,
 		.subject = j->subject,
 		/* the same for every attempt, so that a mail that comes twice is seen to be one */
-		.message_id = slice_str(arena_printf(&s->arena, "%.*s@%s", SLICE_ARGS(j->id),
+		.message_id = slice_str(arena_printf(&s->arena, "<%.*s@%s>", SLICE_ARGS(j->id),
 						     s->owner->config.settings->mail_host)),
 		.date_us = j->created_us,
-		.auto_generated = true,
+		.automatic = COMPOSE_AUTO_GENERATED,
 		.text = j->text,
 	};
 

@@ -1,250 +1,179 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Composing, by GMime. Nothing that came from outside may end a line of the
- * header or start one: values are checked before GMime sees them, and the
- * bytes it made are looked at once more before anybody may send them.
+ * The header of a mail, and the mail. Nothing that came from outside may end a line of
+ * the header or start one: values are checked before they are written, and the
+ * bytes of the mail are looked at once more before anybody may send them.
  */
 #include "common/mail/compose.h"
 
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
 #include "common/mail/addr.h"
+#include "common/mail/compose_body.h"
+#include "common/mail/header_write.h"
+#include "common/mail/mime.h"
 
-#include <gmime/gmime.h>
+enum { DATE_MAX = 64 };
 
-#define CHARSET "utf-8"
-
-static void unref_message(GMimeMessage **m)
+static void write_item(struct buf *b, const char *name, struct slice value)
 {
-	g_clear_object(m);
+	struct header_writer w;
+
+	if (value.n == 0)
+		return;
+	header_write_begin(&w, b, slice_str(name));
+	header_write_item(&w, value);
+	header_write_end(&w);
 }
 
-static void unref_stream(GMimeStream **s)
+static void write_text(struct buf *b, const char *name, struct slice value)
 {
-	g_clear_object(s);
+	struct header_writer w;
+
+	if (value.n == 0)
+		return;
+	header_write_begin(&w, b, slice_str(name));
+	header_write_text(&w, value);
+	header_write_end(&w);
 }
 
-static void free_options(GMimeFormatOptions **o)
+static void write_from(struct buf *b, const struct compose_mail *m)
 {
-	g_mime_format_options_free(*o);
+	AUTO(buf_release) struct buf address = BUF_INIT(ADDR_MAX + 2);
+	struct header_writer w;
+
+	if (m->from_name.n == 0) {
+		write_item(b, "From", m->from);
+		return;
+	}
+	buf_addf(&address, "<%.*s>", SLICE_ARGS(m->from));
+	header_write_begin(&w, b, S("From"));
+	header_write_phrase(&w, m->from_name);
+	header_write_item(&w, buf_slice(&address));
+	header_write_end(&w);
 }
 
-/* ---- what may go in ---- */
-
-static enum err refuse(struct fail *fail, const char *field)
+static void write_list(struct buf *b, const char *name, const struct slice *v, size_t n)
 {
-	return fail_set(fail, ERR_INPUT, "%s cannot be put into a mail", field);
+	struct header_writer w;
+
+	if (n == 0)
+		return;
+	header_write_begin(&w, b, slice_str(name));
+	for (size_t i = 0; i < n; i++) {
+		AUTO(buf_release) struct buf item = BUF_INIT(ADDR_MAX + 1);
+
+		buf_add_slice(&item, v[i]);
+		if (i + 1 < n)
+			buf_add_char(&item, ',');
+		header_write_item(&w, buf_slice(&item));
+	}
+	header_write_end(&w);
 }
 
-static bool is_address(struct slice text, struct arena *a)
+/* The first id names the thread, the last ones where in it. */
+static void write_references(struct buf *b, const struct compose_mail *m)
 {
-	struct slice usable;
+	size_t n = 0, skip = 0;
+	struct header_writer w;
 
-	return addr_usable(text, a, &usable) == OK && slice_eq(text, usable);
-}
-
-static enum err check_addresses(const struct compose_mail *m, struct fail *fail)
-{
-	AUTO(arena_release) struct arena a = ARENA_INIT;
-
-	if (!is_address(m->from, &a))
-		return refuse(fail, "From");
-	if (m->reply_to.n && !is_address(m->reply_to, &a))
-		return refuse(fail, "Reply-To");
-	for (size_t i = 0; i < m->to_n; i++)
-		if (!is_address(m->to[i], &a))
-			return refuse(fail, "To");
-	return m->to_n ? OK : refuse(fail, "To");
-}
-
-static enum err check(const struct compose_mail *m, struct fail *fail)
-{
-	AUTO(arena_release) struct arena a = ARENA_INIT;
-	enum err e = check_addresses(m, fail);
-
-	if (e)
-		return e;
-	if (!is_address(m->message_id, &a))
-		return refuse(fail, "Message-ID");
-	if (m->subject.n > COMPOSE_SUBJECT_MAX || slice_has_ctl(m->subject) ||
-	    !utf8_valid(m->subject))
-		return refuse(fail, "Subject");
-	if (slice_find(m->text, '\0') >= 0 || !utf8_valid(m->text))
-		return refuse(fail, "text");
-	return OK;
-}
-
-/* ---- the text ---- */
-
-/* Every line ended by CR LF, the last one too. */
-static char *canonical(struct slice text, size_t *ret_n)
-{
-	char *out = mem_alloc(2 * text.n + 3), *at = out;
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\r' && i + 1 < text.n && text.p[i + 1] == '\n')
+	for (size_t i = 0; i < m->references_n; i++)
+		n += compose_msgid_usable(m->references[i]);
+	if (n == 0)
+		return;
+	if (n > COMPOSE_REFERENCES_MAX)
+		skip = n - COMPOSE_REFERENCES_MAX;
+	header_write_begin(&w, b, S("References"));
+	for (size_t i = 0, at = 0; i < m->references_n; i++) {
+		if (!compose_msgid_usable(m->references[i]))
 			continue;
-		if (text.p[i] == '\r' || text.p[i] == '\n')
-			*at++ = '\r';
-		*at++ = text.p[i] == '\r' ? '\n' : text.p[i];
+		if (at == 0 || at > skip)
+			header_write_item(&w, m->references[i]);
+		at++;
 	}
-	if (at == out || at[-1] != '\n') {
-		*at++ = '\r';
-		*at++ = '\n';
-	}
-	*ret_n = (size_t)(at - out);
-	return out;
+	header_write_end(&w);
 }
 
-/*
- * A line that can go as it is. A longer one than wanted can when it has no
- * blank: it is a link then, and stays whole for those who read mail raw.
- */
-static bool line_is_plain(struct slice line)
+static void write_date(struct buf *b, int64_t us)
 {
-	for (size_t i = 0; i < line.n; i++)
-		if ((line.p[i] < ' ' && line.p[i] != '\t') || line.p[i] > '~')
-			return false;
-	return line.n <= COMPOSE_LINE_MAX && !slice_ends(line, S(" ")) &&
-	       !slice_ends(line, S("\t")) &&
-	       (line.n <= COMPOSE_LINE_WANT || slice_find(line, ' ') < 0);
+	AUTO(buf_release) struct buf date = BUF_INIT(DATE_MAX);
+
+	if (mime_date_write(us, &date) == OK)
+		write_text(b, "Date", buf_slice(&date));
 }
 
-static GMimeContentEncoding encoding_of(struct slice text)
+static void write_head(struct buf *b, const struct compose_mail *m)
 {
-	size_t eight_bit = 0, n = text.n;
-	bool plain = true;
-	struct slice line;
+	static const struct slice automatic[] = {
+		[COMPOSE_NOT_AUTO] = SLICE_INIT(""),
+		[COMPOSE_AUTO_GENERATED] = SLICE_INIT("auto-generated"),
+		[COMPOSE_AUTO_REPLIED] = SLICE_INIT("auto-replied"),
+	};
 
-	for (size_t i = 0; i < n; i++)
-		eight_bit += (unsigned char)text.p[i] > 0x7f;
-	while (plain && slice_cut(&text, '\n', &line))
-		plain = line_is_plain(slice_sub(line, 0, line.n - slice_ends(line, S("\r"))));
-	if (plain)
-		return GMIME_CONTENT_ENCODING_7BIT;
-	return eight_bit > n / 6 ? GMIME_CONTENT_ENCODING_BASE64
-				 : GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE;
+	write_from(b, m);
+	write_list(b, "To", m->to, m->to_n);
+	write_list(b, "Cc", m->cc, m->cc_n);
+	write_item(b, "Reply-To", m->reply_to);
+	write_text(b, "Subject", m->subject);
+	write_date(b, m->date_us);
+	write_item(b, "Message-ID", m->message_id);
+	write_item(b, "In-Reply-To", m->in_reply_to);
+	write_references(b, m);
+	write_text(b, CONVERSATION_HEADER, m->conversation_id);
+	write_item(b, "Auto-Submitted", automatic[m->automatic]);
+	write_item(b, "MIME-Version", S("1.0"));
 }
 
-static GMimeObject *text_part(struct slice text)
+struct slice compose_conversation_id(struct slice value, struct arena *a)
 {
-	GMimeTextPart *part = g_mime_text_part_new();
-	AUTO(mem_freep) char *bytes = NULL;
-	GMimeDataWrapper *content;
-	GMimeStream *stream;
-	size_t n;
+	struct slice id = mime_text_exact(value, COMPOSE_CONVERSATION_MAX + 4, a);
 
-	bytes = canonical(text, &n);
-	stream = g_mime_stream_mem_new_with_buffer(bytes, n);
-	content = g_mime_data_wrapper_new_with_stream(stream, GMIME_CONTENT_ENCODING_DEFAULT);
-	g_mime_part_set_content(GMIME_PART(part), content);
-	g_mime_part_set_content_encoding(GMIME_PART(part), encoding_of(slice_of(bytes, n)));
-	g_mime_text_part_set_charset(part, CHARSET);
-	g_object_unref(content);
-	g_object_unref(stream);
-	return GMIME_OBJECT(part);
+	return id.n <= COMPOSE_CONVERSATION_MAX ? id : S("");
 }
 
-/* ---- the mail ---- */
-
-static void add_mailbox(GMimeMessage *m, GMimeAddressType type, struct slice address)
+static bool is_7bit(struct slice s)
 {
-	AUTO(mem_freep) char *text = mem_dup(address.p, address.n);
+	unsigned char all = 0;
 
-	g_mime_message_add_mailbox(m, type, NULL, text);
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 0x80;
 }
 
-/* What looks like an encoded word is written apart: GMime would let it through as one. */
-static char *subject_text(struct slice subject)
-{
-	AUTO(buf_release) struct buf b = BUF_INIT(2 * COMPOSE_SUBJECT_MAX);
-
-	for (size_t i = 0; i < subject.n; i++) {
-		if (i && subject.p[i - 1] == '=' && subject.p[i] == '?')
-			buf_add_char(&b, ' ');
-		buf_add_char(&b, subject.p[i]);
-	}
-	return mem_dup(b.p, b.len);
-}
-
-static void set_texts(GMimeMessage *m, const struct compose_mail *mail)
-{
-	AUTO(mem_freep) char *subject = subject_text(mail->subject);
-	AUTO(mem_freep) char *id = mem_dup(mail->message_id.p, mail->message_id.n);
-	GDateTime *date = g_date_time_new_from_unix_utc(mail->date_us / 1000000);
-
-	if (mail->subject.n)
-		g_mime_message_set_subject(m, subject, CHARSET);
-	if (date)
-		g_mime_message_set_date(m, date);
-	g_clear_pointer(&date, g_date_time_unref);
-	g_mime_message_set_message_id(m, id);
-}
-
-static GMimeMessage *build(const struct compose_mail *mail)
-{
-	GMimeMessage *m = g_mime_message_new(TRUE);
-	GMimeObject *part = text_part(mail->text);
-
-	add_mailbox(m, GMIME_ADDRESS_TYPE_FROM, mail->from);
-	for (size_t i = 0; i < mail->to_n; i++)
-		add_mailbox(m, GMIME_ADDRESS_TYPE_TO, mail->to[i]);
-	if (mail->reply_to.n)
-		add_mailbox(m, GMIME_ADDRESS_TYPE_REPLY_TO, mail->reply_to);
-	set_texts(m, mail);
-	if (mail->auto_generated)
-		g_mime_object_set_header(GMIME_OBJECT(m), "Auto-Submitted", "auto-generated", NULL);
-	g_mime_message_set_mime_part(m, part);
-	g_object_unref(part);
-	return m;
-}
-
-static struct slice written(GMimeMessage *m, GMimeStream *stream)
-{
-	AUTO(free_options) GMimeFormatOptions *options = g_mime_format_options_new();
-	GByteArray *bytes;
-
-	g_mime_format_options_set_newline_format(options, GMIME_NEWLINE_FORMAT_DOS);
-	g_mime_object_write_to_stream(GMIME_OBJECT(m), options, stream);
-	bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
-	return slice_of((const char *)bytes->data, bytes->len);
-}
-
-/* Lines that any mail system takes: ASCII without NUL, CR and LF only together, not too long. */
-static bool is_clean(struct slice mail)
+/* Lines that any mail system takes: CR and LF only together, not too long. */
+static bool is_in_lines(struct slice mail)
 {
 	struct slice line;
 
 	if (!slice_ends(mail, S("\r\n")))
 		return false;
-	mail.n -= 2;
-	while (slice_cut(&mail, '\n', &line)) {
-		if (mail.p && !slice_ends(line, S("\r")))
+	mail.n--;
+	while (slice_cut(&mail, '\n', &line))
+		if (line.n > HEADER_LINE_MAX + 1 || slice_find(line, '\r') != (ptrdiff_t)line.n - 1)
 			return false;
-		line.n -= mail.p ? 1 : 0;
-		if (line.n > COMPOSE_LINE_MAX || slice_find(line, '\r') >= 0)
-			return false;
-		for (size_t i = 0; i < line.n; i++)
-			if (line.p[i] == '\0' || (unsigned char)line.p[i] > 0x7f)
-				return false;
-	}
 	return true;
+}
+
+static enum err finish(struct slice mail, const struct buf *b, struct fail *fail)
+{
+	if (buf_failed(b))
+		return fail_set(fail, ERR_TOO_BIG, "the mail is too big");
+	if (!is_7bit(mail) || slice_find(mail, '\0') >= 0 || !is_in_lines(mail))
+		return fail_set(fail, ERR_INTERNAL, "the composed mail is not 7-bit clean");
+	return OK;
 }
 
 enum err compose_mail(const struct compose_mail *mail, struct buf *ret, struct fail *fail)
 {
-	AUTO(unref_message) GMimeMessage *m = NULL;
-	AUTO(unref_stream) GMimeStream *stream = NULL;
-	enum err e = check(mail, fail);
-	struct slice bytes;
+	enum err e = compose_check(mail, fail);
+	size_t start = ret->len;
 
 	if (e)
 		return e;
-	m = build(mail);
-	stream = g_mime_stream_mem_new();
-	bytes = written(m, stream);
-	if (!is_clean(bytes))
-		return fail_set(fail, ERR_INTERNAL, "the composed mail is not 7-bit clean");
-	buf_add_slice(ret, bytes);
-	return buf_failed(ret) ? fail_set(fail, ERR_TOO_BIG, "the mail is too big") : OK;
+	write_head(ret, mail);
+	compose_body(ret, mail);
+	e = finish(slice_sub(buf_slice(ret), start, ret->len), ret, fail);
+	if (e)
+		buf_truncate(ret, start);
+	return e;
 }

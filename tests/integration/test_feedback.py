@@ -168,7 +168,7 @@ def test_what_is_no_address_never_becomes_a_header(stack, send, word, address):
     ("  \n First \r\nSecond {word}", "[general] First"),
     ("Grüße\r\nBcc: victim@example.org\r\n\r\n{word}", "[general] Grüße"),
     ("tab\there\x01\x7f {word}", "[general] tab here   {word}"),
-    ("=?utf-8?q?=0D=0ABcc:_x?= {word}", "[general] = ?utf-8?q?=0D=0ABcc:_x?= {word}"),
+    ("=?utf-8?q?=0D=0ABcc:_x?= {word}", "[general] =?utf-8?q?=0D=0ABcc:_x?= {word}"),
     ("日本語" * 40 + "\n{word}", "[general] " + "日本語" * 8 + "日本"),
 ])
 def test_hostile_text_stays_text(stack, send, word, message, subject):
