@@ -47,7 +47,7 @@ BASE_LIBS := -ljansson -lcrypto
 MAIL_LIBS := -lunbound -lidn2 $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 STORE_LIBS := -lpq
 milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp
-deliverd_LIBS := -luv -lcurl
+deliverd_LIBS := -luv -lcurl -lopendkim
 apid_LIBS := -lmicrohttpd -lwebsockets -lcurl
 admin_LIBS :=
 
