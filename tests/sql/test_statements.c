@@ -50,6 +50,7 @@ static const struct {
 	{ "outbound_", DELIVERD },
 	{ "ready_", APID },
 	{ "retention_", DELIVERD },
+	{ "report_", DELIVERD },
 	{ "retired_", APID },
 	{ "secret_", APID | DELIVERD },
 	{ "secret_create", APID },
