@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Recipients of a mail that an agent writes (contract 4.2): what callers give becomes the
+ * Recipients of a mail that an agent writes: what callers give becomes the
  * three lists that are stored, shown and sent to. What passes here is taken by any
  * Postfix: ASCII, a local part without quotes, IDN domains as A-labels.
  *
- * Addresses are lower-cased as a whole, as the contract has it (4.2 rule 1, and the vector
- * of 12.4, "Alice <A@B.c>" -> "a@b.c", which clients see in answers). That is not R16,
- * which would keep the case of a local part; what R16 is for holds nevertheless:
- * addresses that differ in case only are one recipient.
+ * Addresses are lower-cased as a whole, "Alice <A@B.c>" to "a@b.c", as clients have always
+ * seen them in answers. RFC 5321 2.4 would keep the case of a local part, and no mail
+ * system is known to need it; addresses that differ in case only are one recipient.
  */
 #ifndef E2A_APID_RECIPIENTS_H
 #define E2A_APID_RECIPIENTS_H

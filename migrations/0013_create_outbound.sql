@@ -61,8 +61,7 @@ CREATE TABLE outbound_recipients (
 	PRIMARY KEY (message_id, n)
 );
 
--- States only move forward: better news never follows worse (BO3 is about feedback
--- that comes in another order than it was sent).
+-- A status only moves forward: reports come in another order than they were sent.
 CREATE FUNCTION recipient_rank(status text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
 	SELECT array_position(ARRAY['queued', 'sent', 'deferred', 'delivered', 'failed', 'bounced'],
 		status)

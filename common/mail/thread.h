@@ -38,7 +38,7 @@ struct slice thread_reply_subject(struct slice subject, struct arena *a);
  */
 struct slice thread_in_reply_to(struct slice message_id);
 /*
- * References of a reply (contract 4.3): the ids of the parent's References or, when that is
+ * References of a reply: the ids of the parent's References or, when that is
  * absent or names none, of its In-Reply-To, then the parent's own, which stands nowhere
  * else. None when thread_in_reply_to() finds none. Of a chain longer than the limits above
  * the first id and the last ones are kept. Ids are borrowed from the values.

@@ -48,7 +48,7 @@ static void three_lists_become_one_envelope(void **state)
 		struct slice asked_to[LIST_MAX], asked_cc[LIST_MAX], asked_bcc[LIST_MAX];
 		const char *to, *cc, *bcc;
 	} rows[] = {
-		/* the vector of contract 12.4 */
+		/* what clients have always seen */
 		{ { SLICE_INIT("Alice <A@B.c>"), SLICE_INIT("bot@X.io") },
 		  { SLICE_INIT("a@b.c"), SLICE_INIT("agent@s.io"), SLICE_INIT("d@e.f") },
 		  { SLICE_INIT("D@e.f"), SLICE_INIT("g@h.i") },

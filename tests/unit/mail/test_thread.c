@@ -73,7 +73,7 @@ static void references_follow_the_table(void **state)
 	static const struct {
 		const char *references, *in_reply_to, *parent, *want;
 	} rows[] = {
-		/* the rows of contract 12.4 */
+		/* what clients have always seen */
 		{ "<u@h> <a@h>", "", "<p@h>", "<u@h> <a@h> <p@h>" },
 		{ "<u@h> <a@h>", "<x@h>", "<p@h>", "<u@h> <a@h> <p@h>" },
 		{ "", "<u@h>", "<p@h>", "<u@h> <p@h>" },
