@@ -17,13 +17,14 @@ struct settings {
 	char *keys_dir;     /* holds milter.keys, deliverd.keys, apid.keys */
 	char *hmac_secret;  /* the deployment secret, if given by environment */
 	char *hmac_secret_file;
-	char *shared_domain; /* "" = none */
-	char *mail_host;     /* MX value handed out, authserv-id, LMTP banner */
+	char *shared_domain;      /* "" = none */
+	char *mail_host;          /* MX value handed out, authserv-id, LMTP banner */
 	char *public_url;
 	char *log_level;
 	/* names */
-	char *dns_servers; /* "addr[@port] ..."; "" = /etc/resolv.conf */
-	char *dns_config;  /* extra unbound.conf(5) text, "" = none */
+	char *dns_servers;   /* "addr[@port] ..."; "" = /etc/resolv.conf */
+	char *dns_config;    /* extra unbound.conf(5) text, "" = none */
+	char *spf_mechanism; /* "" = a:mail_host */
 	char *public_suffix_list;
 	/* milter */
 	char *milter_listen;      /* libmilter form: unix:/path or inet:port@host */

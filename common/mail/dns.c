@@ -89,6 +89,8 @@ static enum err configure(struct ub_ctx *ub, const struct settings *s, struct fa
 		{ "do-not-query-localhost:", "no" }, /* a resolver on this host is the usual one */
 		{ "msg-cache-size:", "4m" },
 		{ "rrset-cache-size:", "8m" },
+		/* who has just published a record does not wait an hour for it to be seen */
+		{ "cache-max-negative-ttl:", "60" },
 		{ "num-queries-per-thread:", "1024" },
 	};
 	AUTO(arena_release) struct arena a = ARENA_INIT;
@@ -322,44 +324,79 @@ static enum err read_result(const struct ub_result *r, enum dns_type type, struc
 	return OK;
 }
 
-static enum err ask(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
-		    struct arena *a, struct dns_answer *ret, bool *ret_nxdomain)
-{
-	struct query *q = query_new();
-	enum err e;
-	int id = 0;
+/* A question under way; NULL when there is none to wait for. */
+struct asked {
+	struct query *query;
+	int id;
+};
 
-	if (ub_resolve_async(d->ub, arena_dup(a, name), (int)type, CLASS_IN, q, on_answer, &id) !=
-	    0) {
-		query_free(q);
+static enum err ask(struct dns *d, const struct dns_question *q, struct arena *a, struct asked *ret)
+{
+	struct query *query = query_new();
+
+	if (ub_resolve_async(d->ub, arena_dup(a, q->name), (int)q->type, CLASS_IN, query, on_answer,
+			     &ret->id) != 0) {
+		query_free(query);
 		return ERR_DNS;
 	}
-	if (!query_wait(d, q, id, deadline_ms))
-		return ERR_TIMEOUT;
-	e = q->result ? read_result(q->result, type, a, ret, ret_nxdomain) : ERR_DNS;
-	query_free(q);
-	return e;
+	ret->query = query;
+	return OK;
+}
+
+/* What needs no answer of libunbound has its code; else it is asked. */
+static void begin(struct dns *d, struct dns_question *q, int64_t now_ms, int64_t deadline_ms,
+		  struct arena *a, struct asked *ret)
+{
+	q->nxdomain = !name_usable(q->name);
+	if (q->nxdomain)
+		q->code = ERR_NOT_FOUND;
+	else if (now_ms >= deadline_ms)
+		q->code = ERR_TIMEOUT;
+	else if (dns_cache_get(d->cache, q->name, q->type, now_ms, a, &q->answer))
+		q->code = OK;
+	else
+		q->code = ask(d, q, a, ret);
+}
+
+static void finish(struct dns *d, struct dns_question *q, struct asked *asked, int64_t now_ms,
+		   int64_t deadline_ms, struct arena *a)
+{
+	struct query *query = TAKE(asked->query);
+
+	if (!query)
+		return;
+	if (!query_wait(d, query, asked->id, deadline_ms)) {
+		q->code = ERR_TIMEOUT;
+		return;
+	}
+	q->code = query->result ? read_result(query->result, q->type, a, &q->answer, &q->nxdomain)
+				: ERR_DNS;
+	query_free(query);
+	if (q->code == OK)
+		dns_cache_put(d->cache, q->name, q->type, now_ms, &q->answer);
+}
+
+void dns_query_all(struct dns *d, struct dns_question *v, size_t n, int64_t deadline_ms,
+		   struct arena *a)
+{
+	struct asked *asked = arena_calloc(a, n, sizeof(*asked));
+	int64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < n; i++)
+		begin(d, &v[i], now_ms, deadline_ms, a, &asked[i]);
+	for (size_t i = 0; i < n; i++)
+		finish(d, &v[i], &asked[i], now_ms, deadline_ms, a);
 }
 
 enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
 		   struct arena *a, struct dns_answer *ret, bool *ret_nxdomain)
 {
-	int64_t now_ms = clock_mono_ms();
-	bool ignored;
-	enum err e;
+	struct dns_question q = { .name = name, .type = type };
 
-	if (!ret_nxdomain)
-		ret_nxdomain = &ignored;
-	if (!name_usable(name)) {
-		*ret_nxdomain = true;
-		return ERR_NOT_FOUND;
-	}
-	if (now_ms >= deadline_ms)
-		return ERR_TIMEOUT;
-	if (dns_cache_get(d->cache, name, type, now_ms, a, ret))
-		return OK;
-	e = ask(d, name, type, deadline_ms, a, ret, ret_nxdomain);
-	if (e == OK)
-		dns_cache_put(d->cache, name, type, now_ms, ret);
-	return e;
+	dns_query_all(d, &q, 1, deadline_ms, a);
+	if (q.code == OK)
+		*ret = q.answer;
+	else if (q.code == ERR_NOT_FOUND && ret_nxdomain)
+		*ret_nxdomain = q.nxdomain;
+	return q.code;
 }

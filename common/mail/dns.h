@@ -45,4 +45,16 @@ void dns_free(struct dns *d);
 enum err dns_query(struct dns *d, struct slice name, enum dns_type type, int64_t deadline_ms,
 		   struct arena *a, struct dns_answer *ret, bool *ret_nxdomain) MUST_CHECK;
 
+/* One of several questions, zeroed but for the first two. */
+struct dns_question {
+	struct slice name;
+	enum dns_type type;
+	enum err code; /* as dns_query() returns it */
+	struct dns_answer answer;
+	bool nxdomain;
+};
+/* Asks all of them at once and waits for the answers until the deadline. */
+void dns_query_all(struct dns *d, struct dns_question *v, size_t n, int64_t deadline_ms,
+		   struct arena *a);
+
 #endif
