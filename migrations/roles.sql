@@ -63,14 +63,14 @@ GRANT SELECT, DELETE ON suppressions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)
 	ON delegations TO e2a_apid;
 -- It makes keys and never reads one back.
-GRANT SELECT (domain_id, selector, state, public_key, published, checked_at, created_at,
-	retired_at), INSERT, DELETE, UPDATE (state, published, checked_at, retired_at)
+GRANT SELECT (domain_id, selector, state, public_key, published, status, checked_at, created_at,
+	retired_at), INSERT, UPDATE (state, published, status, checked_at, retired_at)
 	ON dkim_keys TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domain_records TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
 -- it makes the row of the shared domain.
-GRANT INSERT ON domains TO e2a_deliverd;
+GRANT INSERT, UPDATE (looked_at) ON domains TO e2a_deliverd;
 GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)

@@ -6,19 +6,33 @@
 #include "common/store/store_user.h"
 
 #define DOMAINS_CHANNEL "e2a_domains"
-#define COLUMNS "d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
+#define COLUMNS "d.id, d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
 
-enum { TOKEN_DIGITS = 32, VERIFY_OTHERS = 5 /* the column behind COLUMNS */ };
-enum { LIST, FIND, CLAIM, VERIFY_LOCK, VERIFY, DELETE, SHARE, TAKEN };
+/* A domain is as many rows, one behind the other, as it has keys and records; at least one. */
+#define SELECT(more)                                                                               \
+	"SELECT " COLUMNS ", " more ", r.record, r.status, r.checked_at, r.selector, "             \
+	"r.public_key, r.retired_at FROM domains d LEFT JOIN LATERAL ("                            \
+	"SELECT o.record, o.status, o.checked_at, '' AS selector, '' AS public_key, "              \
+	"NULL::timestamptz AS retired_at FROM domain_records o WHERE o.domain_id = d.id "          \
+	"UNION ALL SELECT CASE k.state WHEN 'active' THEN 'dkim' ELSE 'dkim_' || k.state END, "    \
+	"k.status, k.checked_at, k.selector, k.public_key, k.retired_at FROM dkim_keys k "         \
+	"WHERE k.domain_id = d.id) r ON true "
+
+/* The columns behind COLUMNS; of VERIFY there is one. */
+enum { OTHERS = 6, OWNER = 6, RECORD, STATUS, CHECKED_AT, SELECTOR, PUBLIC_KEY, RETIRED_AT };
+enum { TOKEN_DIGITS = 32 };
+enum { LIST, FIND, GET, HELD, NAMED, CLAIM, VERIFY_LOCK, VERIFY, DELETE, SHARE, TAKEN };
 
 const struct db_stmt store_domain_stmts[] = {
 	[LIST] = { "domain_list",
-		   "SELECT " COLUMNS " FROM domains d WHERE d.user_id = $1 "
-		   "ORDER BY d.created_at DESC, d.domain",
+		   SELECT("''") "WHERE d.user_id = $1 ORDER BY d.created_at DESC, d.domain, d.id",
 		   false },
-	[FIND] = { "domain_find",
-		   "SELECT " COLUMNS " FROM domains d WHERE d.user_id = $1 AND d.domain = $2",
-		   false },
+	[FIND] = { "domain_find", SELECT("''") "WHERE d.user_id = $1 AND d.domain = $2", false },
+	[GET] = { "domain_get", SELECT("''") "WHERE d.id = $1", false },
+	[HELD] = { "domain_held", SELECT("''") "WHERE d.domain = $1 AND d.verified", false },
+	[NAMED] = { "domain_named",
+		    SELECT("(SELECT u.email FROM users u WHERE u.id = d.user_id)") "WHERE d.domain = $1 ORDER BY d.verified DESC, d.created_at, d.id",
+		    false },
 	/* $5 most claims of a user */
 	[CLAIM] = { "domain_claim",
 		    "WITH ours AS (SELECT EXISTS "
@@ -66,12 +80,80 @@ static void read_domain(const struct db_rows *r, size_t row, struct arena *a,
 			struct store_domain *ret)
 {
 	*ret = (struct store_domain){
-		.domain = db_text(r, row, 0, a),
-		.verified = db_bool(r, row, 1),
-		.token = db_text(r, row, 2, a),
-		.created_us = db_time(r, row, 3),
-		.verified_us = db_time(r, row, 4),
+		.id = db_text(r, row, 0, a),
+		.domain = db_text(r, row, 1, a),
+		.verified = db_bool(r, row, 2),
+		.token = db_text(r, row, 3, a),
+		.created_us = db_time(r, row, 4),
+		.verified_us = db_time(r, row, 5),
 	};
+}
+
+static void read_record(const struct db_rows *r, size_t row, struct arena *a,
+			struct store_domain *ret)
+{
+	enum dns_record_kind kind = dns_record_of(db_slice(r, row, RECORD));
+
+	if (kind == DNS_RECORD_COUNT)
+		return;
+	ret->records[kind] = (struct dns_record){
+		.selector = db_text(r, row, SELECTOR, a),
+		.key = db_text(r, row, PUBLIC_KEY, a),
+		.status = dns_status_of(db_slice(r, row, STATUS)),
+		.checked_us = db_time(r, row, CHECKED_AT),
+	};
+	if (kind == DNS_RECORD_DKIM_RETIRED)
+		ret->key_retired_us = db_time(r, row, RETIRED_AT);
+}
+
+/* Those of a SELECT. */
+static void read_domains(const struct db_rows *r, struct arena *a, struct store_domain **ret,
+			 size_t *ret_n)
+{
+	struct store_domain *v = arena_calloc(a, db_rows_count(r), sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; i < db_rows_count(r); i++) {
+		if (n == 0 || !slice_eq(db_slice(r, i, 0), v[n - 1].id)) {
+			read_domain(r, i, a, &v[n++]);
+			v[n - 1].owner = db_text(r, i, OWNER, a);
+		}
+		read_record(r, i, a, &v[n - 1]);
+	}
+	*ret = v;
+	*ret_n = n;
+}
+
+static enum err select_all(struct db *db, int stmt, struct db_args *args, struct arena *a,
+			   struct store_domain **ret, size_t *ret_n, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e = db_query(db, &store_domain_stmts[stmt], args, &r, fail);
+
+	if (e == OK)
+		read_domains(r, a, ret, ret_n);
+	return e;
+}
+
+static enum err select_one(struct db *db, int stmt, struct db_args *args, struct arena *a,
+			   struct store_domain *ret, struct fail *fail)
+{
+	struct store_domain *v;
+	size_t n;
+	enum err e = select_all(db, stmt, args, a, &v, &n, fail);
+
+	if (e)
+		return e;
+	if (n == 0)
+		return fail_set(fail, ERR_NOT_FOUND, "no such domain");
+	*ret = v[0];
+	return OK;
+}
+
+static void claim_args(struct slice user_id, struct slice domain, struct db_args *ret)
+{
+	db_arg_text(ret, user_id);
+	db_arg_text(ret, domain);
 }
 
 /* A statement about one claim of one user: parameters $1 and $2. */
@@ -82,8 +164,7 @@ static enum err one_claim(struct db *db, const struct db_stmt *stmt, struct slic
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e;
 
-	db_arg_text(&args, user_id);
-	db_arg_text(&args, domain);
+	claim_args(user_id, domain, &args);
 	e = db_query(db, stmt, &args, &r, fail);
 	if (e)
 		return e;
@@ -97,33 +178,45 @@ enum err store_domain_list(struct db *db, struct slice user_id, struct arena *a,
 			   struct store_domain **ret, size_t *ret_n, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	struct store_domain *v;
-	size_t n;
-	enum err e;
 
 	db_arg_text(&args, user_id);
-	e = db_query(db, &store_domain_stmts[LIST], &args, &r, fail);
-	if (e)
-		return e;
-	n = db_rows_count(r);
-	v = arena_calloc(a, n, sizeof(*v));
-	for (size_t i = 0; i < n; i++)
-		read_domain(r, i, a, &v[i]);
-	*ret = v;
-	*ret_n = n;
-	return OK;
+	return select_all(db, LIST, &args, a, ret, ret_n, fail);
 }
 
 enum err store_domain_find(struct db *db, struct slice user_id, struct slice domain,
 			   struct arena *a, struct store_domain *ret, struct fail *fail)
 {
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e = one_claim(db, &store_domain_stmts[FIND], user_id, domain, &r, fail);
+	struct db_args args = DB_ARGS_INIT;
 
-	if (e == OK)
-		read_domain(r, 0, a, ret);
-	return e;
+	claim_args(user_id, domain, &args);
+	return select_one(db, FIND, &args, a, ret, fail);
+}
+
+enum err store_domain_get(struct db *db, struct slice id, struct arena *a, struct store_domain *ret,
+			  struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, id);
+	return select_one(db, GET, &args, a, ret, fail);
+}
+
+enum err store_domain_held(struct db *db, struct slice domain, struct arena *a,
+			   struct store_domain *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, domain);
+	return select_one(db, HELD, &args, a, ret, fail);
+}
+
+enum err store_domain_named(struct db *db, struct slice domain, struct arena *a,
+			    struct store_domain **ret, size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, domain);
+	return select_all(db, NAMED, &args, a, ret, ret_n, fail);
 }
 
 static enum err insert(struct db *db, struct slice user_id, struct slice domain, int64_t most,
@@ -171,7 +264,7 @@ enum err store_domain_verify(struct db *db, struct slice user_id, struct slice d
 		e = one_claim(db, &store_domain_stmts[VERIFY], user_id, domain, &r, fail);
 	if (e)
 		return e;
-	if (db_bool(r, 0, VERIFY_OTHERS))
+	if (db_bool(r, 0, OTHERS))
 		return fail_set(fail, ERR_CONFLICT,
 				"somebody else holds it, or one above or below");
 	if (db_is_null(r, 0, 0))
@@ -199,11 +292,15 @@ enum err store_domain_share(struct db *db, struct slice domain, struct fail *fai
 {
 	char id[ID_MAX];
 	struct db_args args = DB_ARGS_INIT;
+	enum err e;
 
 	id_new("dom_", id);
 	db_arg_text(&args, slice_str(id));
 	db_arg_text(&args, domain);
-	return db_query(db, &store_domain_stmts[SHARE], &args, NULL, fail);
+	e = db_query(db, &store_domain_stmts[SHARE], &args, NULL, fail);
+	return e == ERR_CONFLICT ? fail_set(fail, ERR_CONFIG, "%.*s is a domain of a user",
+					    SLICE_ARGS(domain))
+				 : e;
 }
 
 enum err store_domain_taken(struct db *db, struct slice domain, bool *ret, struct fail *fail)
