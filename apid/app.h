@@ -7,6 +7,7 @@
 #include "common/base/netaddr.h"
 #include "common/base/settings.h"
 #include "common/mail/dns.h"
+#include "common/mail/sender.h"
 
 struct exports;
 struct peers;
@@ -19,7 +20,7 @@ struct ws;
 struct app {
 	const struct settings *settings;
 	const struct keys *keys;
-	struct slice shared_domain; /* canonical, empty when there is none */
+	struct sender sender;
 	struct netcidr_list webhook_allow;
 	struct netcidr_list trusted_proxies;
 	struct dns *dns;

@@ -75,7 +75,7 @@ static bool check_slug(struct req *r, const struct create *c)
 
 	if (c->slug.n == 0)
 		return true;
-	if (r->app->shared_domain.n == 0)
+	if (r->app->sender.shared_domain.n == 0)
 		return bad(r, "shared-domain registration is not configured");
 	if (slug_check(c->slug, &reason) == OK)
 		return true;
@@ -125,7 +125,7 @@ static bool find_address(struct req *r, const struct create *c, struct store_age
 	if (c->slug.n) {
 		agent->email = slice_str(arena_printf(&r->arena, "%.*s@%s", SLICE_ARGS(c->slug),
 						      r->app->settings->shared_domain));
-		agent->domain = r->app->shared_domain;
+		agent->domain = r->app->sender.shared_domain;
 	} else {
 		agent->email = slice_trim(c->email);
 		if (!addr_split(agent->email, &local, &domain) || !local_part_usable(local) ||

@@ -121,7 +121,7 @@ void domain_create(struct req *r)
 		resp_error(&r->resp, 400, "domain is required");
 	else if (addr_domain(slice_trim(c.domain), &r->arena, &domain))
 		resp_error(&r->resp, 400, "failed to register domain: not a domain name");
-	else if (slice_eq(domain, r->app->shared_domain))
+	else if (slice_eq(domain, r->app->sender.shared_domain))
 		resp_error(&r->resp, 400, "reserved domain");
 	else
 		claim(r, domain);

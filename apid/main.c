@@ -16,7 +16,6 @@
 #include "common/base/clock.h"
 #include "common/base/fdlimit.h"
 #include "common/base/log.h"
-#include "common/mail/addr.h"
 #include "common/mail/mime.h"
 #include "common/store/store_domain.h"
 
@@ -49,10 +48,10 @@ static enum err read_configuration(struct daemon *d, const char *path, struct fa
 	e = keys_load("apid", d->settings.keys_dir, &d->keys, fail);
 	if (e)
 		return e;
-	if (*d->settings.shared_domain &&
-	    addr_domain(slice_str(d->settings.shared_domain), &d->arena, &d->app.shared_domain))
-		return fail_set(fail, ERR_CONFIG, "shared_domain is not a domain name");
-	e = netcidr_list_parse(slice_str(d->settings.webhook_allow), &d->app.webhook_allow, fail);
+	e = sender_init(&d->settings, &d->arena, &d->app.sender, fail);
+	if (e == OK)
+		e = netcidr_list_parse(slice_str(d->settings.webhook_allow), &d->app.webhook_allow,
+				       fail);
 	if (e == OK)
 		e = client_proxies_parse(slice_str(d->settings.http_trusted_proxies),
 					 &d->app.trusted_proxies, fail);
@@ -96,15 +95,14 @@ static void raise_file_limit(const struct settings *s)
 		log_warn("file_limit_low", LF_INT("have", have), LF_INT("want", want));
 }
 
-static enum err share_domain(struct daemon *d, struct db *db, struct fail *fail)
+static enum err share_domains(struct db *db, const struct sender *s, struct fail *fail)
 {
-	enum err e;
+	enum err e = OK;
 
-	if (d->app.shared_domain.n == 0)
-		return OK;
-	e = store_domain_share(db, d->app.shared_domain, fail);
-	if (e == ERR_CONFLICT)
-		return fail_set(fail, ERR_CONFIG, "shared_domain belongs to a user already");
+	if (s->shared_domain.n)
+		e = store_domain_share(db, s->shared_domain, fail);
+	if (e == OK && s->relay_domain.n)
+		e = store_domain_share(db, s->relay_domain, fail);
 	return e;
 }
 
@@ -117,7 +115,7 @@ static enum err check_storage(struct daemon *d, struct fail *fail)
 		return e;
 	e = db_check_schema(db, fail);
 	if (e == OK)
-		e = share_domain(d, db, fail);
+		e = share_domains(db, &d->app.sender, fail);
 	db_close(db);
 	return e;
 }

@@ -10,6 +10,8 @@
 #include "common/base/log.h"
 #include "common/mail/dns.h"
 #include "common/mail/mime.h"
+#include "common/mail/sender.h"
+#include "common/store/store_dkim.h"
 #include "common/store/store_domain.h"
 #include "deliverd/ingest.h"
 #include "deliverd/janitor.h"
@@ -36,6 +38,8 @@ struct deliverd {
 	struct loop *loop;
 	struct db_pool *pool;
 	struct dns *dns;
+	struct arena arena; /* of the sender */
+	struct sender sender;
 	struct budget budget;
 	struct lmtp_server *lmtp;
 	struct webhook *webhook;
@@ -217,20 +221,39 @@ static enum err check_settings(const struct settings *s, struct fail *fail)
 	return OK;
 }
 
+/* The row of a domain of the deployment, and the key that signs its mail. */
+static enum err own_domain(const struct deliverd *d, struct db *db, struct slice domain,
+			   struct fail *fail)
+{
+	AUTO(store_dkim_release) struct store_dkim_pair pair = { 0 };
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_domain row;
+	bool made;
+	enum err e = store_domain_share(db, domain, fail);
+
+	if (e == OK)
+		e = store_domain_held(db, domain, &a, &row, fail);
+	if (e || row.records[DNS_RECORD_DKIM].selector.n)
+		return e;
+	e = store_dkim_make(&pair, fail);
+	return e ? e : store_dkim_add(db, d->keys, row.id, &pair, &made, fail);
+}
+
 /* Asks the database once before anything is served. */
 static enum err check_database(const struct deliverd *d, struct fail *fail)
 {
-	const char *shared = d->settings->shared_domain;
+	const struct slice own[] = { d->sender.shared_domain, d->sender.relay_domain };
 	struct db *db;
 	enum err e = db_pool_get(d->pool, DB_WAIT_MS, &db, fail);
 
 	if (e)
 		return e;
 	e = db_check_schema(db, fail);
-	if (e == OK && *shared)
-		e = store_domain_share(db, slice_str(shared), fail);
+	for (size_t i = 0; i < ARRAY_LEN(own) && e == OK; i++)
+		if (own[i].n)
+			e = own_domain(d, db, own[i], fail);
 	db_pool_put(d->pool, db);
-	return e == ERR_CONFLICT ? ERR_CONFIG : e;
+	return e;
 }
 
 static enum err start_lmtp(struct deliverd *d, struct fail *fail)
@@ -315,7 +338,9 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 	d->budget.limit = (size_t)s->memory_budget;
 	d->loop = loop_new(width);
 	d->pool = db_pool_new(s->database_url, DELIVERD_ROLE, DELIVERD_PROGRAM, width[LANE_DB]);
-	e = check_database(d, fail);
+	e = sender_init(s, &d->arena, &d->sender, fail);
+	if (e == OK)
+		e = check_database(d, fail);
 	if (e == OK)
 		e = dns_new(s, &d->dns, fail);
 	if (e == OK)
@@ -352,5 +377,6 @@ void deliverd_free(struct deliverd *d)
 	loop_free(d->loop);
 	dns_free(d->dns);
 	db_pool_free(d->pool);
+	arena_release(&d->arena);
 	free(d);
 }

@@ -18,6 +18,8 @@ struct settings {
 	char *hmac_secret;  /* the deployment secret, if given by environment */
 	char *hmac_secret_file;
 	char *shared_domain;      /* "" = none */
+	char *from_domain;        /* "" = shared_domain; see common/mail/sender.h */
+	char *shared_domain_from; /* auto | agent | relay */
 	char *mail_host;          /* MX value handed out, authserv-id, LMTP banner */
 	char *public_url;
 	char *log_level;
