@@ -191,9 +191,9 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) $(BASE_LIBS) -o $@
 # Programs that tests run.
-$(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libapid.a $(COMMON)
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libdeliverd.a $(B)/libapid.a $(COMMON)
 	@echo "LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(apid_LIBS) $(COMMON_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(deliverd_LIBS) $(apid_LIBS) $(COMMON_LIBS) -o $@
 # The statement tables that tests/sql prepares: all there are.
 $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 	@mkdir -p $(@D)
