@@ -10,6 +10,7 @@
 #include "common/mail/addr.h"
 #include "common/mail/header.h"
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include <opendkim/dkim.h>
@@ -40,6 +41,52 @@ struct dkim_signer {
 	DKIM_LIB *lib;
 };
 
+/*
+ * What the library allocates for one mail. The key is among it, so it is wiped;
+ * and a key that cannot be read is never freed by the library itself.
+ */
+struct block {
+	struct block *next, **at;
+	size_t n;
+	max_align_t data[];
+};
+
+static void *lend(void *list, size_t n)
+{
+	struct block **head = list, *b = mem_alloc(sizeof(*b) + n);
+
+	b->n = n;
+	b->next = head ? *head : NULL;
+	b->at = head;
+	if (head)
+		*head = b;
+	if (b->next)
+		b->next->at = &b->next;
+	return b->data;
+}
+
+static void give_back(void *list, void *p)
+{
+	struct block *b;
+
+	(void)list; /* it may have another head by now */
+	if (!p)
+		return;
+	b = (struct block *)((char *)p - offsetof(struct block, data));
+	if (b->at)
+		*b->at = b->next;
+	if (b->next)
+		b->next->at = b->at;
+	crypto_wipe(b->data, b->n);
+	free(b);
+}
+
+static void give_back_all(struct block **list)
+{
+	while (*list)
+		give_back(list, (*list)->data);
+}
+
 static void dkim_freepp(DKIM **d)
 {
 	if (*d)
@@ -52,7 +99,7 @@ enum err dkim_signer_new(struct dkim_signer **ret, struct fail *fail)
 	const char *const *names = oversigned;
 	uint64_t ttl = DKIM_SIGN_DAYS * SECONDS_A_DAY;
 
-	s->lib = dkim_init(NULL, NULL);
+	s->lib = dkim_init(lend, give_back);
 	if (!s->lib ||
 	    dkim_options(s->lib, DKIM_OP_SETOPT, DKIM_OPTS_SIGNATURETTL, &ttl, sizeof(ttl)) !=
 		    DKIM_STAT_OK ||
@@ -89,13 +136,14 @@ static enum err check_names(const struct dkim_sign_key *key, struct fail *fail)
 }
 
 /* A copy of the key that ends with NUL, for as long as the library reads it. */
-static DKIM *open_handle(const struct dkim_signer *s, const struct dkim_sign_key *key)
+static DKIM *open_handle(const struct dkim_signer *s, const struct dkim_sign_key *key,
+			 struct block **list)
 {
 	AUTO(mem_freep) char *domain = mem_dup(key->domain.p, key->domain.n);
 	AUTO(mem_freep) char *selector = mem_dup(key->selector.p, key->selector.n);
 	char *pem = mem_dup(key->private_key.p, key->private_key.n);
 	DKIM_STAT status;
-	DKIM *d = dkim_sign(s->lib, (const u_char *)"e2a", NULL, (dkim_sigkey_t)pem,
+	DKIM *d = dkim_sign(s->lib, (const u_char *)"e2a", list, (dkim_sigkey_t)pem,
 			    (const u_char *)selector, (const u_char *)domain, DKIM_CANON_RELAXED,
 			    DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256, -1, &status);
 
@@ -150,13 +198,14 @@ enum err dkim_signer_sign(const struct dkim_signer *s, const struct dkim_sign_ke
 			  struct slice mail, struct buf *ret, struct fail *fail)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
-	AUTO(dkim_freepp) DKIM *d = NULL;
+	AUTO(give_back_all) struct block *list = NULL;
+	AUTO(dkim_freepp) DKIM *d = NULL; /* freed before the list */
 	enum err e = check_names(key, fail);
 	struct header h;
 
 	if (e)
 		return e;
-	d = open_handle(s, key);
+	d = open_handle(s, key, &list);
 	if (!d)
 		return fail_set(fail, ERR_INTERNAL, "libopendkim gave no handle");
 	header_parse(mail, &a, &h);
