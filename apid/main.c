@@ -19,6 +19,7 @@
 #include "common/mail/mime.h"
 #include "common/store/store_domain.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -220,6 +221,13 @@ static void release(struct daemon *d)
 	arena_release(&d->arena);
 }
 
+/* Large bodies go back to the system when they are freed, not to some thread's heap. */
+static void bound_heap(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_ARENA_MAX, 4);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = { .listen_fd = -1 };
@@ -228,6 +236,7 @@ int main(int argc, char **argv)
 	enum err e;
 	int c;
 
+	bound_heap();
 	while ((c = getopt(argc, argv, "c:")) == 'c')
 		path = optarg;
 	if (c != -1 || optind != argc) {

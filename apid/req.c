@@ -168,6 +168,14 @@ static bool may_run(struct req *r)
 	       (early || limit_admit(r, limit)) && (by_itself || idem_admit(r));
 }
 
+void req_admit(struct req *r, struct db *db)
+{
+	r->db = db;
+	if (!is_admitted(r))
+		resp_finish(&r->resp);
+	r->db = NULL;
+}
+
 void req_run(struct req *r, struct db *db)
 {
 	r->db = db;

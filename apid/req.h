@@ -68,6 +68,11 @@ bool req_route(struct req *r, struct slice method, struct slice raw_target);
 void req_field(struct req *r, struct slice name, struct slice value);
 /* Who is at the other end; after the last field. */
 void req_came_from(struct req *r, const struct client_peer *peer);
+/*
+ * May the body be read, for one that is large? Answers when the credential alone decides that;
+ * req_run() looks at it again.
+ */
+void req_admit(struct req *r, struct db *db);
 /* Limit, authentication, scope, handler. */
 void req_run(struct req *r, struct db *db);
 

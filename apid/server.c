@@ -8,6 +8,7 @@
 
 #include "apid/body.h"
 #include "apid/conns.h"
+#include "apid/intake.h"
 #include "apid/req.h"
 #include "apid/workers.h"
 #include "common/base/clock.h"
@@ -17,15 +18,16 @@
 #include <unistd.h>
 
 enum {
-	DISCARD_MAX = 1024 * 1024, /* bytes of a refused body that are read to its end */
-	LIMIT_SLACK = 64,          /* the limit is ours; libmicrohttpd's must not come before it */
-	POOL_EXTRA = 16 * 1024,    /* beside the head: libmicrohttpd's tables and body chunks */
+	LARGE = 1024 * 1024,    /* bytes of a body that makes a request one of JOB_LARGE */
+	LIMIT_SLACK = 64,       /* the limit is ours; libmicrohttpd's must not come before it */
+	POOL_EXTRA = 16 * 1024, /* beside the head: libmicrohttpd's tables and body chunks */
 };
 
 struct server {
 	const struct app *app;
 	struct MHD_Daemon *mhd;
 	struct conns conns;
+	struct budget bodies; /* libmicrohttpd's thread's own */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	size_t under_way; /* requests, under the lock */
@@ -39,8 +41,8 @@ struct exchange {
 	struct req *req;
 	char *target; /* raw, as it came */
 	int64_t start_ms;
-	size_t discarded;
-	enum { EX_NEW, EX_BODY, EX_READY } state;
+	struct intake intake;
+	enum { EX_NEW, EX_ADMITTED, EX_BODY, EX_READY } state;
 };
 
 static struct conn *conn_of(struct MHD_Connection *mhd)
@@ -63,6 +65,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 	x->req = req_new(s->app);
 	x->target = mem_strdup(target);
 	x->start_ms = clock_mono_ms();
+	intake_init(&x->intake, &s->bodies, &x->req->body);
 	x->conn->request = x;
 	pthread_mutex_lock(&s->lock);
 	s->under_way++;
@@ -146,15 +149,30 @@ static void run_job(struct job *job, struct db *db)
 	MHD_resume_connection(x->mhd);
 }
 
-/* To a worker. The connection is suspended first: the worker may be done before we are. */
-static enum MHD_Result dispatch(struct exchange *x)
+static void run_admission(struct job *job, struct db *db)
 {
-	x->job.run = run_job;
+	struct exchange *x = (struct exchange *)job;
+
+	req_admit(x->req, db);
+	x->state = EX_ADMITTED;
+	MHD_resume_connection(x->mhd);
+}
+
+static void too_busy(struct exchange *x)
+{
+	resp_error(&x->req->resp, 503, "too busy, try again later");
+}
+
+/* To a worker. The connection is suspended first: the worker may be done before we are. */
+static enum MHD_Result dispatch(struct exchange *x, void (*run)(struct job *job, struct db *db),
+				enum job_class class)
+{
+	x->job.run = run;
 	conns_set(&x->server->conns, x->conn, CONN_RUNNING);
 	MHD_suspend_connection(x->mhd);
-	if (workers_post(x->server->app->workers, &x->job, x->req->route->class))
+	if (workers_post(x->server->app->workers, &x->job, class))
 		return MHD_YES;
-	resp_error(&x->req->resp, 503, "too busy, try again later");
+	too_busy(x);
 	x->state = EX_READY;
 	MHD_resume_connection(x->mhd);
 	return MHD_YES;
@@ -163,7 +181,20 @@ static enum MHD_Result dispatch(struct exchange *x)
 /* Some requests are answered without a worker: their route alone decides. */
 static enum MHD_Result conclude(struct exchange *x)
 {
-	return x->req->resp.status ? answer(x) : dispatch(x);
+	const struct req *r = x->req;
+
+	if (x->intake.spent)
+		too_busy(x);
+	if (r->resp.status)
+		return answer(x);
+	return dispatch(x, run_job, r->body.len > LARGE ? JOB_LARGE : r->route->class);
+}
+
+/* The body was not read: what comes behind the head is nobody's. */
+static enum MHD_Result answer_and_close(struct exchange *x)
+{
+	x->req->resp.close = true;
+	return answer(x);
 }
 
 /* Bytes that are announced, 0 when that is not known. */
@@ -176,12 +207,37 @@ static uint64_t announced(struct MHD_Connection *mhd)
 	return slice_to_u64(text, INT64_MAX, &n) == OK ? n : 0;
 }
 
-/* What comes behind such a head is nobody's: the connection ends. */
 static enum MHD_Result refuse(struct exchange *x)
 {
 	resp_error(&x->req->resp, 400, "malformed request head");
-	x->req->resp.close = true;
-	return answer(x);
+	return answer_and_close(x);
+}
+
+/* Now the body may come, if there is room for it. */
+static enum MHD_Result expect_body(struct exchange *x)
+{
+	x->state = EX_BODY;
+	if (intake_expect(&x->intake, announced(x->mhd)))
+		return MHD_YES;
+	too_busy(x);
+	return answer_and_close(x);
+}
+
+/* Strangers must not fill our memory: who sends much is known before it is read. */
+static bool needs_admission(const struct exchange *x)
+{
+	const struct req *r = x->req;
+
+	return !r->resp.status && r->body.max > INTAKE_FREE && r->route->access != ACCESS_HANDLER &&
+	       (announced(x->mhd) > INTAKE_FREE || r->framing.codings > 0);
+}
+
+static enum MHD_Result go_on(struct exchange *x)
+{
+	if (x->req->resp.status)
+		return answer_and_close(x);
+	conns_set(&x->server->conns, x->conn, CONN_READING);
+	return expect_body(x);
 }
 
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *version)
@@ -200,21 +256,20 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 		r->route->run(r);
 		resp_finish(&r->resp);
 	}
-	if (announced(x->mhd) <= r->body.max + DISCARD_MAX)
-		return MHD_YES;
-	r->body_bad = true; /* answered before the body: the connection will be closed */
-	return conclude(x);
+	if (announced(x->mhd) > r->body.max + INTAKE_DISCARD_MAX) {
+		r->body_bad = true; /* answered before the body: the connection will be closed */
+		return conclude(x);
+	}
+	return needs_admission(x) ? dispatch(x, run_admission, JOB_REQUEST) : expect_body(x);
 }
 
 static enum MHD_Result take_body(struct exchange *x, const char *data, size_t *n)
 {
-	struct req *r = x->req;
+	bool goes_on = intake_take(&x->intake, slice_of(data, *n));
 
-	buf_add(&r->body, data, *n);
-	r->body_bad = buf_failed(&r->body);
-	x->discarded += r->body_bad ? *n : 0;
+	x->req->body_bad = buf_failed(&x->req->body);
 	*n = 0;
-	return x->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+	return goes_on ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
@@ -229,6 +284,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	switch (x->state) {
 	case EX_NEW:
 		return begin(x, method, version);
+	case EX_ADMITTED:
+		return go_on(x);
 	case EX_BODY:
 		return *n ? take_body(x, data, n) : conclude(x);
 	case EX_READY:
@@ -260,6 +317,7 @@ static void finish(struct server *s, struct exchange *x)
 {
 	x->conn->request = NULL;
 	log_request(x);
+	intake_release(&x->intake);
 	req_free(x->req);
 	free(x->target);
 	free(x);
@@ -336,6 +394,7 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 	pthread_condattr_t attr;
 
 	s->app = app;
+	s->bodies.limit = (size_t)app->settings->http_body_memory;
 	conns_init(&s->conns, app->peers, (size_t)app->settings->http_max_connections,
 		   app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
 	pthread_mutex_init(&s->lock, NULL);

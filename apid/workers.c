@@ -82,6 +82,7 @@ static void *work(void *arg)
 		enum job_class class = job->class;
 
 		job->run(job, db);
+		db_shrink(db);
 		end_job(w, class);
 	}
 	db_close(db);
@@ -101,6 +102,7 @@ struct workers *workers_new(const struct settings *s)
 	}
 	w->queue[JOB_NAMES].limit = (size_t)(s->http_workers + 1) / 2;
 	w->queue[JOB_PROVIDER].limit = (size_t)(s->http_workers + 3) / 4;
+	w->queue[JOB_LARGE].limit = (size_t)(s->http_workers + 3) / 4;
 	w->threads = mem_calloc((size_t)s->http_workers, sizeof(*w->threads));
 	for (int64_t i = 0; i < s->http_workers; i++) {
 		if (pthread_create(&w->threads[w->threads_n], NULL, work, w))

@@ -4,8 +4,9 @@
  * Queues: requests, of which only so many may wait; those among them that ask
  * name service, which half of the threads may run at once, so that a name server
  * that does not answer holds up nobody else; those that ask an OpenID provider, for
- * a quarter of the threads; and socket work, which is bounded by the sockets it is
- * for and never refused. They take turns.
+ * a quarter of the threads, and those with a large body, for as many, because each takes
+ * a multiple of its body in memory; and socket work, which is bounded by the sockets it
+ * is for and never refused. They take turns.
  */
 #ifndef E2A_APID_WORKERS_H
 #define E2A_APID_WORKERS_H
@@ -13,7 +14,7 @@
 #include "common/base/settings.h"
 #include "common/store/db.h"
 
-enum job_class { JOB_REQUEST, JOB_NAMES, JOB_PROVIDER, JOB_SOCKET, JOB_CLASSES };
+enum job_class { JOB_REQUEST, JOB_NAMES, JOB_PROVIDER, JOB_LARGE, JOB_SOCKET, JOB_CLASSES };
 
 /* Part of the struct that describes the work; `run` gets it back and owns it. */
 struct job {

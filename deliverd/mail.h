@@ -4,9 +4,9 @@
 #define E2A_DELIVERD_MAIL_H
 
 #include "common/base/arena.h"
+#include "common/base/budget.h"
 #include "common/base/buf.h"
 #include "common/base/mem.h"
-#include "deliverd/budget.h"
 
 /* What Postfix says of the SMTP client (XFORWARD_README); empty when unknown. */
 struct xforward {

@@ -31,6 +31,12 @@ static size_t ceiling(const struct buf *b)
 	return b->max < PTRDIFF_MAX - 1 ? b->max : PTRDIFF_MAX - 1;
 }
 
+static void grow(struct buf *b, size_t cap)
+{
+	b->p = mem_realloc(b->p, cap);
+	b->cap = cap;
+}
+
 /* Makes room for n more bytes and the NUL; false marks the overflow. */
 static bool reserve(struct buf *b, size_t n)
 {
@@ -46,11 +52,18 @@ static bool reserve(struct buf *b, size_t n)
 	cap = b->cap ? b->cap : 64;
 	while (cap < need)
 		cap *= 2;
-	if (cap > ceiling(b) + 1)
-		cap = ceiling(b) + 1;
-	b->p = mem_realloc(b->p, cap);
-	b->cap = cap;
+	grow(b, cap > ceiling(b) ? ceiling(b) + 1 : cap);
 	return true;
+}
+
+void buf_reserve(struct buf *b, size_t n)
+{
+	size_t room = ceiling(b) - b->len, need = b->len + (n < room ? n : room) + 1;
+
+	if (need <= b->cap)
+		return;
+	grow(b, need);
+	b->p[b->len] = '\0';
 }
 
 static bool is_inside(const struct buf *b, const void *p)

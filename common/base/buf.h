@@ -31,6 +31,8 @@ void buf_release(struct buf *b);
 /* Empties the buffer and clears the mark; keeps the memory. */
 void buf_reset(struct buf *b);
 
+/* Makes room for n more bytes at once, as far as the ceiling lets it. Marks nothing. */
+void buf_reserve(struct buf *b, size_t n);
 /* What is added must not lie inside the buffer itself. */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_slice(struct buf *b, struct slice s);

@@ -143,6 +143,8 @@ const struct conf_row settings_table[] = {
 	  .help = "a client has so long to take a response, or the next piece of a large one" },
 	{ ROW_MS(http_stop_timeout), .min = SECOND, .max = 5 * MINUTE, .def = "10s",
 	  .help = "at a stop, requests under way may take so long" },
+	{ ROW(http_body_memory), .type = CONF_BYTES, .min = 32 * MIB, .max = 65536 * MIB, .def = "256m",
+	  .help = "bytes of request bodies above 64k in memory over all connections; beyond it the answer is 503" },
 	{ ROW(http_per_client), .type = CONF_INT, .min = 1, .max = 100000, .def = "100",
 	  .help = "HTTP connections of one client address; trusted proxies are not counted" },
 	{ ROW(http_trusted_proxies), .type = CONF_TEXT, .def = "",

@@ -78,6 +78,7 @@ struct settings {
 	int64_t http_timeout_ms;
 	int64_t http_write_timeout_ms;
 	int64_t http_stop_timeout_ms;
+	int64_t http_body_memory;
 	int64_t http_per_client;
 	char *http_trusted_proxies; /* CIDRs whose X-Forwarded-For counts */
 	char *domain_verification;  /* dns | none */

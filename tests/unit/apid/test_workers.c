@@ -116,9 +116,16 @@ static void a_provider_keeps_a_quarter_of_the_threads_at_most(void **state)
 	keeps_at_most(JOB_PROVIDER, 1);
 }
 
+static void large_bodies_keep_a_quarter_of_the_threads_at_most(void **state)
+{
+	(void)state;
+	keeps_at_most(JOB_LARGE, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(large_bodies_keep_a_quarter_of_the_threads_at_most),
 		cmocka_unit_test(name_service_keeps_half_of_the_threads_at_most),
 		cmocka_unit_test(a_provider_keeps_a_quarter_of_the_threads_at_most),
 		cmocka_unit_test(a_full_queue_refuses_requests_only),

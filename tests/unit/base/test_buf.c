@@ -137,9 +137,29 @@ static void a_million_bytes_one_by_one_arrive_whole(void **state)
 	assert_true(buf_failed(&b));
 }
 
+static void room_that_was_made_is_used(void **state)
+{
+	AUTO(buf_release) struct buf b = BUF_INIT(100);
+	const char *at;
+
+	(void)state;
+	buf_reserve(&b, 10);
+	assert_string_equal(buf_cstr(&b), "");
+	at = b.p;
+	buf_add_str(&b, "0123456789");
+	assert_ptr_equal(b.p, at);
+	buf_reserve(&b, SIZE_MAX);
+	assert_int_equal(b.cap, 101);
+	assert_string_equal(buf_cstr(&b), "0123456789");
+	assert_false(buf_failed(&b));
+	buf_reserve(&b, 0);
+	assert_int_equal(b.cap, 101);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_that_was_made_is_used),
 		cmocka_unit_test(buf_stops_at_its_ceiling),
 		cmocka_unit_test(overflow_is_sticky_until_reset),
 		cmocka_unit_test(formatted_text_that_does_not_fit_is_dropped_whole),

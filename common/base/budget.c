@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The byte budget. What was taken must be given back exactly once. */
-#include "deliverd/budget.h"
+#include "common/base/budget.h"
 
 #include <assert.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The byte budget: how much mail may be in memory at once, over all
- * connections and webhook calls. Used on the loop's thread only.
+ * A byte budget: how much of something may be in memory at once, over all
+ * connections. Of one thread.
  */
-#ifndef E2A_DELIVERD_BUDGET_H
-#define E2A_DELIVERD_BUDGET_H
+#ifndef E2A_BASE_BUDGET_H
+#define E2A_BASE_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
