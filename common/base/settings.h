@@ -65,6 +65,8 @@ struct settings {
 	bool usage_tracking;
 	char *submission_url; /* smtp://host[:port] or smtps://...: where our own mail goes */
 	int64_t submission_timeout_ms;
+	char *inject_url; /* the listener of Postfix for agents' mail */
+	int64_t inject_timeout_ms;
 	char *mail_from;   /* its sender; "" = noreply@ mail_host */
 	char *feedback_to; /* "" = postmaster */
 	/* apid */
