@@ -160,7 +160,7 @@ static void find_own(struct reader *r)
 
 	if (addr_fold(asked->agent, r->a, &r->own[0]))
 		r->own[0] = S("");
-	if (asked->from_domain.n == 0 || addr_fold(slice_str(relay), r->a, &r->own[1]))
+	if (addr_fold(slice_str(relay), r->a, &r->own[1]))
 		r->own[1] = S("");
 }
 
