@@ -8,7 +8,9 @@
 #include "common/base/jsonf.h"
 #include "common/base/utf8.h"
 #include "common/mail/addr.h"
+#include "common/mail/compose.h"
 #include "common/mail/mime.h"
+#include "common/mail/thread.h"
 
 enum { AUTHENTICATION_MAX = 64 * 1024, FLAGS_MAX = 8 };
 
@@ -85,6 +87,22 @@ static void set_flags(const struct header *h, bool bad_from, bool bad_address, s
 	ret->parse_flags = (struct ingest_texts){ v, n };
 }
 
+static struct slice value_of(const struct header *h, const char *name)
+{
+	const struct header_field *f = header_first(h, slice_str(name));
+
+	return f ? f->value : S("");
+}
+
+static void read_thread(const struct header *h, struct arena *a, struct ingest_mail *ret)
+{
+	struct thread_texts parents;
+
+	thread_parents(value_of(h, "In-Reply-To"), value_of(h, "References"), a, &parents);
+	ret->parents = (struct ingest_texts){ parents.v, parents.n };
+	ret->conversation_id = compose_conversation_id(value_of(h, CONVERSATION_HEADER), a);
+}
+
 void parsed_header(struct slice raw, struct slice envelope_sender, struct arena *a,
 		   struct ingest_mail *ret)
 {
@@ -103,6 +121,7 @@ void parsed_header(struct slice raw, struct slice envelope_sender, struct arena 
 	ret->email_message_id = line_of(&h, "Message-ID", MESSAGE_ID_MAX, a);
 	ret->in_reply_to = line_of(&h, "In-Reply-To", MESSAGE_ID_MAX, a);
 	ret->auto_submitted = line_of(&h, "Auto-Submitted", AUTO_SUBMITTED_MAX, a);
+	read_thread(&h, a, ret);
 	set_flags(&h, !valid, bad_address, a, ret);
 }
 
@@ -158,6 +177,16 @@ static struct slice authentication(const struct verdict *v, const char *reason, 
 	return buf_failed(&b) ? S("{}") : arena_slice(a, utf8_clean(a, buf_slice(&b)));
 }
 
+/* What only mail of our own may claim: which agent wrote it, and in which conversation. */
+static void trust_agent(bool is_ours, struct arena *a, struct ingest_mail *ret)
+{
+	ret->entity_type = is_ours ? S("agent") : S("human");
+	if (!is_ours)
+		ret->conversation_id = S("");
+	if (!is_ours || addr_fold(ret->header_from, a, &ret->author))
+		ret->author = S("");
+}
+
 void parsed_verdict(const struct verdict *v, const char *reason, struct arena *a,
 		    struct ingest_mail *ret)
 {
@@ -168,6 +197,6 @@ void parsed_verdict(const struct verdict *v, const char *reason, struct arena *a
 	ret->domain_check = arena_slice(a, buf_slice(&check));
 	ret->verdict = slice_str(v ? "sealed" : reason);
 	ret->verified = v && ret->header_from.n && verdict_verified(v);
-	ret->entity_type = v && slice_eq(v->origin, S("agent")) ? S("agent") : S("human");
+	trust_agent(v && slice_eq(v->origin, S("agent")), a, ret);
 	ret->authentication = authentication(v, reason, a);
 }
