@@ -20,6 +20,7 @@
 #include "deliverd/mail_jobs.h"
 #include "deliverd/maps.h"
 #include "deliverd/notify.h"
+#include "deliverd/outbound.h"
 #include "deliverd/webhook.h"
 
 enum {
@@ -44,6 +45,7 @@ struct deliverd {
 	struct lmtp_server *lmtp;
 	struct webhook *webhook;
 	struct mail_jobs *mail_jobs;
+	struct outbound *outbound;
 	struct notify *notify;
 	struct listener *jobs, *domains;
 	struct maps *maps; /* NULL without postfix_map_dir */
@@ -151,6 +153,7 @@ static void on_jobs(void *arg)
 
 	webhook_wake(d->webhook);
 	mail_jobs_wake(d->mail_jobs);
+	outbound_wake(d->outbound);
 }
 
 static void on_domains(void *arg)
@@ -171,7 +174,8 @@ static bool quiet(const struct deliverd *d)
 static bool drained(const struct deliverd *d)
 {
 	return lmtp_server_connections(d->lmtp) == 0 && webhook_idle(d->webhook) &&
-	       mail_jobs_idle(d->mail_jobs) && notify_idle(d->notify) && quiet(d);
+	       mail_jobs_idle(d->mail_jobs) && outbound_idle(d->outbound) &&
+	       notify_idle(d->notify) && quiet(d);
 }
 
 static void look_if_drained(void *arg)
@@ -183,6 +187,7 @@ static void look_if_drained(void *arg)
 		d->aborted = true;
 		webhook_abort(d->webhook);
 		mail_jobs_abort(d->mail_jobs);
+		outbound_abort(d->outbound);
 	}
 	if (drained(d) || (left <= 0 && quiet(d)))
 		loop_stop(d->loop);
@@ -201,6 +206,7 @@ static void on_terminate(void *arg)
 	lmtp_server_drain(d->lmtp);
 	webhook_drain(d->webhook);
 	mail_jobs_drain(d->mail_jobs);
+	outbound_drain(d->outbound);
 	listener_stop(d->jobs);
 	if (d->maps) {
 		listener_stop(d->domains);
@@ -298,6 +304,19 @@ static enum err start_mail_jobs(struct deliverd *d, struct fail *fail)
 	return mail_jobs_new(&config, &d->mail_jobs, fail);
 }
 
+static enum err start_outbound(struct deliverd *d, struct fail *fail)
+{
+	const struct outbound_config config = {
+		.loop = d->loop,
+		.settings = d->settings,
+		.keys = d->keys,
+		.sender = &d->sender,
+		.pool = d->pool,
+	};
+
+	return outbound_new(&config, &d->outbound, fail);
+}
+
 /* Parts that cannot fail to start; they find out later that something is away. */
 static void start_rest(struct deliverd *d)
 {
@@ -326,6 +345,7 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 	const size_t width[LANE_COUNT] = { [LANE_DB] = (size_t)s->deliverd_db_connections,
 					   [LANE_WEB] = web_tasks(s),
 					   [LANE_MAIL] = MAIL_JOBS_AT_ONCE,
+					   [LANE_INJECT] = (size_t)s->inject_connections,
 					   [LANE_MISC] = MISC_TASKS };
 	AUTO(deliverd_freep) struct deliverd *d = mem_zalloc(sizeof(*d));
 	enum err e = check_settings(s, fail);
@@ -348,6 +368,8 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 	if (e == OK)
 		e = start_mail_jobs(d, fail);
 	if (e == OK)
+		e = start_outbound(d, fail);
+	if (e == OK)
 		e = start_lmtp(d, fail);
 	if (e)
 		return e;
@@ -368,6 +390,7 @@ void deliverd_free(struct deliverd *d)
 	lmtp_server_free(d->lmtp);
 	webhook_free(d->webhook);
 	mail_jobs_free(d->mail_jobs);
+	outbound_free(d->outbound);
 	notify_free(d->notify);
 	listener_free(d->jobs);
 	listener_free(d->domains);

@@ -17,10 +17,11 @@ struct uv_loop_s;
 
 /* Tasks of one lane never keep those of another waiting. */
 enum loop_lane {
-	LANE_DB,   /* one database connection each */
-	LANE_WEB,  /* name service and signing for webhooks */
-	LANE_MAIL, /* a mail of our own on its way to Postfix */
-	LANE_MISC, /* connections of their own: LISTEN, NOTIFY, Postfix's tables */
+	LANE_DB,     /* one database connection each */
+	LANE_WEB,    /* name service and signing for webhooks */
+	LANE_MAIL,   /* a mail of our own on its way to Postfix */
+	LANE_INJECT, /* a mail of an agent on its way there */
+	LANE_MISC,   /* connections of their own: LISTEN, NOTIFY, Postfix's tables */
 	LANE_COUNT
 };
 

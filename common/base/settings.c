@@ -122,6 +122,8 @@ const struct conf_row settings_table[] = {
 	  .help = "where e2a-deliverd hands in agents' mail: smtp://host:port or smtps://host:port" },
 	{ ROW_MS(inject_timeout), .min = SECOND, .max = 10 * MINUTE, .def = "2m",
 	  .help = "time for handing in one mail of an agent" },
+	{ ROW(inject_connections), .type = CONF_INT, .min = 1, .max = 100, .def = "10",
+	  .help = "connections by which e2a-deliverd hands over mail of agents, at most" },
 	{ ROW(mail_from), .type = CONF_TEXT, .def = "",
 	  .help = "sender of that mail; empty: noreply@ and mail_host" },
 	{ ROW(feedback_to), .type = CONF_TEXT, .def = "",

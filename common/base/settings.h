@@ -67,6 +67,7 @@ struct settings {
 	int64_t submission_timeout_ms;
 	char *inject_url; /* the listener of Postfix for agents' mail */
 	int64_t inject_timeout_ms;
+	int64_t inject_connections;
 	char *mail_from;   /* its sender; "" = noreply@ mail_host */
 	char *feedback_to; /* "" = postmaster */
 	/* apid */

@@ -8,7 +8,7 @@ const struct db_stmt store_report_stmts[] = {
 	[FIND] = { "report_find",
 		   "SELECT t.message_id, (SELECT array_agg(p.address ORDER BY p.n) "
 		   "FROM outbound_recipients p WHERE p.message_id = t.message_id "
-		   "AND p.part = t.part) FROM outbound_attempts t WHERE t.verp = $1",
+		   "AND p.part = t.part), t.part = 'world' FROM outbound_attempts t WHERE t.verp = $1",
 		   false },
 	/* $1 message, $2 addresses, $3 statuses, $4 codes, $5 details, $6 suppress */
 	[APPLY] = { "report_apply",
@@ -50,6 +50,7 @@ enum err store_report_find(struct db *db, struct slice verp, struct arena *a,
 		return fail_set(fail, ERR_NOT_FOUND, "no such attempt");
 	ret->message_id = db_text(r, 0, 0, a);
 	db_texts(r, 0, 1, a, &ret->rcpts, &ret->rcpts_n);
+	ret->world = db_bool(r, 0, 2);
 	return OK;
 }
 

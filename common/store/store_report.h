@@ -13,6 +13,7 @@ extern const struct db_stmt store_report_stmts[];
 /* The injection that a report came back to. */
 struct store_report_attempt {
 	struct slice message_id;
+	bool world;          /* else its recipients are agents of ours */
 	struct slice *rcpts; /* of its envelope */
 	size_t rcpts_n;
 };

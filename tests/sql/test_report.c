@@ -69,6 +69,7 @@ static void an_attempt_is_found_with_its_own_recipients(void **state)
 	(void)state;
 	assert_ok(store_report_find(db, S("bounce-1@x.example"), &a, &found, &fail), &fail);
 	assert_slice(found.message_id, S("m"));
+	assert_true(found.world);
 	assert_int_equal(found.rcpts_n, 2);
 	assert_slice(found.rcpts[0], S("A@w.example"));
 	assert_int_equal(store_report_find(db, S("bounce-2@x.example"), &a, &found, &fail),

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making the mail and reading the answer. What is stored can be made a mail once and
+ * for all or not at all; everything else that goes wrong is tried again.
+ */
+#include "deliverd/outbound_mail.h"
+
+#include "common/base/clock.h"
+#include "common/mail/compose.h"
+#include "common/mail/ticket.h"
+
+enum {
+	SECOND = 1000,
+	MINUTE = 60 * SECOND,
+	CONNECT_WAIT_MS = 15 * SECOND, /* Postfix is away: nothing of ours is wrong */
+	LOST_WAIT_MS = 10 * SECOND,    /* for Postfix to have written its log */
+	TICKET_MARGIN_S = 60,
+	REFUSED_MAX = 12, /* attempts: our own Postfix says no, which an operator may mend */
+	TOO_BIG = 552,    /* RFC 5321 4.2.3: it will always be */
+	PERCENT_MIN = 80,
+	PERCENT_SPAN = 41,
+};
+
+/* Waits after the attempts; the last one repeats. */
+static const int64_t schedule_ms[] = { 5 * SECOND, 15 * SECOND, 30 * SECOND, MINUTE,     2 * MINUTE,
+				       5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE };
+
+/* A fifth more or less by chance, so that what failed together does not come back together. */
+static int64_t wait_after(int64_t attempts)
+{
+	size_t i = attempts > 0 ? (size_t)attempts - 1 : 0;
+	int64_t ms = schedule_ms[i < ARRAY_LEN(schedule_ms) ? i : ARRAY_LEN(schedule_ms) - 1];
+
+	return ms * (PERCENT_MIN + (clock_now_us() >> 4) % PERCENT_SPAN) / 100;
+}
+
+/* ---- composing ---- */
+
+static enum compose_auto auto_of(struct slice word)
+{
+	if (slice_eq(word, S("auto-generated")))
+		return COMPOSE_AUTO_GENERATED;
+	return slice_eq(word, S("auto-replied")) ? COMPOSE_AUTO_REPLIED : COMPOSE_NOT_AUTO;
+}
+
+static struct compose_attachment *attachments_of(const struct store_outbound_job *job,
+						 struct arena *a)
+{
+	struct compose_attachment *v = arena_calloc(a, job->attachments_n, sizeof(*v));
+
+	for (size_t i = 0; i < job->attachments_n; i++)
+		v[i] = (struct compose_attachment){
+			.filename = job->attachments[i].filename,
+			.content_type = job->attachments[i].content_type,
+			.data = job->attachments[i].data,
+		};
+	return v;
+}
+
+static enum err compose(const struct store_outbound_job *job, const struct outbound_author *author,
+			struct arena *a, struct buf *ret, struct fail *fail)
+{
+	const struct compose_mail mail = {
+		.from = author->address,
+		.from_name = author->name,
+		.to = job->to,
+		.to_n = job->to_n,
+		.cc = job->cc,
+		.cc_n = job->cc_n,
+		.reply_to = author->reply_to,
+		.subject = job->subject,
+		.message_id = job->email_message_id,
+		.date_us = job->created_us,
+		.in_reply_to = job->in_reply_to,
+		.references = job->references,
+		.references_n = job->references_n,
+		.conversation_id = job->conversation_id,
+		.automatic = auto_of(job->auto_submitted),
+		.text = job->text,
+		.html = job->html,
+		.attachments = attachments_of(job, a),
+		.attachments_n = job->attachments_n,
+	};
+
+	return compose_mail(&mail, ret, fail);
+}
+
+/* Puts the signature right before the mail, into room that was left for it. */
+static enum err sign(const struct outbound_tools *tools, const struct outbound_author *author,
+		     struct buf *mail, struct slice *ret, struct fail *fail)
+{
+	AUTO(buf_release) struct buf field = BUF_INIT(DKIM_SIGN_FIELD_MAX);
+	struct slice unsigned_mail = slice_sub(buf_slice(mail), DKIM_SIGN_FIELD_MAX, mail->len);
+	enum err e;
+
+	*ret = unsigned_mail;
+	if (!author->sign)
+		return OK;
+	e = dkim_signer_sign(tools->signer, &author->key, unsigned_mail, &field, fail);
+	if (e)
+		return e;
+	memcpy(mail->p + DKIM_SIGN_FIELD_MAX - field.len, field.p, field.len);
+	*ret = slice_sub(buf_slice(mail), DKIM_SIGN_FIELD_MAX - field.len, mail->len);
+	return OK;
+}
+
+static enum err make_ticket(const struct outbound_tools *tools, const struct outbound_attempt *at,
+			    struct slice mail, int64_t lifetime_ms, struct buf *ret)
+{
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+	const struct ticket_request request = {
+		.job = job->id,
+		.attempt = job->attempts,
+		.now_s = clock_now_us() / 1000000,
+		.lifetime_s = lifetime_ms / SECOND + TICKET_MARGIN_S,
+		.sender = at->batch->verp[at->i],
+		.recipients = job->rcpts,
+		.recipients_n = job->rcpts_n,
+	};
+
+	return ticket_make(&request, mail, tools->ticket_key, ret);
+}
+
+/* ---- what became of it ---- */
+
+static void add_rcpt(struct outbound_attempt *at, const struct store_outbound_job *job, size_t i,
+		     const char *status, struct slice code, struct slice detail)
+{
+	at->rcpts[at->rcpts_n++] = (struct store_outbound_rcpt){
+		.job_id = job->id,
+		.address = job->rcpts[i],
+		.status = status,
+		.code = code,
+		.detail = detail,
+	};
+}
+
+static void begin(struct outbound_attempt *at, const struct store_outbound_job *job)
+{
+	at->rcpts = arena_calloc(&at->arena, job->rcpts_n, sizeof(*at->rcpts));
+	at->rcpts_n = 0;
+	at->result = (struct store_outbound_result){
+		.job_id = job->id,
+		.lease_id = slice_str(at->batch->lease_id),
+	};
+}
+
+static void set_end(struct outbound_attempt *at, enum store_outbound_outcome outcome,
+		    enum event_reason reason, int64_t wait_ms)
+{
+	at->result.outcome = outcome;
+	at->result.reason = reason;
+	at->result.wait_ms = wait_ms;
+}
+
+/* Failed with the words of the reply that decided, or with one of ours. */
+static void fail_all(struct outbound_attempt *at, const struct store_outbound_job *job,
+		     struct slice code, struct slice detail)
+{
+	for (size_t i = 0; i < job->rcpts_n; i++)
+		add_rcpt(at, job, i, "failed", code, detail);
+}
+
+void outbound_mail_end(struct outbound_attempt *at, enum store_outbound_outcome outcome,
+		       enum event_reason reason, int64_t wait_ms)
+{
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+
+	begin(at, job);
+	set_end(at, outcome, reason, wait_ms);
+	if (outcome == STORE_OUTBOUND_FAILED)
+		fail_all(at, job, S(""), slice_str(event_reason_name(reason)));
+}
+
+static struct slice reply_code(const struct smtp_reply *r)
+{
+	return slice_str(r->enhanced);
+}
+
+/* "550 5.1.1 No such user", as mail systems write it. */
+static struct slice reply_text(struct outbound_attempt *at, const struct smtp_reply *r)
+{
+	return slice_str(arena_printf(&at->arena, "%d%s%s%s%s", r->code, *r->enhanced ? " " : "",
+				      r->enhanced, *r->text ? " " : "", r->text));
+}
+
+/* The replies to single recipients; returns how many are still to be tried. */
+static size_t judge_rcpts(struct outbound_attempt *at, const struct store_outbound_job *job,
+			  const struct smtp_reply *replies, bool taken, size_t *ret_taken)
+{
+	size_t open = 0;
+
+	*ret_taken = 0;
+	for (size_t i = 0; i < job->rcpts_n; i++) {
+		const struct smtp_reply *r = &replies[i];
+		bool yes = r->code >= 200 && r->code < 300, no = r->code >= 500;
+
+		open += !no && !(yes && taken);
+		*ret_taken += yes && taken;
+		if (no)
+			add_rcpt(at, job, i, "failed", reply_code(r), reply_text(at, r));
+		else if (yes && taken)
+			add_rcpt(at, job, i, "sent", S(""), S(""));
+		else if (!yes && r->code)
+			add_rcpt(at, job, i, "queued", reply_code(r), reply_text(at, r));
+	}
+	return open;
+}
+
+/* Those whom Postfix took are done; the others are tried again, or nobody is left. */
+static void judge_transaction(struct outbound_attempt *at, const struct store_outbound_job *job,
+			      const struct smtp_reply *replies, bool taken)
+{
+	size_t taken_n, open = judge_rcpts(at, job, replies, taken, &taken_n);
+
+	if (open)
+		set_end(at, STORE_OUTBOUND_LATER, EVENT_SMTP_LATER, wait_after(job->attempts));
+	else if (taken_n)
+		set_end(at, STORE_OUTBOUND_TAKEN, EVENT_NO_REASON, 0);
+	else
+		set_end(at, STORE_OUTBOUND_REFUSED, EVENT_SMTP_REFUSED, 0);
+}
+
+/*
+ * It is our own Postfix that says 5xx to the mail as a whole: a setting is wrong, or a
+ * key. The operator gets some hours to put that right.
+ */
+static void judge_refusal(struct outbound_attempt *at, const struct store_outbound_job *job,
+			  const struct inject_answer *answer)
+{
+	const struct smtp_reply *r = &answer->reply;
+
+	if (r->code != TOO_BIG && job->attempts < REFUSED_MAX) {
+		set_end(at, STORE_OUTBOUND_LATER, EVENT_SMTP_REFUSED, wait_after(job->attempts));
+		return;
+	}
+	set_end(at, STORE_OUTBOUND_FAILED, EVENT_SMTP_REFUSED, 0);
+	fail_all(at, job, reply_code(r), reply_text(at, r));
+}
+
+void outbound_mail_judge(const struct store_outbound_job *job, const struct inject_answer *answer,
+			 const struct smtp_reply *replies, struct outbound_attempt *at)
+{
+	begin(at, job);
+	switch (answer->outcome) {
+	case INJECT_TAKEN:
+	case INJECT_NOBODY:
+		judge_transaction(at, job, replies, answer->outcome == INJECT_TAKEN);
+		break;
+	case INJECT_CONNECT:
+		set_end(at, STORE_OUTBOUND_SNOOZED, EVENT_CONNECT, CONNECT_WAIT_MS);
+		break;
+	case INJECT_REFUSED:
+		judge_refusal(at, job, answer);
+		break;
+	case INJECT_UNKNOWN:
+		set_end(at, STORE_OUTBOUND_LOST, EVENT_NO_ANSWER, LOST_WAIT_MS);
+		break;
+	default:
+		set_end(at, STORE_OUTBOUND_LATER,
+			answer->reply.code ? EVENT_SMTP_LATER : EVENT_BROKEN,
+			wait_after(job->attempts));
+	}
+}
+
+/* ---- the attempt ---- */
+
+static void inject(const struct outbound_tools *tools, struct injector *in,
+		   struct outbound_attempt *at, struct slice mail)
+{
+	AUTO(buf_release) struct buf ticket = BUF_INIT(2 * TICKET_TEXT_MAX);
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+	struct smtp_reply *replies = arena_calloc(&at->arena, job->rcpts_n, sizeof(*replies));
+	struct slice parts[2] = { [1] = mail };
+	const struct inject_mail send = {
+		.sender = at->batch->verp[at->i],
+		.rcpts = job->rcpts,
+		.rcpts_n = job->rcpts_n,
+		.parts = parts,
+		.parts_n = ARRAY_LEN(parts),
+	};
+
+	if (make_ticket(tools, at, mail, inject_max_ms(in), &ticket)) {
+		fail_set(&at->fail, ERR_INPUT, "no ticket can be made");
+		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
+		return;
+	}
+	parts[0] = buf_slice(&ticket);
+	inject_send(in, &send, replies, &at->answer);
+	outbound_mail_judge(job, &at->answer, replies, at);
+	at->queue_id = inject_queue_id(&at->answer);
+}
+
+static void compose_and_inject(const struct outbound_tools *tools, struct injector *in,
+			       struct outbound_attempt *at)
+{
+	static const char room[DKIM_SIGN_FIELD_MAX];
+	AUTO(buf_release) struct buf mail = BUF_INIT(OUTBOUND_MAIL_MAX + sizeof(room));
+	const struct outbound_author *author = &at->batch->author[at->i];
+	struct slice whole;
+
+	buf_add(&mail, room, sizeof(room));
+	if (compose(&at->batch->jobs[at->i], author, &at->arena, &mail, &at->fail))
+		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
+	else if (sign(tools, author, &mail, &whole, &at->fail))
+		outbound_mail_end(at, STORE_OUTBOUND_LATER, EVENT_NO_KEY,
+				  wait_after(at->batch->jobs[at->i].attempts));
+	else
+		inject(tools, in, at, whole);
+}
+
+void outbound_mail_send(const struct outbound_tools *tools, struct injector *in,
+			struct outbound_attempt *at)
+{
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+
+	at->fail.code = OK;
+	if (job->rcpts_n == 0)
+		outbound_mail_end(at, STORE_OUTBOUND_REFUSED, EVENT_NO_RECIPIENT, 0);
+	else if (job->expired)
+		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_EXPIRED, 0);
+	else if (clock_mono_ms() + inject_max_ms(in) > at->batch->lease_end_ms)
+		outbound_mail_end(at, STORE_OUTBOUND_SNOOZED, EVENT_STOPPED, 0);
+	else
+		compose_and_inject(tools, in, at);
+}
