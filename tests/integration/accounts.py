@@ -35,6 +35,21 @@ INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)
 	VALUES ('msg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, now() + interval '1 day');
 INSERT INTO message_events (message_id, user_id, stage, outcome)
 	VALUES ('msg_' || %(u)s, %(u)s, 'ingest', 'stored');
+INSERT INTO messages (id, user_id, agent_email, direction, status, type, subject, sender, recipient,
+	to_addresses, email_message_id, expires_at) VALUES ('msg_' || md5(%(u)s), %(u)s, 'Own@' || %(domain)s,
+	'outbound', 'sent', 'send', 'To be sent', 'own@' || %(domain)s, 'bob@peer.example',
+	'{bob@peer.example}', '<' || md5(%(u)s) || '@' || %(domain)s || '>', now() + interval '1 day');
+INSERT INTO outbound_drafts (message_id, body_text) VALUES ('msg_' || md5(%(u)s), 'Hi.');
+INSERT INTO outbound_recipients (message_id, n, kind, address, folded, part)
+	VALUES ('msg_' || md5(%(u)s), 1, 'to', 'bob@peer.example', 'bob@peer.example', 'world');
+INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, size, due_at, give_up_at)
+	VALUES ('job_' || %(u)s, 'msg_' || md5(%(u)s), %(u)s, 'Own@' || %(domain)s, 'world', 3,
+	now() + interval '1 hour', now() + interval '1 day');
+INSERT INTO suppressions (user_id, address, reason, code, detail, message_id)
+	VALUES (%(u)s, 'gone@peer.example', 'bounce', '5.1.1', 'no such user', 'msg_' || md5(%(u)s));
+INSERT INTO delegations (id, user_id, agent_email, human_email, state, link_hash, link_expires_at,
+	confirmed_at) VALUES ('dlg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, 'human@peer.example',
+	'active', sha256(('link' || %(u)s)::bytea), now(), now());
 INSERT INTO retired_addresses (address, user_id) VALUES ('old@' || %(domain)s, %(u)s);
 INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)
 	VALUES (sha256(%(u)s::bytea), '', lower(%(email)s), now() + interval '1 hour');

@@ -120,7 +120,7 @@ def test_everything_of_the_user_goes_and_nothing_of_anybody_else(stack, person):
     answer = delete(stack.http_port, person.key)
     assert answer.status == 200 and answer.headers["content-type"] == "application/json"
     assert answer.json == {
-        "usage_events_deleted": 1, "usage_summaries_deleted": 1, "messages_deleted": 2,
+        "usage_events_deleted": 1, "usage_summaries_deleted": 1, "messages_deleted": 3,
         "agents_deleted": 2, "domains_deleted": 1, "api_keys_deleted": 1, "sessions_deleted": 1,
         "user_deleted": True}
     left = {name for name, n in owned(stack, person.user_id).items() if n}
@@ -154,7 +154,8 @@ def test_no_text_of_the_user_stays(stack, person):
             assert not any(name in row.lower() for name in names), table
     ledger = rows(stack, "SELECT stage, outcome, reason, detail::text FROM message_events "
                          "WHERE user_id = %s ORDER BY id", person.user_id)
-    assert ledger[-1] == ("webhook", "failed", "account_deleted", None)
+    assert ledger[-2:] == [("webhook", "failed", "account_deleted", None),
+                           ("outbound", "failed", "message_deleted", '{"part": "world"}')]
     assert not any("@" in str(row) for row in ledger)
 
 
@@ -361,7 +362,7 @@ def test_an_apid_that_dies_in_the_middle_has_deleted_nothing(stack, person):
         wait_until("Postgres to notice", lambda: deleting(stack) == 0)
     assert owned(stack, person.user_id) == had
     assert person.api.get("/api/v1/agents")[0] == 200
-    assert delete(stack.http_port, person.key).json["messages_deleted"] == 501
+    assert delete(stack.http_port, person.key).json["messages_deleted"] == 502
 
 
 def test_a_client_that_goes_away_has_deleted_the_account(stack, person):
