@@ -4,8 +4,6 @@ what it is good for, and everything else that it must not be good for."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 import uuid
 from collections.abc import Iterator
@@ -14,10 +12,10 @@ from email.message import EmailMessage
 
 import pytest
 
-from scripts.stack.part import wait_until
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.browser import Browser, Page
 from tests.integration.client import Http, SecondApid, second_apid
+from tests.integration.mailbox import mails_to, wait_mails
 
 LOGIN, LINK = "/api/auth/login", "/api/auth/link"
 TOKEN = re.compile(r"/api/auth/link\?t=([0-9a-f]{64})\r?\n")
@@ -50,21 +48,6 @@ def ask(browser: Browser, address: str) -> Page:
     page = browser.submit(browser.get(LOGIN), email=address)
     assert page.status == 200, page.text
     return page
-
-
-def mails_to(stack, address: str) -> list[EmailMessage]:
-    raw = [path.read_bytes() for path in stack.postfix.captured()]
-    raw += [mail.raw for mail in stack.world.delivered()]
-    mails = [email.message_from_bytes(one, policy=email.policy.default) for one in raw]
-    return [mail for mail in mails if mail["To"].lower() == address.lower()]
-
-
-def wait_mails(stack, address: str, count: int = 1) -> list[EmailMessage]:
-    def find() -> list[EmailMessage] | None:
-        mails = mails_to(stack, address)
-        return mails if len(mails) >= count else None
-
-    return wait_until(f"{count} mails to {address}", find, interval=0.05)
 
 
 def token_of(mail: EmailMessage) -> str:

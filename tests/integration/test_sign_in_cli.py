@@ -18,7 +18,8 @@ from scripts.stack.peers import Api, Inbox
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.browser import Browser, Page
 from tests.integration.client import add_session
-from tests.integration.test_sign_in import token_of, use, wait_mails
+from tests.integration.mailbox import wait_mails
+from tests.integration.test_sign_in import token_of, use
 
 LOGIN, CONSENT = "/api/auth/login", "/api/auth/cli"
 STATE = "5f0c7c1e0a2b4d6f8091a2b3c4d5e6f7"

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mail that the deployment itself sends to people, as it arrived."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+from scripts.stack.part import wait_until
+
+
+def mails_to(stack, address: str) -> list[EmailMessage]:
+    raw = [path.read_bytes() for path in stack.postfix.captured()]
+    raw += [mail.raw for mail in stack.world.delivered()]
+    mails = [email.message_from_bytes(one, policy=email.policy.default) for one in raw]
+    return [mail for mail in mails if mail["To"].lower() == address.lower()]
+
+
+def wait_mails(stack, address: str, count: int = 1) -> list[EmailMessage]:
+    def find() -> list[EmailMessage] | None:
+        mails = mails_to(stack, address)
+        return mails if len(mails) >= count else None
+
+    return wait_until(f"{count} mails to {address}", find, interval=0.05)
