@@ -19,7 +19,7 @@ enum {
 	DB_WAIT_MS = 5000,
 	HOUR_MS = 3600 * 1000,
 	DAY_MS = 24 * HOUR_MS,
-	COUNTER_IDLE_MS = 2 * HOUR_MS, /* longer than the longest window of a rate limit */
+	COUNTER_IDLE_MS = 25 * HOUR_MS, /* longer than the longest window of a rate limit */
 };
 
 struct janitor {

@@ -22,7 +22,7 @@ INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)
 INSERT INTO idempotency_keys (owner, key_hash, request_hash, created_at)
     SELECT n, '', '', at - interval '1 h' FROM pair;
 INSERT INTO rate_counters (name, admitted, ring, used_at)
-    SELECT n, 1, 1, at - interval '2 h' FROM pair;
+    SELECT n, 1, 1, at - interval '25 h' FROM pair;
 INSERT INTO rate_hits (name, slot, at) SELECT n, 0, at FROM pair;
 INSERT INTO retired_addresses (address, user_id, expires_at)
     SELECT n, %(user)s, at FROM pair;
