@@ -60,6 +60,13 @@ void domain_create(struct req *r);
 void domain_verify(struct req *r);
 void domain_delete(struct req *r);
 
+void delegation_create(struct req *r);
+void delegation_list(struct req *r);
+void delegation_delete(struct req *r);
+/* The human's side of it. */
+void delegation_page(struct req *r);
+void delegation_answer(struct req *r);
+
 void suppression_list(struct req *r);
 void suppression_delete(struct req *r);
 

@@ -8,7 +8,12 @@
 
 #define EXCEEDED "rate limit exceeded \xe2\x80\x94 "
 
-enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, NAME_MAX_BYTES = 128 };
+enum {
+	MINUTE_MS = 60 * 1000,
+	HOUR_MS = 60 * MINUTE_MS,
+	DAY_MS = 24 * HOUR_MS,
+	NAME_MAX_BYTES = 128
+};
 
 enum counted { BY_CLIENT, BY_USER };
 
@@ -29,6 +34,12 @@ static const struct {
 			 "requests per minute" },
 	[LIMIT_DOMAINS] = { "domains", BY_USER, offsetof(struct settings, rate_domains), MINUTE_MS,
 			    "requests per minute" },
+	[LIMIT_DELEGATIONS] = { "delegations", BY_USER, offsetof(struct settings, rate_delegations),
+				HOUR_MS, "delegation requests per hour" },
+	/* Over days: nobody shall be asked again and again. */
+	[LIMIT_DELEGATION_MAILS] = { "delegation_mails", BY_USER,
+				     offsetof(struct settings, rate_delegation_mails), DAY_MS,
+				     NULL },
 };
 
 static int64_t most_of(enum limit limit, const struct settings *s)

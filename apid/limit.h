@@ -16,11 +16,13 @@ struct req;
 
 enum limit {
 	LIMIT_NONE,
-	LIMIT_REGISTRATION, /* by client address, before everything else */
-	LIMIT_FEEDBACK,     /* the same */
-	LIMIT_SIGN_IN,      /* the same */
-	LIMIT_POLL,         /* by user, after authentication */
-	LIMIT_DOMAINS,      /* the same */
+	LIMIT_REGISTRATION,     /* by client address, before everything else */
+	LIMIT_FEEDBACK,         /* the same */
+	LIMIT_SIGN_IN,          /* the same */
+	LIMIT_POLL,             /* by user, after authentication */
+	LIMIT_DOMAINS,          /* the same */
+	LIMIT_DELEGATIONS,      /* the same */
+	LIMIT_DELEGATION_MAILS, /* by address that is mailed to */
 	LIMIT_COUNT
 };
 

@@ -14,6 +14,7 @@ CREATE TABLE delegations (
 	revoked_at timestamptz
 );
 CREATE INDEX delegations_user_idx ON delegations (user_id, created_at, id);
+CREATE INDEX delegations_agent_idx ON delegations (agent_email, created_at, id);
 CREATE INDEX delegations_active_idx ON delegations (agent_email, confirmed_at)
 	WHERE state = 'active';
 

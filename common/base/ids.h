@@ -24,6 +24,7 @@ enum {
 #define ID_PREFIX_EVENT "ev_"
 #define ID_PREFIX_MAIL "mail_"
 #define ID_PREFIX_FEEDBACK "fb_"
+#define ID_PREFIX_DELEGATION "dlg_"
 #define ID_PREFIX_USAGE "ue_"
 #define API_KEY_PREFIX "e2a_"
 #define DOMAIN_TOKEN_PREFIX "e2a-verify="

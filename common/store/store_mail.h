@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mail of the deployment itself (sign-in links, feedback): jobs that e2a-deliverd
+ * Mail of the deployment itself (sign-in links, feedback, delegations): jobs that e2a-deliverd
  * sends. What is to be said lies sealed, because it may hold a token.
  */
 #ifndef E2A_STORE_STORE_MAIL_H
@@ -12,7 +12,7 @@
 extern const struct db_stmt store_mail_stmts[];
 
 struct store_mail {
-	const char *kind;      /* "sign_in", "feedback" */
+	const char *kind;      /* "sign_in", "feedback", "delegation" */
 	struct slice user_id;  /* empty: nobody's */
 	struct slice to;       /* addr-spec */
 	struct slice reply_to; /* addr-spec, or empty */

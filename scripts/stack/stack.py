@@ -28,7 +28,8 @@ SHARED_DOMAIN = "agents.example"
 MAIL_HOST = "mx.agents.example"
 # For tests that are not about limits.
 NO_LIMITS = {name: "1000000000" for name in ("rate_registration", "rate_poll", "rate_feedback",
-                                             "rate_domains", "rate_sign_in")}
+                                             "rate_domains", "rate_sign_in", "rate_delegations",
+                                             "rate_delegation_mails")}
 NO_LIMITS |= {name: "1000000" for name in ("agents_per_user", "domains_per_user", "keys_per_user")}
 NO_LIMITS["http_per_client"] = "100000"
 

@@ -77,6 +77,7 @@ class Things:
     secret_id: str
     key_id: str
     address: str
+    delegation_id: str
     index: str = "0"
 
 
@@ -112,7 +113,8 @@ class World:
         self.session = add_session(self.stack, self.user_id)
         email = self.make_agent()
         self.things = Things(email, self.make_message(email), self.make_domain(),
-                             self.make_secret(), self.make_key()[0], self.make_suppression())
+                             self.make_secret(), self.make_key()[0], self.make_suppression(),
+                             self.make_delegation(email))
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -153,6 +155,16 @@ class World:
     def make_key(self, agent: str | None = None) -> tuple[str, str]:
         return add_key(self.stack, self.user_id, agent=agent)
 
+    def make_delegation(self, agent: str) -> str:
+        """One that waits for its human, who has the token."""
+        made, self.link_token = f"dlg_{os.urandom(16).hex()}", os.urandom(32).hex()
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("INSERT INTO delegations (id, user_id, agent_email, human_email, link_hash, "
+                          "link_expires_at) VALUES (%s, %s, %s, %s, sha256(%s), "
+                          "now() + interval '1 day')", [made, self.user_id, agent,
+                          f"human{next(numbers)}@world.example", self.link_token.encode()])
+        return made
+
     def make_suppression(self) -> str:
         address = f"gone{next(numbers)}-{os.urandom(4).hex()}@world.example"
         with self.stack.db() as db, db.cursor() as query:
@@ -169,6 +181,7 @@ class World:
             case "deleteAgent" | "deleteDashboardAgent":
                 t.email = self.make_agent()
                 t.message_id = self.make_message(t.email)
+                t.delegation_id = self.make_delegation(t.email)
                 self.agent_key = self.make_key(t.email)[1]
             case "deleteDomain":
                 t.domain = self.make_domain()
@@ -178,6 +191,8 @@ class World:
                 self.forget_secrets()
             case "revokeKey":
                 t.key_id = self.make_key()[0]
+            case "askForDelegation" | "revokeDelegation" | "answerDelegation":
+                self.forget_delegations()
             case "deleteSuppression":
                 t.address = self.make_suppression()
             case "signOut":
@@ -191,6 +206,12 @@ class World:
             self.api.call("DELETE", f"{path}/{secret['id']}")
         self.things.secret_id = self.make_secret()
 
+    def forget_delegations(self) -> None:
+        """An agent may have so many only."""
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("DELETE FROM delegations WHERE user_id = %s", [self.user_id])
+        self.things.delegation_id = self.make_delegation(self.things.email)
+
     # ---- who asks ----
 
     def browser(self, token: str = "") -> list[str]:
@@ -202,7 +223,7 @@ class World:
             return [f"Authorization: Bearer {self.key}"]
         if operation.node["tags"] == ["Sign-in"] or {"session": []} in operation.security:
             return self.browser()
-        return []
+        return [OWN_PAGE] if operation.body and operation.form else []
 
     def useless(self, operation: Operation) -> Iterator[tuple[str, list[str]]]:
         """Credentials that are none here."""
@@ -228,6 +249,8 @@ class World:
                 operation.parameters_in("path")}
         query = {p["name"]: str(DOCUMENT.example(p["schema"])) for p in
                  operation.parameters_in("query") if p.get("required")}
+        if "t" in query:
+            query["t"] = self.link_token
         request = Request(operation, path, query)
         if not operation.body:
             return request
@@ -240,7 +263,8 @@ class World:
         number = f"{next(numbers)}-{os.urandom(4).hex()}"
         replaced = {"slug": f"x{number}", "email": f"x{number}@{SHARED_DOMAIN}",
                     "domain": f"x{number}.example", "agent": self.things.email,
-                    "agent_email": self.things.email, "webhook_url": "http://127.0.0.1:9/hook"}
+                    "agent_email": self.things.email, "webhook_url": "http://127.0.0.1:9/hook",
+                    "t": self.link_token}
         return {k: replaced.get(k, v) for k, v in example.items()}
 
     def do(self, request: Request, *fields: str) -> Answer:

@@ -33,6 +33,7 @@ static const struct {
 	{ "activity_", APID },
 	{ "account_", APID },
 	{ "agent_", APID },
+	{ "delegation_", APID },
 	{ "domain_", APID },
 	{ "domain_get", APID | DELIVERD },
 	{ "domain_held", DELIVERD },

@@ -20,6 +20,8 @@ static const char *const limits[LIMIT_COUNT] = {
 	[LIMIT_SIGN_IN] = "rate_sign_in",
 	[LIMIT_POLL] = "rate_poll",
 	[LIMIT_DOMAINS] = "rate_domains",
+	[LIMIT_DELEGATIONS] = "rate_delegations",
+	[LIMIT_DELEGATION_MAILS] = "rate_delegation_mails",
 };
 
 static void write_route(struct jsonw *w, const struct route *r)

@@ -10,6 +10,7 @@ static const struct settings settings = {
 	.rate_feedback = 10,
 	.rate_domains = 1000000000,
 	.rate_sign_in = 12,
+	.rate_delegations = 21,
 };
 
 static void the_refused_are_told_the_number_of_the_setting(void **state)
@@ -25,6 +26,9 @@ static void the_refused_are_told_the_number_of_the_setting(void **state)
 					     "per hour") },
 		{ LIMIT_DOMAINS,
 		  SLICE_INIT("rate limit exceeded — max 1000000000 requests per minute") },
+		{ LIMIT_DELEGATIONS,
+		  SLICE_INIT("rate limit exceeded — max 21 delegation requests per hour") },
+		{ LIMIT_DELEGATION_MAILS, SLICE_INIT("rate limit exceeded — try again later") },
 	};
 
 	(void)state;
@@ -46,6 +50,7 @@ static void clients_are_counted_before_they_are_known(void **state)
 	assert_true(limit_before_auth(LIMIT_SIGN_IN));
 	assert_false(limit_before_auth(LIMIT_POLL));
 	assert_false(limit_before_auth(LIMIT_DOMAINS));
+	assert_false(limit_before_auth(LIMIT_DELEGATIONS));
 }
 
 /* What runs without a worker is not counted; who is not known yet cannot be counted as a user. */
