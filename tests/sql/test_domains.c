@@ -134,8 +134,8 @@ static void a_domain_gets_one_key(void **state)
 static void a_sealed_key_opens_in_its_place_only(void **state)
 {
 	static const char *const moves[] = {
-		"UPDATE dkim_keys SET sealed = (SELECT sealed FROM dkim_keys k "
-		"WHERE k.domain_id = 'dom_4') WHERE domain_id = 'dom_1'",
+		("UPDATE dkim_keys SET sealed = (SELECT sealed FROM dkim_keys k "
+		 "WHERE k.domain_id = 'dom_4') WHERE domain_id = 'dom_1'"),
 		"UPDATE dkim_keys SET selector = 'e2a2' WHERE domain_id = 'dom_1'",
 		"UPDATE dkim_keys SET sealed = sealed || 'x' WHERE domain_id = 'dom_1'",
 	};
