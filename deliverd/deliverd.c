@@ -21,6 +21,7 @@
 #include "deliverd/maps.h"
 #include "deliverd/notify.h"
 #include "deliverd/outbound.h"
+#include "deliverd/report.h"
 #include "deliverd/webhook.h"
 
 enum {
@@ -65,6 +66,8 @@ struct delivery {
 	struct ingest_config config;
 	struct webhook_lease lease;
 	struct ingest ingest;
+	struct report report;
+	bool is_report;
 };
 
 static void store(struct task *t)
@@ -76,10 +79,45 @@ static void store(struct task *t)
 
 	if (e) {
 		d->ingest = (struct ingest){ .code = e, .fail = fail };
+		d->report.code = e;
+		d->report.fail = fail;
 		return;
 	}
-	ingest_store(d->mail, &d->config, db, &d->ingest);
+	if (d->is_report)
+		report_store(d->mail, db, &d->report);
+	else
+		ingest_store(d->mail, &d->config, db, &d->ingest);
 	db_pool_put(d->owner->pool, db);
+}
+
+static void log_report(const struct delivery *d)
+{
+	const struct report *r = &d->report;
+
+	if (r->code && r->code != ERR_NOT_FOUND)
+		log_error("report_not_stored", LF_SLICE("verp", r->verp),
+			  LF_STR("error", err_info(r->code)->name), LF_STR("cause", r->fail.what));
+	else
+		log_info("report_read", LF_SLICE("queue_id", d->mail->xforward.ident),
+			 LF_SLICE("verp", r->verp), LF_SLICE("message_id", r->message_id),
+			 LF_STR("client_ip", d->mail->xforward.addr.n ? "" : "local"),
+			 LF_STR("format", bounce_format_name(r->format)),
+			 LF_STR("reason", r->code ? "unknown_address" : r->reason),
+			 LF_INT("recipients", r->told), LF_INT("changed", r->moved));
+}
+
+/* One recipient, one reply. */
+static void report_stored(struct delivery *d)
+{
+	enum err code = d->report.code;
+	struct lmtp_reply reply = { .code = code, .text = S("") };
+
+	if (code == ERR_NOT_FOUND)
+		reply.text = S("No such agent");
+	else if (code && !err_info(code)->retryable)
+		reply.code = ERR_INTERNAL;
+	lmtp_server_answer(d->conn, &reply, 1);
+	log_report(d);
 }
 
 static void answer(struct delivery *d)
@@ -118,8 +156,12 @@ static void stored(struct task *t)
 	struct deliverd *owner = d->owner;
 	const struct ingest *in = &d->ingest;
 
-	answer(d);
-	log_delivery(d);
+	if (d->is_report) {
+		report_stored(d);
+	} else {
+		answer(d);
+		log_delivery(d);
+	}
 	for (size_t i = 0; i < in->rcpts_n && !in->code; i++)
 		if (in->rcpts[i].stored && !in->rcpts[i].cloud)
 			notify_add(owner->notify, in->rcpts[i].agent_email);
@@ -140,7 +182,8 @@ static void on_mail(struct lmtp_conn *conn, struct mail *m, void *arg)
 	d->mail = m;
 	d->config.settings = owner->settings;
 	d->config.seal_key = keys_get(owner->keys, KEY_SEAL);
-	if (webhook_lease(owner->webhook, &d->lease, &d->config.lease_ms))
+	d->is_report = report_is(m, &d->report);
+	if (!d->is_report && webhook_lease(owner->webhook, &d->lease, &d->config.lease_ms))
 		d->config.lease_id = slice_str(d->lease.id);
 	loop_submit(owner->loop, &d->task);
 }
