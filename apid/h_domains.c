@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Domains: claim, list, verify, give up. Whoever shows the token of their own
- * claim in DNS first holds the domain; a claim says nothing about others.
+ * Domains: claim, list, give up. A claim says nothing about those of others; each
+ * has a token and a key of its own.
  */
+#include "apid/claim.h"
 #include "apid/handlers.h"
-#include "apid/req.h"
-#include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/mail/addr.h"
-#include "common/store/store_domain.h"
+#include "common/store/store_dkim.h"
 
 #include <inttypes.h>
-
-enum { MX_PRIORITY = 10, LOOKUP_MS = 5000 };
 
 struct create {
 	struct slice domain;
@@ -22,37 +18,6 @@ static const struct jsonf_row create_rows[] = {
 	{ "domain", JSONF_TEXT, offsetof(struct create, domain), JSONF_NO_GIVEN },
 	{ 0 },
 };
-
-static void write_dns_records(struct jsonw *w, struct slice mail_host, struct slice token)
-{
-	jsonw_key(w, "dns_records");
-	jsonw_object(w);
-	jsonw_key(w, "mx");
-	jsonw_object(w);
-	jsonw_key_text(w, "host", S("@"));
-	jsonw_key_text(w, "value", mail_host);
-	jsonw_key_int(w, "priority", MX_PRIORITY);
-	jsonw_object_end(w);
-	jsonw_key(w, "txt");
-	jsonw_object(w);
-	jsonw_key_text(w, "host", S("@"));
-	jsonw_key_text(w, "value", token);
-	jsonw_object_end(w);
-	jsonw_object_end(w);
-}
-
-static void write_domain(struct jsonw *w, const struct app *app, const struct store_domain *d)
-{
-	jsonw_object(w);
-	jsonw_key_text(w, "domain", d->domain);
-	jsonw_key_bool(w, "verified", d->verified);
-	jsonw_key_text(w, "verification_token", d->token);
-	write_dns_records(w, slice_str(app->settings->mail_host), d->token);
-	resp_key_time(w, "created_at", d->created_us);
-	if (d->verified)
-		resp_key_time(w, "verified_at", d->verified_us);
-	jsonw_object_end(w);
-}
 
 void domain_list(struct req *r)
 {
@@ -70,28 +35,63 @@ void domain_list(struct req *r)
 	jsonw_key(w, "domains");
 	jsonw_array(w);
 	for (size_t i = 0; i < n; i++)
-		write_domain(w, r->app, &v[i]);
+		claim_json(w, r, &v[i]);
 	jsonw_array_end(w);
 	jsonw_object_end(w);
 }
 
-static enum err claim_act(struct req *r, void *arg, struct fail *fail)
-{
-	const struct slice *domain = arg;
-	struct store_domain d;
-	enum err e = store_domain_claim(r->db, r->principal.user_id, *domain,
-					r->app->settings->domains_per_user, &r->arena, &d, fail);
+/* ---- create ---- */
 
-	if (e == OK)
-		write_domain(resp_json(&r->resp, 201), r->app, &d);
+struct claim {
+	struct slice domain;
+	struct store_dkim_pair pair; /* empty when the claim has a key already */
+};
+
+static void claim_release(struct claim *c)
+{
+	store_dkim_release(&c->pair);
+}
+
+/* Before the transaction, because it takes long. */
+static enum err make_pair(struct req *r, struct claim *c, struct fail *fail)
+{
+	struct store_domain d;
+	enum err e = store_domain_find(r->db, r->principal.user_id, c->domain, &r->arena, &d, fail);
+
+	if (e == ERR_NOT_FOUND || (e == OK && d.records[DNS_RECORD_DKIM].selector.n == 0))
+		e = store_dkim_make(&c->pair, fail);
 	return e;
 }
 
-static void claim(struct req *r, struct slice domain)
+static enum err add_key(struct req *r, const struct claim *c, struct store_domain *d,
+			struct fail *fail)
 {
-	struct fail fail = { 0 };
+	bool made;
+	enum err e;
 
-	switch (req_act(r, claim_act, &domain, &fail)) {
+	if (c->pair.private_key.len == 0)
+		return OK;
+	e = store_dkim_add(r->db, r->app->keys, d->id, &c->pair, &made, fail);
+	return e ? e : store_domain_get(r->db, d->id, &r->arena, d, fail);
+}
+
+static enum err claim_act(struct req *r, void *arg, struct fail *fail)
+{
+	const struct claim *c = arg;
+	struct store_domain d;
+	enum err e = store_domain_claim(r->db, r->principal.user_id, c->domain,
+					r->app->settings->domains_per_user, &r->arena, &d, fail);
+
+	if (e == OK)
+		e = add_key(r, c, &d, fail);
+	if (e == OK)
+		claim_json(resp_json(&r->resp, 201), r, &d);
+	return e;
+}
+
+static void answer_claim(struct req *r, enum err e, const struct fail *fail)
+{
+	switch (e) {
 	case OK:
 		break;
 	case ERR_CONFLICT:
@@ -105,9 +105,20 @@ static void claim(struct req *r, struct slice domain)
 		resp_error(&r->resp, 401, "unauthorized");
 		break;
 	default:
-		req_fail(r, &fail, "failed to register domain");
+		req_fail(r, fail, "failed to register domain");
 		break;
 	}
+}
+
+static void claim(struct req *r, struct slice domain)
+{
+	AUTO(claim_release) struct claim c = { .domain = domain };
+	struct fail fail = { 0 };
+	enum err e = make_pair(r, &c, &fail);
+
+	if (e == OK)
+		e = req_act(r, claim_act, &c, &fail);
+	answer_claim(r, e, &fail);
 }
 
 void domain_create(struct req *r)
@@ -121,132 +132,14 @@ void domain_create(struct req *r)
 		resp_error(&r->resp, 400, "domain is required");
 	else if (addr_domain(slice_trim(c.domain), &r->arena, &domain))
 		resp_error(&r->resp, 400, "failed to register domain: not a domain name");
-	else if (slice_eq(domain, r->app->sender.shared_domain))
+	else if (slice_eq(domain, r->app->sender.shared_domain) ||
+		 slice_eq(domain, r->app->sender.relay_domain))
 		resp_error(&r->resp, 400, "reserved domain");
 	else
 		claim(r, domain);
 }
 
-/* Is the token a TXT record of this name? ERR_NOT_FOUND when it is not. */
-static enum err look_for_token(struct req *r, struct slice name, struct slice token)
-{
-	struct dns_answer answer;
-	enum err e = dns_query(r->app->dns, name, DNS_TXT, clock_mono_ms() + LOOKUP_MS, &r->arena,
-			       &answer, NULL);
-
-	if (e)
-		return e;
-	for (size_t i = 0; i < answer.n; i++)
-		if (slice_eq(slice_trim(answer.v[i]), token))
-			return OK;
-	return ERR_NOT_FOUND;
-}
-
-/* At the domain itself, or at _e2a below it where the apex has too many records. */
-static bool proven(struct req *r, const struct store_domain *d)
-{
-	struct slice below = slice_str(arena_printf(&r->arena, "_e2a.%.*s", SLICE_ARGS(d->domain)));
-	enum err apex, e;
-
-	if (slice_eq(slice_str(r->app->settings->domain_verification), S("none")))
-		return true;
-	apex = look_for_token(r, d->domain, d->token);
-	if (apex == OK)
-		return true;
-	e = look_for_token(r, below, d->token);
-	if (e == OK)
-		return true;
-	if (e == ERR_NOT_FOUND && apex == ERR_NOT_FOUND)
-		resp_errorf(&r->resp, 412, "TXT record not found. Expected: %.*s",
-			    SLICE_ARGS(d->token));
-	else
-		resp_errorf(&r->resp, 400, "DNS lookup failed for %.*s: try again later",
-			    SLICE_ARGS(d->domain));
-	return false;
-}
-
-static void write_verified(struct req *r, const struct store_domain *d)
-{
-	struct jsonw *w = resp_json(&r->resp, 200);
-
-	jsonw_object(w);
-	jsonw_key_text(w, "domain", d->domain);
-	jsonw_key_bool(w, "verified", true);
-	resp_key_time(w, "verified_at", d->verified_us);
-	jsonw_object_end(w);
-}
-
-/* deliverd also looks by itself from time to time, so a lost word only delays. */
-static void announce(struct req *r)
-{
-	struct fail fail = { 0 };
-
-	if (store_domain_announce(r->db, &fail))
-		log_warn("domain_announce_failed", LF_STR("request", r->id),
-			 LF_STR("detail", fail.what));
-}
-
-static enum err verify_act(struct req *r, void *arg, struct fail *fail)
-{
-	struct store_domain *d = arg;
-	enum err e =
-		store_domain_verify(r->db, r->principal.user_id, d->domain, &r->arena, d, fail);
-
-	if (e == OK)
-		write_verified(r, d);
-	return e;
-}
-
-static void verify(struct req *r, struct store_domain *d)
-{
-	struct fail fail = { 0 };
-
-	switch (req_act(r, verify_act, d, &fail)) {
-	case OK:
-		announce(r);
-		break;
-	case ERR_NOT_FOUND:
-		resp_error(&r->resp, 404, "domain not found");
-		break;
-	case ERR_CONFLICT:
-		resp_error(&r->resp, 400, "failed to verify domain: domain not available");
-		break;
-	case ERR_UNAUTHORIZED:
-		resp_error(&r->resp, 401, "unauthorized");
-		break;
-	default:
-		req_fail(r, &fail, "failed to verify domain");
-		break;
-	}
-}
-
-/* The claim that the path names. */
-static bool find_claim(struct req *r, struct store_domain *ret)
-{
-	struct fail fail = { 0 };
-	struct slice domain;
-	enum err e = addr_domain(r->param[0], &r->arena, &domain);
-
-	if (e == OK)
-		e = store_domain_find(r->db, r->principal.user_id, domain, &r->arena, ret, &fail);
-	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
-		resp_error(&r->resp, 404, "domain not found");
-	else if (e)
-		req_fail(r, &fail, "failed to load domain");
-	return e == OK;
-}
-
-void domain_verify(struct req *r)
-{
-	struct store_domain d;
-
-	if (!find_claim(r, &d))
-		return;
-	if (d.verified)
-		write_verified(r, &d);
-	else if (proven(r, &d))
-		verify(r, &d);
-}
+/* ---- delete ---- */
 
 static enum err delete_act(struct req *r, void *arg, struct fail *fail)
 {
@@ -260,11 +153,11 @@ void domain_delete(struct req *r)
 	struct fail fail = { 0 };
 	struct store_domain d;
 
-	if (!find_claim(r, &d))
+	if (!claim_find(r, &d))
 		return;
 	switch (req_act(r, delete_act, &d, &fail)) {
 	case OK:
-		announce(r);
+		claim_announce(r);
 		resp_empty(&r->resp, 204);
 		break;
 	case ERR_NOT_FOUND:

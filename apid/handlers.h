@@ -57,8 +57,10 @@ void conversation_list(struct req *r);
 
 void domain_list(struct req *r);
 void domain_create(struct req *r);
-void domain_verify(struct req *r);
 void domain_delete(struct req *r);
+void domain_get(struct req *r);
+void domain_verify(struct req *r);
+void domain_rotate(struct req *r);
 
 void delegation_create(struct req *r);
 void delegation_list(struct req *r);

@@ -55,9 +55,13 @@ const struct route route_table[] = {
 
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
 	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
-	  .body_max = BODY_64K, .run = domain_create },
+	  .body_max = BODY_64K, .class = JOB_NAMES, .run = domain_create },
+	{ "GET", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
+	  .class = JOB_NAMES, .run = domain_get, ABSENT_DOMAIN },
 	{ "POST", "/api/v1/domains/{}/verify", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
 	  .class = JOB_NAMES, .run = domain_verify, ABSENT_DOMAIN },
+	{ "POST", "/api/v1/domains/{}/dkim/rotate", .access = ACCESS_ACCOUNT,
+	  .limit = LIMIT_DOMAINS, .class = JOB_NAMES, .run = domain_rotate, ABSENT_DOMAIN },
 	{ "DELETE", "/api/v1/domains/{}", .access = ACCESS_ACCOUNT, .run = domain_delete,
 	  ABSENT_DOMAIN },
 

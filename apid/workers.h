@@ -2,11 +2,11 @@
 /*
  * Threads that may wait for the database, each with a connection of its own.
  * Queues: requests, of which only so many may wait; those among them that ask
- * name service, which half of the threads may run at once, so that a name server
- * that does not answer holds up nobody else; those that ask an OpenID provider, for
- * a quarter of the threads, and those with a large body, for as many, because each takes
- * a multiple of its body in memory; and socket work, which is bounded by the sockets it
- * is for and never refused. They take turns.
+ * name service or make key pairs, which half of the threads may run at once, so that
+ * a name server that does not answer holds up nobody else; those that ask an OpenID
+ * provider, for a quarter of the threads, and those with a large body, for as many,
+ * because each takes a multiple of its body in memory; and socket work, which is bounded
+ * by the sockets it is for and never refused. They take turns.
  */
 #ifndef E2A_APID_WORKERS_H
 #define E2A_APID_WORKERS_H

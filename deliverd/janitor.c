@@ -7,6 +7,7 @@
 #include "deliverd/janitor.h"
 
 #include "common/base/log.h"
+#include "common/store/store_dkim.h"
 #include "common/store/store_event.h"
 #include "common/store/store_mail.h"
 #include "common/store/store_retention.h"
@@ -86,6 +87,11 @@ static enum err addresses(struct janitor *j, struct db *db)
 	return store_retention_addresses(db, BATCH, &j->done_n, &j->fail);
 }
 
+static enum err dkim_keys(struct janitor *j, struct db *db)
+{
+	return store_dkim_expire(db, BATCH, &j->done_n, &j->fail);
+}
+
 static enum err usage(struct janitor *j, struct db *db)
 {
 	return store_usage_sum(db, BATCH, &j->done_n, &j->fail);
@@ -98,7 +104,7 @@ static const struct {
 	{ "messages", messages },   { "bodies", bodies },          { "ledger", events },
 	{ "mail_jobs", mails },     { "sessions", sessions },      { "sign_in_links", links },
 	{ "idempotency", answers }, { "rate_counters", counters }, { "addresses", addresses },
-	{ "usage", usage },
+	{ "dkim_keys", dkim_keys }, { "usage", usage },
 };
 
 /* ---- a round of them ---- */

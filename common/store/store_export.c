@@ -74,7 +74,11 @@ const struct db_stmt store_export_stmts[] = {
 			 "'domain', x.domain, 'user_id', x.user_id, 'verified', x.verified, "
 			 "'verification_token', x.verification_token, "
 			 "'created_at', wire_time(x.created_at), "
-			 "'verified_at', wire_time(x.verified_at)"),
+			 "'verified_at', wire_time(x.verified_at), 'dkim_keys', "
+			 "(SELECT json_agg(json_build_object('selector', k.selector, "
+			 "'state', k.state, 'public_key', k.public_key, "
+			 "'created_at', wire_time(k.created_at)) ORDER BY k.created_at) "
+			 "FROM dkim_keys k WHERE k.domain_id = x.id)"),
 	/* Clients have never seen another domain_verified in an export. */
 	[AGENTS] = PAGE("export_agents", "agents", "x.created_at", "x.email",
 			"'id', x.email, 'domain', x.domain, 'email', x.email, 'name', x.name, "

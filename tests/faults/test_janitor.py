@@ -30,10 +30,15 @@ INSERT INTO mail_jobs (id, kind, recipient, sealed, state, due_at, expires_at)
     SELECT n, 'feedback', 'x', '', 'failed', at - interval '1 h', at FROM pair;
 INSERT INTO message_events (message_id, user_id, at, stage, outcome)
     SELECT n, %(user)s, at - interval '1 h', 'ingest', 'stored' FROM pair;
+INSERT INTO domains (id, domain, user_id, verification_token)
+    SELECT n, n || '.example', %(user)s, '' FROM pair;
+INSERT INTO dkim_keys (domain_id, selector, state, public_key, sealed, retired_at)
+    SELECT n, 'e2a1', 'retired', '', '', at - interval '7 days' FROM pair;
 """
 NAMES = {"sessions": "encode(hash, 'escape')", "sign_in_links": "encode(hash, 'escape')",
          "idempotency_keys": "owner", "rate_counters": "name", "rate_hits": "name",
-         "retired_addresses": "address", "mail_jobs": "id", "message_events": "message_id"}
+         "retired_addresses": "address", "mail_jobs": "id", "message_events": "message_id",
+         "dkim_keys": "domain_id"}
 
 
 def ask(stack, sql: str, *values: object) -> list[tuple]:

@@ -23,6 +23,10 @@ INSERT INTO identities (issuer, subject, user_id)
 	VALUES ('https://id.example', 'subject-of-' || %(u)s, %(u)s);
 INSERT INTO domains (id, domain, user_id, verified, verified_at, verification_token)
 	VALUES ('dom_' || %(u)s, %(domain)s, %(u)s, true, now(), 'e2a-verify=' || %(u)s);
+INSERT INTO dkim_keys (domain_id, selector, public_key, sealed)
+	VALUES ('dom_' || %(u)s, 'e2a1', 'PUBLIC', 'sealed');
+INSERT INTO domain_records (domain_id, record, status)
+	VALUES ('dom_' || %(u)s, 'mx', 'published');
 INSERT INTO agents (email, address, domain, user_id, agent_mode, webhook_url)
 	VALUES ('Own@' || %(domain)s, 'own@' || %(domain)s, %(domain)s, %(u)s, 'cloud',
 	'https://hook.example/');

@@ -103,7 +103,7 @@ def test_an_empty_account_has_empty_lists_and_no_null(stack):
 # Fields that are always there, then those that are there when they are not empty.
 FIELDS = {
     "domains": ({"domain", "user_id", "verified", "verification_token", "created_at",
-                 "verified_at"}, set()),
+                 "verified_at", "dkim_keys"}, set()),
     "agents": ({"id", "domain", "email", "name", "webhook_url", "agent_mode", "domain_verified",
                 "created_at", "hitl_enabled", "hitl_ttl_seconds", "hitl_expiration_action",
                 "user_id", "public"}, set()),

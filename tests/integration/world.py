@@ -183,7 +183,7 @@ class World:
                 t.message_id = self.make_message(t.email)
                 t.delegation_id = self.make_delegation(t.email)
                 self.agent_key = self.make_key(t.email)[1]
-            case "deleteDomain":
+            case "deleteDomain" | "rotateDomainKey":
                 t.domain = self.make_domain()
             case "deleteSigningSecret":
                 t.secret_id = self.make_secret()
