@@ -13,7 +13,7 @@
 #include "common/mail/sender.h"
 #include "common/store/store_dkim.h"
 #include "common/store/store_domain.h"
-#include "deliverd/ingest.h"
+#include "deliverd/delivery.h"
 #include "deliverd/janitor.h"
 #include "deliverd/listener.h"
 #include "deliverd/lmtp_server.h"
@@ -21,7 +21,6 @@
 #include "deliverd/maps.h"
 #include "deliverd/notify.h"
 #include "deliverd/outbound.h"
-#include "deliverd/report.h"
 #include "deliverd/webhook.h"
 
 enum {
@@ -44,6 +43,7 @@ struct deliverd {
 	struct sender sender;
 	struct budget budget;
 	struct lmtp_server *lmtp;
+	struct delivery_config delivery;
 	struct webhook *webhook;
 	struct mail_jobs *mail_jobs;
 	struct outbound *outbound;
@@ -55,138 +55,6 @@ struct deliverd {
 	int64_t drain_end_ms; /* 0 while serving */
 	bool aborted;
 };
-
-/* ---- a mail ---- */
-
-struct delivery {
-	struct task task;
-	struct deliverd *owner;
-	struct lmtp_conn *conn;
-	struct mail *mail;
-	struct ingest_config config;
-	struct webhook_lease lease;
-	struct ingest ingest;
-	struct report report;
-	bool is_report;
-};
-
-static void store(struct task *t)
-{
-	struct delivery *d = CONTAINER(t, struct delivery, task);
-	struct fail fail = { 0 };
-	struct db *db;
-	enum err e = db_pool_get(d->owner->pool, DB_WAIT_MS, &db, &fail);
-
-	if (e) {
-		d->ingest = (struct ingest){ .code = e, .fail = fail };
-		d->report.code = e;
-		d->report.fail = fail;
-		return;
-	}
-	if (d->is_report)
-		report_store(d->mail, db, &d->report);
-	else
-		ingest_store(d->mail, &d->config, db, &d->ingest);
-	db_pool_put(d->owner->pool, db);
-}
-
-static void log_report(const struct delivery *d)
-{
-	const struct report *r = &d->report;
-
-	if (r->code && r->code != ERR_NOT_FOUND)
-		log_error("report_not_stored", LF_SLICE("verp", r->verp),
-			  LF_STR("error", err_info(r->code)->name), LF_STR("cause", r->fail.what));
-	else
-		log_info("report_read", LF_SLICE("queue_id", d->mail->xforward.ident),
-			 LF_SLICE("verp", r->verp), LF_SLICE("message_id", r->message_id),
-			 LF_STR("client_ip", d->mail->xforward.addr.n ? "" : "local"),
-			 LF_STR("format", bounce_format_name(r->format)),
-			 LF_STR("reason", r->code ? "unknown_address" : r->reason),
-			 LF_INT("recipients", r->told), LF_INT("changed", r->moved));
-}
-
-/* One recipient, one reply. */
-static void report_stored(struct delivery *d)
-{
-	enum err code = d->report.code;
-	struct lmtp_reply reply = { .code = code, .text = S("") };
-
-	if (code == ERR_NOT_FOUND)
-		reply.text = S("No such agent");
-	else if (code && !err_info(code)->retryable)
-		reply.code = ERR_INTERNAL;
-	lmtp_server_answer(d->conn, &reply, 1);
-	log_report(d);
-}
-
-static void answer(struct delivery *d)
-{
-	size_t n = d->mail->rcpts_n;
-	struct lmtp_reply *replies = mem_calloc(n, sizeof(*replies));
-
-	for (size_t i = 0; i < n; i++)
-		replies[i].code = ingest_reply(&d->ingest, i, &replies[i].text);
-	lmtp_server_answer(d->conn, replies, n);
-	free(replies);
-}
-
-static void log_delivery(const struct delivery *d)
-{
-	const struct ingest *in = &d->ingest;
-	size_t stored = 0;
-
-	for (size_t i = 0; i < in->rcpts_n; i++)
-		stored += in->rcpts[i].stored;
-	if (in->code)
-		log_error("mail_not_stored", LF_SLICE("queue_id", d->mail->xforward.ident),
-			  LF_STR("error", err_info(in->code)->name),
-			  LF_STR("cause", in->fail.what));
-	else
-		log_info("mail_stored", LF_SLICE("queue_id", d->mail->xforward.ident),
-			 LF_SLICE("message_id", in->rcpts_n ? in->rcpts[0].message_id : S("")),
-			 LF_INT("recipients", d->mail->rcpts_n), LF_INT("stored", stored),
-			 LF_INT("size", in->mail.raw.n), LF_SLICE("verdict", in->mail.verdict));
-}
-
-/* The sender of the mail first, then the agents. */
-static void stored(struct task *t)
-{
-	struct delivery *d = CONTAINER(t, struct delivery, task);
-	struct deliverd *owner = d->owner;
-	const struct ingest *in = &d->ingest;
-
-	if (d->is_report) {
-		report_stored(d);
-	} else {
-		answer(d);
-		log_delivery(d);
-	}
-	for (size_t i = 0; i < in->rcpts_n && !in->code; i++)
-		if (in->rcpts[i].stored && !in->rcpts[i].cloud)
-			notify_add(owner->notify, in->rcpts[i].agent_email);
-	if (!in->code && d->config.lease_id.n)
-		webhook_stored(owner->webhook, d->mail, in, &d->lease);
-	mail_free(d->mail);
-	free(d);
-}
-
-static void on_mail(struct lmtp_conn *conn, struct mail *m, void *arg)
-{
-	struct deliverd *owner = arg;
-	struct delivery *d = mem_zalloc(sizeof(*d));
-
-	d->task = (struct task){ .lane = LANE_DB, .run = store, .done = stored };
-	d->owner = owner;
-	d->conn = conn;
-	d->mail = m;
-	d->config.settings = owner->settings;
-	d->config.seal_key = keys_get(owner->keys, KEY_SEAL);
-	d->is_report = report_is(m, &d->report);
-	if (!d->is_report && webhook_lease(owner->webhook, &d->lease, &d->config.lease_ms))
-		d->config.lease_id = slice_str(d->lease.id);
-	loop_submit(owner->loop, &d->task);
-}
 
 /* ---- wake-ups ---- */
 
@@ -305,6 +173,13 @@ static enum err check_database(const struct deliverd *d, struct fail *fail)
 	return e;
 }
 
+static void on_mail(struct lmtp_conn *conn, struct mail *m, void *arg)
+{
+	const struct deliverd *d = arg;
+
+	delivery_begin(&d->delivery, conn, m);
+}
+
 static enum err start_lmtp(struct deliverd *d, struct fail *fail)
 {
 	const struct lmtp_server_config config = {
@@ -318,6 +193,15 @@ static enum err start_lmtp(struct deliverd *d, struct fail *fail)
 		.arg = d,
 	};
 
+	d->notify = notify_new(d->loop, d->settings);
+	d->delivery = (struct delivery_config){
+		.loop = d->loop,
+		.settings = d->settings,
+		.keys = d->keys,
+		.pool = d->pool,
+		.webhook = d->webhook,
+		.notify = d->notify,
+	};
 	return lmtp_server_new(d->loop, &config, &d->lmtp, fail);
 }
 
@@ -363,7 +247,6 @@ static enum err start_outbound(struct deliverd *d, struct fail *fail)
 /* Parts that cannot fail to start; they find out later that something is away. */
 static void start_rest(struct deliverd *d)
 {
-	d->notify = notify_new(d->loop, d->settings);
 	d->jobs = listener_new(d->loop, d->settings, "e2a_jobs", on_jobs, d);
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
 	if (*d->settings->postfix_map_dir) {
