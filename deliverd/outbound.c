@@ -258,7 +258,11 @@ static enum err open_slots(struct outbound *o, struct fail *fail)
 	return e;
 }
 
-/* A job may wait until the connections have sent all before it, then be sent itself. */
+/*
+ * A job may wait until the connections have sent all before it, then be sent itself. The
+ * lease outlasts the ticket too: when somebody else looks for the mail, whoever was
+ * stopped in the middle of sending it cannot go on.
+ */
 static int64_t lease_ms(const struct outbound *o)
 {
 	return (READY_PER_CONNECTION + 1) * inject_max_ms(o->slots[0].injector) + MARGIN_MS;

@@ -14,7 +14,7 @@ enum {
 	MINUTE = 60 * SECOND,
 	CONNECT_WAIT_MS = 15 * SECOND, /* Postfix is away: nothing of ours is wrong */
 	LOST_WAIT_MS = 10 * SECOND,    /* for Postfix to have written its log */
-	TICKET_MARGIN_S = 60,
+	TICKET_MARGIN_MS = 30 * SECOND,
 	REFUSED_MAX = 12, /* attempts: our own Postfix says no, which an operator may mend */
 	TOO_BIG = 552,    /* RFC 5321 4.2.3: it will always be */
 	PERCENT_MIN = 80,
@@ -104,6 +104,12 @@ static enum err sign(const struct outbound_tools *tools, const struct outbound_a
 	return OK;
 }
 
+/* It must end before the lease does: see outbound.c. */
+static int64_t ticket_ms(const struct injector *in)
+{
+	return inject_max_ms(in) + TICKET_MARGIN_MS;
+}
+
 static enum err make_ticket(const struct outbound_tools *tools, const struct outbound_attempt *at,
 			    struct slice mail, int64_t lifetime_ms, struct buf *ret)
 {
@@ -112,7 +118,7 @@ static enum err make_ticket(const struct outbound_tools *tools, const struct out
 		.job = job->id,
 		.attempt = job->attempts,
 		.now_s = clock_now_us() / 1000000,
-		.lifetime_s = lifetime_ms / SECOND + TICKET_MARGIN_S,
+		.lifetime_s = lifetime_ms / SECOND,
 		.sender = at->batch->verp[at->i],
 		.recipients = job->rcpts,
 		.recipients_n = job->rcpts_n,
@@ -280,7 +286,7 @@ static void inject(const struct outbound_tools *tools, struct injector *in,
 		.parts_n = ARRAY_LEN(parts),
 	};
 
-	if (make_ticket(tools, at, mail, inject_max_ms(in), &ticket)) {
+	if (make_ticket(tools, at, mail, ticket_ms(in), &ticket)) {
 		fail_set(&at->fail, ERR_INPUT, "no ticket can be made");
 		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
 		return;
@@ -319,7 +325,7 @@ void outbound_mail_send(const struct outbound_tools *tools, struct injector *in,
 		outbound_mail_end(at, STORE_OUTBOUND_REFUSED, EVENT_NO_RECIPIENT, 0);
 	else if (job->expired)
 		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_EXPIRED, 0);
-	else if (clock_mono_ms() + inject_max_ms(in) > at->batch->lease_end_ms)
+	else if (clock_mono_ms() + ticket_ms(in) > at->batch->lease_end_ms)
 		outbound_mail_end(at, STORE_OUTBOUND_SNOOZED, EVENT_STOPPED, 0);
 	else
 		compose_and_inject(tools, in, at);

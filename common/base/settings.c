@@ -120,7 +120,7 @@ const struct conf_row settings_table[] = {
 	  .help = "time for handing in one mail" },
 	{ ROW(inject_url), .type = CONF_TEXT, .def = "smtp://127.0.0.1:10025",
 	  .help = "where e2a-deliverd hands in agents' mail: smtp://host:port or smtps://host:port" },
-	{ ROW_MS(inject_timeout), .min = SECOND, .max = 10 * MINUTE, .def = "2m",
+	{ ROW_MS(inject_timeout), .min = SECOND, .max = 10 * MINUTE, .def = "30s",
 	  .help = "time for handing in one mail of an agent" },
 	{ ROW(inject_connections), .type = CONF_INT, .min = 1, .max = 100, .def = "10",
 	  .help = "connections by which e2a-deliverd hands over mail of agents, at most" },
