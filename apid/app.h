@@ -9,6 +9,7 @@
 #include "common/mail/dns.h"
 #include "common/mail/sender.h"
 
+struct announcer;
 struct exports;
 struct peers;
 struct ready;
@@ -26,6 +27,7 @@ struct app {
 	struct dns *dns;
 	struct peers *peers;
 	struct ready *ready;
+	struct announcer *announcer;
 	struct exports *exports;
 	struct workers *workers;
 	struct sign_in *sign_in;

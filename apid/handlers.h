@@ -55,6 +55,10 @@ void message_get(struct req *r);
 void attachment_get(struct req *r);
 void conversation_list(struct req *r);
 
+void mail_send(struct req *r);
+void mail_reply(struct req *r);
+void mail_test(struct req *r);
+
 void domain_list(struct req *r);
 void domain_create(struct req *r);
 void domain_delete(struct req *r);

@@ -45,8 +45,10 @@ static void add_part(struct sha256 *h, struct slice part)
 	sha256_add(h, part);
 }
 
-static void describe(struct req *r, struct store_idem *ret)
+/* Once: the body may be gone afterwards. */
+static const struct store_idem *describe(struct req *r)
 {
+	struct store_idem *ret = arena_alloc(&r->arena, sizeof(*ret));
 	struct sha256 *h = sha256_new();
 
 	add_part(h, r->method);
@@ -57,6 +59,8 @@ static void describe(struct req *r, struct store_idem *ret)
 	ret->owner = owner_of(r);
 	ret->user_id = r->principal.user_id;
 	ret->retention_ms = r->app->settings->idempotency_retention_ms;
+	r->idem = ret;
+	return ret;
 }
 
 static void replay(struct req *r, const struct store_idem_answer *answer)
@@ -96,15 +100,13 @@ static bool admit_key(struct req *r)
 bool idem_admit(struct req *r)
 {
 	struct fail fail = { 0 };
-	struct store_idem idem;
 	enum err e;
 
 	if (!keyed(r) || r->body_bad)
 		return true;
 	if (!admit_key(r))
 		return false;
-	describe(r, &idem);
-	e = answer_known(r, &idem, &fail);
+	e = answer_known(r, describe(r), &fail);
 	if (e && e != ERR_NOT_FOUND)
 		req_fail(r, &fail, "storage not available, try again later");
 	return e == ERR_NOT_FOUND;
@@ -150,14 +152,12 @@ enum err req_act(struct req *r, enum err (*act)(struct req *r, void *arg, struct
 		 void *arg, struct fail *fail)
 {
 	struct act t = { .r = r, .act = act, .arg = arg };
-	struct store_idem idem;
 	enum err e;
 
 	if (keyed(r)) {
 		if (!admit_key(r))
 			return OK;
-		describe(r, &idem);
-		t.idem = &idem;
+		t.idem = r->idem ? r->idem : describe(r);
 	}
 	e = db_tx(r->db, run, &t, fail);
 	if (!t.busy)

@@ -6,6 +6,8 @@
 #include "common/base/log.h"
 #include "common/store/store_limit.h"
 
+#include <assert.h>
+
 #define EXCEEDED "rate limit exceeded \xe2\x80\x94 "
 
 enum {
@@ -15,7 +17,7 @@ enum {
 	NAME_MAX_BYTES = 128
 };
 
-enum counted { BY_CLIENT, BY_USER };
+enum counted { BY_CLIENT, BY_USER, BY_NAME };
 
 static const struct {
 	const char *name; /* opens the names of its counters */
@@ -40,6 +42,8 @@ static const struct {
 	[LIMIT_DELEGATION_MAILS] = { "delegation_mails", BY_USER,
 				     offsetof(struct settings, rate_delegation_mails), DAY_MS,
 				     NULL },
+	[LIMIT_SEND] = { "send", BY_NAME, offsetof(struct settings, rate_send), MINUTE_MS,
+			 "sends per minute" },
 };
 
 static int64_t most_of(enum limit limit, const struct settings *s)
@@ -83,6 +87,7 @@ static struct slice subject(struct req *r, enum limit limit)
 	struct netaddr group;
 	char text[NETADDR_TEXT_MAX];
 
+	assert(limits[limit].by != BY_NAME);
 	if (limits[limit].by == BY_USER)
 		return r->principal.user_id;
 	client_addr_group(&r->client_ip, &group);
@@ -99,20 +104,31 @@ static void refuse(struct req *r, enum limit limit, int64_t wait_ms)
 	r->resp.retry_after_s = (int)((wait_ms + 999) / 1000);
 }
 
-bool limit_admit(struct req *r, enum limit limit)
+static bool admit(struct req *r, enum limit limit, struct slice who)
 {
 	struct fail fail = { 0 };
 	int64_t wait_ms = 0;
 
-	if (limit == LIMIT_NONE)
-		return true;
-	if (take(r, limit, subject(r, limit), &wait_ms, &fail))
+	if (take(r, limit, who, &wait_ms, &fail))
 		req_fail(r, &fail, "not available now, try again later");
 	else if (wait_ms)
 		refuse(r, limit, wait_ms);
 	else
 		return true;
 	return false;
+}
+
+bool limit_admit(struct req *r, enum limit limit)
+{
+	return limit == LIMIT_NONE || admit(r, limit, subject(r, limit));
+}
+
+bool limit_admit_by(struct req *r, enum limit limit, struct slice name)
+{
+	char hash[SHA256_HEX_LEN + 1];
+
+	crypto_sha256_hex(name, hash);
+	return admit(r, limit, slice_str(hash));
 }
 
 bool limit_admit_name(struct req *r, enum limit limit, struct slice name)

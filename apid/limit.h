@@ -23,6 +23,7 @@ enum limit {
 	LIMIT_DOMAINS,          /* the same */
 	LIMIT_DELEGATIONS,      /* the same */
 	LIMIT_DELEGATION_MAILS, /* by address that is mailed to */
+	LIMIT_SEND,             /* by agent, at its place among a handler's checks */
 	LIMIT_COUNT
 };
 
@@ -32,6 +33,11 @@ enum { LIMIT_TEXT_MAX = 128 };
 bool limit_before_auth(enum limit limit);
 /* False when the request was answered: 429 with Retry-After, or 503. */
 bool limit_admit(struct req *r, enum limit limit);
+/*
+ * The same for a limit that a handler counts itself, by a name of its own (any bytes; it is
+ * kept as a hash).
+ */
+bool limit_admit_by(struct req *r, enum limit limit, struct slice name);
 /*
  * The same by a name of the caller's instead of the client or user, such as an
  * e-mail address that somebody typed; it may be any bytes and is kept as a

@@ -3,6 +3,7 @@
  * e2a-apid: REST and WebSocket on one port. main brings the parts up in order,
  * waits for a signal, and takes them down in the reverse order.
  */
+#include "apid/announcer.h"
 #include "apid/app.h"
 #include "apid/export.h"
 #include "apid/listen.h"
@@ -147,6 +148,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 	d->app.peers = peers_new(d->settings.http_per_client);
 	d->app.ready = ready_new(&d->app);
 	d->app.exports = exports_new(&d->settings);
+	d->app.announcer = announcer_new(&d->settings);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
 	if (e == OK)
@@ -173,6 +175,7 @@ static void stop(struct daemon *d)
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
+	announcer_free(d->app.announcer);
 	exports_free(d->app.exports);
 	ready_free(d->app.ready);
 	peers_free(d->app.peers);

@@ -89,7 +89,7 @@ static bool in_scope(struct req *r)
 {
 	struct slice address;
 
-	if (!r->principal.agent_scope)
+	if (!r->principal.agent_scope || r->route->access == ACCESS_SENDER)
 		return true;
 	if (r->route->access != ACCESS_AGENT || addr_fold(r->param[0], &r->arena, &address) ||
 	    !auth_reaches(&r->principal, address))
@@ -147,6 +147,7 @@ static bool is_admitted(struct req *r)
 	switch (r->route->access) {
 	case ACCESS_ACCOUNT:
 	case ACCESS_AGENT:
+	case ACCESS_SENDER:
 		return req_authenticate(r, text ? text : "unauthorized") && in_scope(r);
 	case ACCESS_SESSION:
 		return signed_in(r, text ? text : "not authenticated");
@@ -183,6 +184,11 @@ void req_run(struct req *r, struct db *db)
 		r->route->run(r);
 	resp_finish(&r->resp);
 	r->db = NULL;
+}
+
+void req_forget_body(struct req *r)
+{
+	buf_release(&r->body);
 }
 
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret)

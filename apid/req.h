@@ -18,6 +18,8 @@
 #include "common/base/ids.h"
 #include "common/store/store_agent.h"
 
+struct store_idem;
+
 enum { REQ_ID_DIGITS = 16 };
 
 /*
@@ -52,7 +54,8 @@ struct req {
 	struct buf body;
 	bool body_bad; /* longer than the route admits */
 	struct principal principal;
-	struct db *db; /* while a worker runs the handler */
+	const struct store_idem *idem; /* the key it may be repeated by, once idem_admit() saw it */
+	struct db *db;                 /* while a worker runs the handler */
 	struct resp resp;
 };
 
@@ -110,6 +113,11 @@ bool req_same_origin(struct req *r);
 bool req_own_form(struct req *r);
 /* Reads the body by a table; 400 `invalid request body` otherwise. */
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret);
+/*
+ * Frees a body that may be large, after req_json(). Only where the dispatcher
+ * authenticates: it has looked at the body for the Idempotency-Key.
+ */
+void req_forget_body(struct req *r);
 /* The agent of the first path parameter; else the row's answer for an absent object. */
 bool req_agent(struct req *r, struct store_agent *ret);
 /*

@@ -4,7 +4,7 @@
 
 #include "apid/handlers.h"
 
-enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024 };
+enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024, BODY_MAIL = 25 * 1024 * 1024 };
 
 #define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
 #define NO_AGENT .denied_status = 404, .denied = "agent not found"
@@ -51,7 +51,14 @@ const struct route route_table[] = {
 	{ "GET", "/api/delegations/confirm", .access = ACCESS_HANDLER, .run = delegation_page },
 	{ "POST", "/api/delegations/confirm", .access = ACCESS_HANDLER, .body_max = BODY_FORM,
 	  .run = delegation_answer },
+	{ "POST", "/api/v1/agents/{}/messages/{}/reply", .access = ACCESS_AGENT,
+	  .body_max = BODY_MAIL, .run = mail_reply, NO_AGENT },
+	{ "POST", "/api/v1/agents/{}/test", .access = ACCESS_ACCOUNT, .run = mail_test,
+	  ABSENT_AGENT },
 	{ "*", "/api/v1/agents/{}/ws", .access = ACCESS_HANDLER, .run = ws_refuse },
+
+	{ "POST", "/api/v1/send", .access = ACCESS_SENDER, .body_max = BODY_MAIL,
+	  .run = mail_send },
 
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
 	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,

@@ -19,6 +19,7 @@ enum route_access {
 	ACCESS_PUBLIC,  /* no credential; answered without database or worker */
 	ACCESS_ACCOUNT, /* a key of the account, or a session where no key is shown */
 	ACCESS_AGENT,   /* ... or one that is bound to the agent in the path */
+	ACCESS_SENDER,  /* ... or one of any agent, which the handler holds to it */
 	ACCESS_SESSION, /* a browser that is signed in; no key */
 	ACCESS_HANDLER, /* the handler authenticates by itself, in its own order */
 };

@@ -20,7 +20,7 @@ enum {
 	DB_WAIT_MS = 5000,
 	HOUR_MS = 3600 * 1000,
 	DAY_MS = 24 * HOUR_MS,
-	COUNTER_IDLE_MS = 25 * HOUR_MS, /* longer than the longest window of a rate limit */
+	WINDOW_MS = DAY_MS, /* of the rate limits, the longest */
 };
 
 struct janitor {
@@ -77,9 +77,14 @@ static enum err answers(struct janitor *j, struct db *db)
 				       &j->fail);
 }
 
+/* Never within a window that it counts for. */
 static enum err counters(struct janitor *j, struct db *db)
 {
-	return store_retention_counters(db, COUNTER_IDLE_MS, BATCH, &j->done_n, &j->fail);
+	int64_t window_ms = j->settings->reply_budget_window_ms;
+
+	if (window_ms < WINDOW_MS)
+		window_ms = WINDOW_MS;
+	return store_retention_counters(db, window_ms + HOUR_MS, BATCH, &j->done_n, &j->fail);
 }
 
 static enum err addresses(struct janitor *j, struct db *db)

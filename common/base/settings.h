@@ -96,11 +96,17 @@ struct settings {
 	int64_t rate_sign_in;          /* an hour, per account address and per client address */
 	int64_t rate_delegations;      /* an hour, per user */
 	int64_t rate_delegation_mails; /* a day, per address */
+	int64_t rate_send;             /* a minute, per agent */
 	int64_t agents_per_user;
 	int64_t domains_per_user;
 	int64_t keys_per_user;
 	int64_t delegations_per_agent;
 	int64_t delegation_link_ms;
+	/* mail that agents write */
+	int64_t recipients_per_message;
+	int64_t reply_budget; /* of one thread with one peer */
+	int64_t reply_budget_window_ms;
+	int64_t outbound_lifetime_ms;
 	/* signing in */
 	bool sign_up;
 	bool sign_in_mail;

@@ -10,7 +10,7 @@
 /* $3 id, $4 bytes of the head */
 #define DETAIL(status)                                                                             \
 	"SELECT " MESSAGE_SUMMARY                                                                  \
-	", m.sender, m.email_message_id, m.entity_type, m.domain_check, m.delegation, m.sha256, "  \
+	", m.sender, m.envelope_sender, m.email_message_id, m.entity_type, m.domain_check, m.delegation, m.sha256, "  \
 	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " status       \
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MESSAGE_MINE " AND m.id = $3"
@@ -62,6 +62,7 @@ static void read_detail(const struct db_rows *r, struct arena *a, struct store_m
 	*ret = (struct store_message){ 0 };
 	store_message_row_summary(r, 0, a, ret);
 	ret->sender = db_text(r, 0, col++, a);
+	ret->envelope_sender = db_text(r, 0, col++, a);
 	ret->email_message_id = db_text(r, 0, col++, a);
 	ret->entity_type = db_text(r, 0, col++, a);
 	ret->domain_check = db_text(r, 0, col++, a);

@@ -31,6 +31,7 @@ struct store_message {
 	struct slice auto_submitted; /* Auto-Submitted, or empty */
 	/* store_message_read() only */
 	struct slice sender;
+	struct slice envelope_sender;  /* as in MAIL FROM; empty: the null sender */
 	struct slice email_message_id; /* Message-ID as it came, or empty */
 	struct slice entity_type, delegation;
 	struct slice domain_check;

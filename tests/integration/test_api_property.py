@@ -59,6 +59,8 @@ def fitting(schema: Node) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries(
             {k: v for k, v in fields.items() if k in required},
             optional={k: v for k, v in fields.items() if k not in required})
+    if kind == "array":
+        return st.lists(fitting(schema["items"]), max_size=min(schema.get("maxItems", 4), 4))
     if kind == "integer":
         return st.integers(schema.get("minimum"), schema.get("maximum"))
     if kind == "boolean":

@@ -30,6 +30,7 @@ CLOSED = [o for o in ALL if o.security and {} not in o.security]
 OF_THINGS = [o for o in ALL if o.parameters_in("path") and o.id != "openWebSocket"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
            "GETS")
+SMALL = 65536  # the body that most routes admit
 # How much longer an answer about somebody else's thing may take than one about none.
 SLOWER, NOISE, ROUNDS = 3.0, 0.010, 15
 
@@ -100,7 +101,10 @@ def test_the_example_of_the_document_succeeds(world, operation):
 @pytest.mark.parametrize("name", MALFORMED)
 @pytest.mark.parametrize("operation", JSON, ids=name_of)
 def test_a_body_that_is_no_usable_json_is_refused(world, operation, name):
-    request = replace(world.request(operation), body=MALFORMED[name])
+    body = MALFORMED[name]
+    if len(body) > SMALL:  # too long for most
+        body += b" " * (operation.node["x-body-limit"] - SMALL)
+    request = replace(world.request(operation), body=body)
     answer = world.do(request, *world.credential(operation))
     fine(answer)
     optional = not operation.node["requestBody"].get("required")
@@ -129,7 +133,7 @@ def test_a_field_of_a_wrong_type_is_refused(world, operation, name):
     for kind, value in WRONG_TYPES.items():
         answer = world.do(given(world, operation, name, value), *world.credential(operation))
         fine(answer)
-        right = {"number": "integer", "huge number": "integer", "text": "string",
+        right = {"number": "integer", "huge number": "integer", "text": "string", "list": "array",
                  "true": "boolean"}.get(kind) == schema["type"] or kind == "null"
         if not right and operation.node["requestBody"].get("required"):
             assert (answer.status, answer.text) == (400, "invalid request body\n")
@@ -254,12 +258,14 @@ def test_a_key_of_one_agent_does_its_agents_part_only(world, operation):
     key = [f"Authorization: Bearer {world.agent_key}"]
     request = world.request(operation)
     if operation.scope == "agent":
-        assert request.send(world.stack.http_port, *key).status == 200
+        assert request.send(world.stack.http_port, *key).status in (200, 202)
         request = world.request(operation, replace(world.things, email=world.make_agent()))
     refused = request.send(world.stack.http_port, *key)
     fine(refused)
-    assert refused.status in (403, 404)
-    if "email" in request.path:
+    assert refused.status in (403, 404) or operation.id == "sendMail"
+    if operation.id == "sendMail":
+        assert (refused.status, refused.text) == (400, "invalid from: agent not found\n")
+    elif "email" in request.path:
         absent = replace(request, path={**request.path, "email": segment(ABSENT.email)})
         assert refused.body == absent.send(world.stack.http_port, *key).body
     else:

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 DOCUMENT = Document.read(schema.PATH)
 OPERATIONS = list(DOCUMENT.operations())
 # What counts or queues by itself, and the setting of its limit.
-BY_HANDLER = {"exportAccount": ""}
+BY_HANDLER = {"exportAccount": "", "sendMail": "rate_send", "replyToMessage": "rate_send"}
 
 
 def name_of(operation: Operation) -> str:
@@ -55,6 +55,7 @@ def security_of(row: Row) -> list[dict[str, list[str]]] | None:
         "public": [],
         "account": [{"apiKey": [scope]}, {"bareKey": [scope]}, {"session": []}],
         "agent": [{"apiKey": [scope]}, {"bareKey": [scope]}, {"session": []}],
+        "sender": [{"apiKey": ["agent"]}, {"bareKey": ["agent"]}, {"session": []}],
         "session": [{"session": []}],
     }.get(row["access"])
 

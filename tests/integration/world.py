@@ -254,16 +254,18 @@ class World:
         request = Request(operation, path, query)
         if not operation.body:
             return request
-        value = self.body(operation, DOCUMENT.example(operation.body))
+        value = self.body(operation, DOCUMENT.example(operation.body), things)
         return replace(request, body=urlencode(value).encode() if operation.form
                        else json.dumps(value).encode())
 
-    def body(self, operation: Operation, example: dict[str, Any]) -> dict[str, Any]:
+    def body(self, operation: Operation, example: dict[str, Any],
+             things: Things | None = None) -> dict[str, Any]:
         """The example of the document, as something that works here."""
+        things = things or self.things
         number = f"{next(numbers)}-{os.urandom(4).hex()}"
         replaced = {"slug": f"x{number}", "email": f"x{number}@{SHARED_DOMAIN}",
-                    "domain": f"x{number}.example", "agent": self.things.email,
-                    "agent_email": self.things.email, "webhook_url": "http://127.0.0.1:9/hook",
+                    "domain": f"x{number}.example", "agent": things.email, "from": things.email,
+                    "agent_email": things.email, "webhook_url": "http://127.0.0.1:9/hook",
                     "t": self.link_token}
         return {k: replaced.get(k, v) for k, v in example.items()}
 

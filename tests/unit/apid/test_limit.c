@@ -11,6 +11,7 @@ static const struct settings settings = {
 	.rate_domains = 1000000000,
 	.rate_sign_in = 12,
 	.rate_delegations = 21,
+	.rate_send = 60,
 };
 
 static void the_refused_are_told_the_number_of_the_setting(void **state)
@@ -29,6 +30,7 @@ static void the_refused_are_told_the_number_of_the_setting(void **state)
 		{ LIMIT_DELEGATIONS,
 		  SLICE_INIT("rate limit exceeded — max 21 delegation requests per hour") },
 		{ LIMIT_DELEGATION_MAILS, SLICE_INIT("rate limit exceeded — try again later") },
+		{ LIMIT_SEND, SLICE_INIT("rate limit exceeded — max 60 sends per minute") },
 	};
 
 	(void)state;
@@ -51,6 +53,7 @@ static void clients_are_counted_before_they_are_known(void **state)
 	assert_false(limit_before_auth(LIMIT_POLL));
 	assert_false(limit_before_auth(LIMIT_DOMAINS));
 	assert_false(limit_before_auth(LIMIT_DELEGATIONS));
+	assert_false(limit_before_auth(LIMIT_SEND));
 }
 
 /* What runs without a worker is not counted; who is not known yet cannot be counted as a user. */
@@ -64,6 +67,7 @@ static void every_row_can_be_counted_as_it_says(void **state)
 			assert_row(i, r->limit == LIMIT_NONE);
 		if (r->access == ACCESS_HANDLER && r->limit != LIMIT_NONE)
 			assert_row(i, limit_before_auth(r->limit));
+		assert_row(i, r->limit != LIMIT_SEND); /* its handlers know whom it counts */
 	}
 }
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A mail as a client gives it, and what of it can be stored and composed. Everything
+ * that a client may get wrong is found here, apart from recipients (recipients.h):
+ * nothing that passed fails later for what it says.
+ */
+#ifndef E2A_APID_DRAFT_H
+#define E2A_APID_DRAFT_H
+
+#include "common/base/jsonf.h"
+#include "common/mail/thread.h"
+#include "common/store/store_submit.h"
+
+enum {
+	DRAFT_CONVERSATION_MAX = 998, /* bytes; the lists of conversations take as much */
+	DRAFT_FILENAME_MAX = 255,     /* bytes */
+	DRAFT_TYPE_MAX = 255,
+	DRAFT_ATTACHMENTS_MAX = 100,
+	DRAFT_COMPOSED_MAX = 36 * 1024 * 1024, /* bytes of the mail as it will be sent */
+	DRAFT_REASON_MAX = 512,
+};
+
+struct draft_attachment {
+	struct slice filename, content_type;
+	struct jsonf_bytes data;
+};
+
+extern const struct jsonf_row draft_attachment_rows[];
+
+/* The fields that bodies of requests have; each route's table names those that it takes. */
+struct draft {
+	struct slice from;
+	struct jsonf_texts to, cc, bcc;
+	struct slice subject, body, html_body, conversation_id;
+	struct jsonf_objects attachments; /* struct draft_attachment */
+	bool reply_all;
+	struct slice reply_to_message_id;
+	struct jsonf_texts references;
+};
+
+#define DRAFT_INIT                                                                                 \
+	{                                                                                          \
+		.attachments = {                                                                   \
+			.table = draft_attachment_rows,                                            \
+			.size = sizeof(struct draft_attachment),                                   \
+			.max = JSONF_TEXTS_MAX,                                                    \
+		},                                                                                 \
+	}
+
+struct draft_parts {
+	struct store_attachment *attachments;
+	size_t attachments_n;
+	struct slice in_reply_to;       /* from reply_to_message_id */
+	struct thread_texts references; /* and from that and `references`: a chain */
+};
+
+/*
+ * ERR_INPUT with the answer's text appended to *ret_reason, one line without controls. The
+ * parts are in the arena or borrowed from the draft.
+ */
+enum err draft_read(const struct draft *d, struct arena *a, struct draft_parts *ret,
+		    struct buf *ret_reason) MUST_CHECK;
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client may put into a mail, and which words it gets for what it may not. */
+#include "apid/draft.h"
+
+#include "common/mail/compose.h"
+#include "tests/unit/test.h"
+
+static struct draft_attachment file(const char *name, const char *type)
+{
+	return (struct draft_attachment){ .filename = slice_str(name),
+					  .content_type = slice_str(type),
+					  .data = { .v = S("bytes") } };
+}
+
+static enum err read_draft(struct draft *d, struct arena *a, struct draft_parts *ret,
+			   struct buf *reason)
+{
+	if (d->body.n == 0)
+		d->body = S("Hi.");
+	return draft_read(d, a, ret, reason);
+}
+
+static void refused(struct draft d, const char *want, size_t row)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
+	struct draft_parts parts = { .attachments_n = 7 };
+
+	assert_row(row, read_draft(&d, &a, &parts, &reason) == ERR_INPUT);
+	assert_slice_row(buf_slice(&reason), slice_str(want), row);
+	assert_row(row, parts.attachments_n == 7);
+}
+
+static void admitted(struct draft d, size_t row)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
+	struct draft_parts parts;
+
+	if (read_draft(&d, &a, &parts, &reason))
+		fail_msg("row %zu: %s", row, buf_cstr(&reason));
+	assert_row(row, reason.len == 0);
+}
+
+static void texts_have_what_a_mail_can_carry(void **state)
+{
+	static const struct draft good[] = {
+		{ .subject = SLICE_INIT("") },
+		{ .subject = SLICE_INIT("Gr\xc3\xbc\xc3\x9f"
+					"e \xf0\x9f\x93\x84 \xc2\x85") },
+		{ .body = SLICE_INIT("\r\n.\r\n\t\x01\x1b[31m"), .html_body = SLICE_INIT("<p>\n") },
+		{ .conversation_id = SLICE_INIT("any \t\x01 text: <b>") },
+	};
+	static const struct {
+		struct draft d;
+		const char *want;
+	} bad[] = {
+		{ { .subject = SLICE_INIT("a\r\nBcc: x@y.example") },
+		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("a\nb") },
+		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("a\0b") },
+		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("a\tb") },
+		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("\x7f") },
+		  "subject must not contain control characters" },
+		{ { .body = SLICE_INIT("a\0b") }, "body must not contain NUL" },
+		{ { .html_body = SLICE_INIT("\0") }, "html_body must not contain NUL" },
+		{ { .conversation_id = SLICE_INIT("a\0b") },
+		  "conversation_id must not contain NUL" },
+		{ { .conversation_id = SLICE_INIT("a\rb") },
+		  "conversation_id must not contain CR or LF" },
+		{ { .conversation_id = SLICE_INIT("\n") },
+		  "conversation_id must not contain CR or LF" },
+		/* the one that clients know comes first */
+		{ { .conversation_id = SLICE_INIT("\n\0"),
+		    .subject = SLICE_INIT("\n"),
+		    .body = SLICE_INIT("\0") },
+		  "conversation_id must not contain CR or LF" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		admitted(good[i], i);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		refused(bad[i].d, bad[i].want, i);
+}
+
+static void texts_have_the_length_that_a_header_takes(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	char *text = arena_alloc(&a, COMPOSE_SUBJECT_MAX + 2);
+	struct draft d = { 0 };
+
+	(void)state;
+	memset(text, 'x', COMPOSE_SUBJECT_MAX + 1);
+	d.subject = slice_of(text, COMPOSE_SUBJECT_MAX);
+	d.conversation_id = slice_of(text, DRAFT_CONVERSATION_MAX);
+	admitted(d, 0);
+	d.subject.n++;
+	refused(d, arena_printf(&a, "subject must be at most %d bytes", COMPOSE_SUBJECT_MAX), 1);
+	d.subject.n--;
+	d.conversation_id.n++;
+	refused(d, "conversation_id must be at most 998 bytes", 2);
+}
+
+static struct draft with_files(struct draft_attachment *v, size_t n)
+{
+	return (struct draft){ .attachments = { .v = v, .n = n } };
+}
+
+static void attachments_are_named_by_their_number(void **state)
+{
+	static const char long_name[] =
+		"x0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+		"x0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+		"x0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567";
+	struct draft_attachment nul = file("", "");
+	const struct {
+		struct draft_attachment file;
+		const char *want; /* NULL: nothing is wrong */
+	} rows[] = {
+		{ file("", ""), NULL },
+		{ file("a.pdf", "application/pdf"), NULL },
+		{ file("../../etc/passwd", "Text/Plain; charset=\"utf-8\""), NULL },
+		{ file("\"a\";b=c\\\xc3\xa4", " image/svg+xml "), NULL },
+		{ file("a\r\nX-Evil: 1", ""),
+		  "attachment 2: filename contains CR/LF: header injection refused" },
+		{ file("a\x01", ""), "attachment 2: filename must not contain control characters" },
+		{ file("a", "text/plain\nX-Evil: 1"),
+		  "attachment 2: content_type contains CR/LF: header injection refused" },
+		{ file("a", "text/plain\t"),
+		  "attachment 2: content_type must not contain control characters" },
+		{ file("a", "text"), "attachment 2: content_type is not a media type" },
+		{ file("a", "text/"), "attachment 2: content_type is not a media type" },
+		{ file("a", "/plain"), "attachment 2: content_type is not a media type" },
+		{ file("a", "text/plain/x"), "attachment 2: content_type is not a media type" },
+		{ file("a", "text plain"), "attachment 2: content_type is not a media type" },
+		{ file("a", ";"), "attachment 2: content_type is not a media type" },
+		{ file("a", "t\xc3\xa4xt/plain"),
+		  "attachment 2: content_type is not a media type" },
+		{ file(long_name, ""), "attachment 2: filename is longer than 255 bytes" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct draft_attachment v[] = { file("first", "text/plain"), rows[i].file };
+
+		if (rows[i].want)
+			refused(with_files(v, 2), rows[i].want, i);
+		else
+			admitted(with_files(v, 2), i);
+	}
+	nul.filename = S("a\0b");
+	refused(with_files(&nul, 1), "attachment 1: filename must not contain control characters",
+		0);
+	nul = file("a", "");
+	nul.data.bad = true;
+	refused(with_files(&nul, 1), "attachment 1: data is not valid base64", 0);
+}
+
+static void attachments_come_out_as_they_are_stored(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
+	struct draft_attachment v[] = { file("a b", "text/csv; charset=utf-8"), file("", " ") };
+	struct draft d = with_files(v, 2);
+	struct draft_parts parts;
+
+	(void)state;
+	assert_int_equal(read_draft(&d, &a, &parts, &reason), OK);
+	assert_int_equal(parts.attachments_n, 2);
+	assert_slice(parts.attachments[0].filename, S("a b"));
+	assert_slice(parts.attachments[0].content_type, S("text/csv; charset=utf-8"));
+	assert_slice(parts.attachments[0].data, S("bytes"));
+	assert_slice(parts.attachments[1].content_type, S("application/octet-stream"));
+}
+
+static void there_are_so_many_attachments_and_no_more(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct draft_attachment *v =
+		arena_calloc(&a, DRAFT_ATTACHMENTS_MAX + 1, sizeof(struct draft_attachment));
+
+	(void)state;
+	admitted(with_files(v, DRAFT_ATTACHMENTS_MAX), 0);
+	refused(with_files(v, DRAFT_ATTACHMENTS_MAX + 1), "too many attachments (max 100)", 1);
+}
+
+/* None of these bytes is looked at. */
+static void the_mail_as_it_will_be_sent_has_a_size(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct draft_attachment big = file("a", "");
+	char *text = arena_alloc(&a, DRAFT_COMPOSED_MAX);
+	struct draft d = with_files(&big, 1);
+
+	(void)state;
+	big.data.v = slice_of(text, 27000000);
+	admitted(d, 0);
+	big.data.v.n = 28000000;
+	refused(d, "message too large", 1);
+	big.data.v.n = 14000000;
+	memset(text, 'x', DRAFT_COMPOSED_MAX);
+	d.body = slice_of(text, 13000000);
+	admitted(d, 2);
+	memset(text, '\n', DRAFT_COMPOSED_MAX);
+	refused(d, "message too large", 3);
+}
+
+static struct slice chain_of(struct draft *d, struct arena *a, struct slice *ret_in_reply_to)
+{
+	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
+	AUTO(buf_release) struct buf chain = BUF_INIT(10000);
+	struct draft_parts parts;
+
+	if (read_draft(d, a, &parts, &reason))
+		fail_msg("%s", buf_cstr(&reason));
+	for (size_t i = 0; i < parts.references.n; i++)
+		buf_addf(&chain, "%s%.*s", i ? " " : "", SLICE_ARGS(parts.references.v[i]));
+	*ret_in_reply_to = parts.in_reply_to;
+	return arena_slice(a, buf_slice(&chain));
+}
+
+static void what_a_mail_answers_becomes_a_chain(void **state)
+{
+	static struct slice one[] = { SLICE_INIT("<a@h>") };
+	static struct slice three[] = { SLICE_INIT(" <a@h> "), SLICE_INIT("b@h"),
+					SLICE_INIT("<c@h>") };
+	const struct {
+		struct slice reply_to;
+		struct jsonf_texts references;
+		const char *in_reply_to, *chain;
+	} rows[] = {
+		{ S(""), { NULL, 0 }, "", "" },
+		{ S("<a@h>"), { NULL, 0 }, "<a@h>", "<a@h>" },
+		{ S("a@h"), { one, 1 }, "<a@h>", "<a@h>" },
+		{ S(""), { three, 3 }, "", "<a@h> <b@h> <c@h>" },
+		{ S("<c@h>"), { three, 3 }, "<c@h>", "<a@h> <b@h> <c@h>" },
+		{ S("<d@h>"), { three, 3 }, "<d@h>", "<a@h> <b@h> <c@h> <d@h>" },
+		{ S("<a@h>"), { three, 3 }, "<a@h>", "<b@h> <c@h> <a@h>" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct draft d = { .reply_to_message_id = rows[i].reply_to,
+				   .references = rows[i].references };
+		struct slice in_reply_to, chain = chain_of(&d, &a, &in_reply_to);
+
+		assert_slice_row(chain, slice_str(rows[i].chain), i);
+		assert_slice_row(in_reply_to, slice_str(rows[i].in_reply_to), i);
+	}
+}
+
+static void what_is_no_message_id_is_refused(void **state)
+{
+	static struct slice rows[] = {
+		SLICE_INIT("x"),
+		SLICE_INIT("<x>"),
+		SLICE_INIT("<a@h> <b@h>"),
+		SLICE_INIT("<a@h>\r\nX: y"),
+		SLICE_INIT("<a b@h>"),
+		SLICE_INIT("a\0b@h"),
+		SLICE_INIT("<a\xc3\xa4@h>"),
+		SLICE_INIT("<@h>"),
+		SLICE_INIT("<>"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		refused((struct draft){ .reply_to_message_id = rows[i] },
+			"reply_to_message_id must be a Message-ID such as <id@host.example>", i);
+		refused((struct draft){ .references = { &rows[i], 1 } },
+			"each of references must be a Message-ID such as <id@host.example>", i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts_have_what_a_mail_can_carry),
+		cmocka_unit_test(texts_have_the_length_that_a_header_takes),
+		cmocka_unit_test(attachments_are_named_by_their_number),
+		cmocka_unit_test(attachments_come_out_as_they_are_stored),
+		cmocka_unit_test(there_are_so_many_attachments_and_no_more),
+		cmocka_unit_test(the_mail_as_it_will_be_sent_has_a_size),
+		cmocka_unit_test(what_a_mail_answers_becomes_a_chain),
+		cmocka_unit_test(what_is_no_message_id_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
