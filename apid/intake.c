@@ -29,23 +29,26 @@ bool intake_expect(struct intake *i, uint64_t announced)
 {
 	size_t total = at_most(announced, i->body->max);
 
-	i->spent = !reserve(i, total);
-	if (!i->spent && total > INTAKE_FREE)
+	if (!reserve(i, total)) {
+		intake_refuse(i);
+		return false;
+	}
+	if (total > INTAKE_FREE)
 		buf_reserve(i->body, total);
-	return !i->spent;
+	return true;
 }
 
 /* Somebody else can use the memory meanwhile. */
-static void give_up(struct intake *i)
+void intake_refuse(struct intake *i)
 {
-	i->spent = true;
+	i->refused = true;
 	buf_release(i->body);
 	intake_release(i);
 }
 
 static size_t worth_reading(const struct intake *i)
 {
-	return INTAKE_DISCARD_MAX + (i->spent ? i->body->max : 0);
+	return INTAKE_DISCARD_MAX + (i->refused ? i->body->max : 0);
 }
 
 bool intake_take(struct intake *i, struct slice data)
@@ -54,11 +57,11 @@ bool intake_take(struct intake *i, struct slice data)
 
 	if (total > i->reserved && total > INTAKE_FREE)
 		total = at_most(total + STEP, i->body->max);
-	if (!i->spent && !reserve(i, total))
-		give_up(i);
-	if (!i->spent)
+	if (!i->refused && !reserve(i, total))
+		intake_refuse(i);
+	if (!i->refused)
 		buf_add_slice(i->body, data);
-	if (i->spent || buf_failed(i->body))
+	if (i->refused || buf_failed(i->body))
 		i->dropped += data.n;
 	return i->dropped <= worth_reading(i);
 }

@@ -20,12 +20,14 @@ struct intake {
 	struct buf *body; /* its ceiling is what the route admits */
 	size_t reserved;  /* bytes of the budget */
 	size_t dropped;
-	bool spent; /* the budget was; the body is not kept */
+	bool refused; /* the body is not kept */
 };
 
 void intake_init(struct intake *i, struct budget *budget, struct buf *body);
-/* Reserves what is announced. False when the budget is spent: nothing should be read then. */
+/* Reserves what is announced. False when the budget is spent: the body is refused then. */
 bool intake_expect(struct intake *i, uint64_t announced);
+/* From now on nothing is kept. */
+void intake_refuse(struct intake *i);
 /* The next bytes. False when more was dropped than is worth reading. */
 bool intake_take(struct intake *i, struct slice data);
 /* Gives back what it reserved; the body is the caller's. */

@@ -183,7 +183,7 @@ static enum MHD_Result conclude(struct exchange *x)
 {
 	const struct req *r = x->req;
 
-	if (x->intake.spent)
+	if (x->intake.refused && !r->resp.status)
 		too_busy(x);
 	if (r->resp.status)
 		return answer(x);
@@ -213,14 +213,27 @@ static enum MHD_Result refuse(struct exchange *x)
 	return answer_and_close(x);
 }
 
+/*
+ * Whoever waits for permission to send the body is answered at once. Others are sending
+ * it already, and would not see an answer before its end.
+ */
+static enum MHD_Result refuse_body(struct exchange *x)
+{
+	bool waits = MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, "Expect") != NULL;
+
+	intake_refuse(&x->intake);
+	if (!waits)
+		return MHD_YES;
+	if (!x->req->resp.status)
+		too_busy(x);
+	return answer_and_close(x);
+}
+
 /* Now the body may come, if there is room for it. */
 static enum MHD_Result expect_body(struct exchange *x)
 {
 	x->state = EX_BODY;
-	if (intake_expect(&x->intake, announced(x->mhd)))
-		return MHD_YES;
-	too_busy(x);
-	return answer_and_close(x);
+	return intake_expect(&x->intake, announced(x->mhd)) ? MHD_YES : refuse_body(x);
 }
 
 /* Strangers must not fill our memory: who sends much is known before it is read. */
@@ -234,10 +247,9 @@ static bool needs_admission(const struct exchange *x)
 
 static enum MHD_Result go_on(struct exchange *x)
 {
-	if (x->req->resp.status)
-		return answer_and_close(x);
 	conns_set(&x->server->conns, x->conn, CONN_READING);
-	return expect_body(x);
+	x->state = EX_BODY;
+	return x->req->resp.status ? refuse_body(x) : expect_body(x);
 }
 
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *version)

@@ -24,9 +24,9 @@ static void small_bodies_are_free(void **state)
 	assert_true(intake_expect(&i, INTAKE_FREE));
 	assert_true(feed(&i, INTAKE_FREE - 1) && feed(&i, 1));
 	assert_int_equal(body.len, INTAKE_FREE);
-	assert_false(i.spent);
+	assert_false(i.refused);
 	assert_true(feed(&i, 1));
-	assert_true(i.spent);
+	assert_true(i.refused);
 	intake_release(&i);
 }
 
@@ -42,7 +42,7 @@ static void what_is_announced_is_reserved_before_it_comes(void **state)
 	assert_true(intake_expect(&i, 3 * MIB));
 	assert_int_equal(budget.used, 3 * MIB);
 	assert_false(intake_expect(&k, 3 * MIB));
-	assert_true(k.spent);
+	assert_true(k.refused);
 	assert_int_equal(budget.used, 3 * MIB);
 	assert_true(feed(&i, 3 * MIB));
 	assert_int_equal(one.cap, 3 * MIB + 1);
@@ -68,7 +68,7 @@ static void more_than_a_route_admits_is_never_reserved(void **state)
 	assert_true(feed(&i, 2 * MIB));
 	assert_false(buf_failed(&body));
 	assert_true(feed(&i, 1));
-	assert_true(buf_failed(&body) && !i.spent);
+	assert_true(buf_failed(&body) && !i.refused);
 	assert_true(feed(&i, INTAKE_DISCARD_MAX - 1));
 	assert_false(feed(&i, 1));
 	assert_int_equal(budget.used, 2 * MIB);
@@ -90,7 +90,7 @@ static void a_body_of_unknown_length_reserves_as_it_comes(void **state)
 		assert_true(feed(&i, INTAKE_FREE));
 	assert_in_range(budget.used, MIB, 3 * MIB);
 	assert_int_equal(body.len, MIB);
-	assert_false(i.spent);
+	assert_false(i.refused);
 	intake_release(&i);
 }
 
@@ -106,7 +106,7 @@ static void a_body_that_finds_no_room_is_read_to_its_end_and_not_kept(void **sta
 	assert_true(feed(&i, MIB));
 	assert_true(budget.used > 0);
 	assert_true(feed(&i, MIB + 1));
-	assert_true(i.spent && body.len == 0 && budget.used == 0);
+	assert_true(i.refused && body.len == 0 && budget.used == 0);
 	for (int n = 0; n < 9; n++)
 		assert_true(feed(&i, MIB));
 	assert_true(body.len == 0 && budget.used == 0);
