@@ -18,6 +18,8 @@ static const struct verb {
 	{ "bootstrap", "<email>", cmd_bootstrap, "make a user (if new) and an API key" },
 	{ "key", "-u email [-a agent] [-e days] [-n name]", cmd_key,
 	  "make another API key; -a: for one agent only" },
+	{ "outbound", "[-o age] | resend <job> | drop <job>", cmd_outbound,
+	  "list mail from agents that is stuck; send it again; give it up" },
 	{ "config", "[-n]", cmd_config, "print the settings; -n: those that are not the default" },
 };
 

@@ -42,6 +42,7 @@ static const char *const reasons[EVENT_REASON_COUNT] = {
 	[EVENT_NOT_FOUND] = "not_found",
 	[EVENT_UNTRACEABLE] = "untraceable",
 	[EVENT_OTHER_HOST] = "other_host",
+	[EVENT_OPERATOR] = "operator",
 };
 
 const char *event_reason_name(enum event_reason r)

@@ -41,6 +41,7 @@ enum event_reason {
 	EVENT_NOT_FOUND,       /* it has not, by both */
 	EVENT_UNTRACEABLE,     /* they cannot be read, or not far enough back */
 	EVENT_OTHER_HOST,      /* they are on another host */
+	EVENT_OPERATOR,        /* somebody decided so by e2a-admin */
 	EVENT_REASON_COUNT
 };
 

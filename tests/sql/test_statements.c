@@ -65,6 +65,7 @@ static const struct {
 	{ "sent_", APID },
 	{ "session_", APID },
 	{ "submit", APID },
+	{ "stuck_", DELIVERD }, /* which happens to have the rights; the owner runs them */
 	{ "suppression_", APID },
 	{ "suppression_check", APID | DELIVERD },
 	{ "usage_", DELIVERD },
