@@ -29,7 +29,8 @@ enum {
 	/* Steps that need no answer and events we do not look at. */
 	WANTED = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR |
 		 SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_NOUNKNOWN,
-	NEEDED = SMFIP_HDR_LEADSPC,
+	/* A ticket names the recipients that the client named, whatever the MTA says to them. */
+	NEEDED = SMFIP_HDR_LEADSPC | SMFIP_RCPT_REJ,
 };
 
 /* The one of this process: libmilter's callbacks take no argument of ours. */
@@ -53,6 +54,12 @@ static sfsistat go_on(const struct link *l, unsigned long step)
 	return l->steps & step ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
+/* The value of a macro; empty when the MTA did not send it. */
+static struct slice macro(SMFICTX *ctx, const char *name)
+{
+	return slice_str(smfi_getsymval(ctx, (char *)(uintptr_t)name));
+}
+
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, unsigned long f2,
 			     unsigned long f3, unsigned long *pf0, unsigned long *pf1,
 			     unsigned long *pf2, unsigned long *pf3)
@@ -61,7 +68,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
 		int stage;
 		const char *macros;
 	} macros[] = {
-		{ SMFIM_CONNECT, "{client_addr}" },
+		{ SMFIM_CONNECT, "{client_addr} {daemon_name}" },
 		{ SMFIM_HELO, "" },
 		{ SMFIM_ENVFROM, "" },
 		{ SMFIM_ENVRCPT, "{rcpt_mailer}" },
@@ -95,7 +102,6 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
 /* The client's address as text; empty for a local submission without one. */
 static struct slice client_address(SMFICTX *ctx, const _SOCK_ADDR *addr, char buf[64])
 {
-	const char *macro = smfi_getsymval(ctx, (char *)(uintptr_t) "{client_addr}");
 	const struct sockaddr_in *in4 = (const void *)addr;
 	const struct sockaddr_in6 *in6 = (const void *)addr;
 
@@ -103,7 +109,7 @@ static struct slice client_address(SMFICTX *ctx, const _SOCK_ADDR *addr, char bu
 		return slice_str(inet_ntop(AF_INET, &in4->sin_addr, buf, 64));
 	if (addr && addr->sa_family == AF_INET6)
 		return slice_str(inet_ntop(AF_INET6, &in6->sin6_addr, buf, 64));
-	return slice_str(macro);
+	return macro(ctx, "{client_addr}");
 }
 
 static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *addr)
@@ -113,7 +119,8 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *addr)
 
 	(void)host;
 	session_free(l->session);
-	l->session = session_new(the_milter, client_address(ctx, addr, buf));
+	l->session = session_new(the_milter, client_address(ctx, addr, buf),
+				 macro(ctx, "{daemon_name}"));
 	return go_on(l, SMFIP_NR_CONN);
 }
 
@@ -138,9 +145,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 {
 	struct link *l = link_of(ctx);
 
-	(void)argv;
-	session_rcpt(l->session,
-		     slice_str(smfi_getsymval(ctx, (char *)(uintptr_t) "{rcpt_mailer}")));
+	session_rcpt(l->session, slice_str(argv[0]), macro(ctx, "{rcpt_mailer}"));
 	return go_on(l, SMFIP_NR_RCPT);
 }
 
@@ -203,28 +208,44 @@ static enum err apply(SMFICTX *ctx, const struct edits *edits)
 		    MI_SUCCESS)
 			return ERR_IO;
 	}
-	if (!edits->verdict)
-		return OK;
-	if (insert(ctx, "Authentication-Results", edits->authres) != OK)
+	if (edits->authres && insert(ctx, AUTHRES_HEADER, edits->authres) != OK)
 		return ERR_IO;
-	return insert(ctx, VERDICT_HEADER, edits->verdict);
+	return edits->verdict ? insert(ctx, VERDICT_HEADER, edits->verdict) : OK;
+}
+
+/* What a client is told says nothing of the reason. */
+static sfsistat refuse(SMFICTX *ctx, enum answer answer)
+{
+	static struct {
+		sfsistat status;
+		char code[4], enhanced[6], text[32]; /* libmilter takes no const */
+	} rows[] = {
+		[ANSWER_REFUSE] = { SMFIS_REJECT, "550", "5.7.1", "No ticket permits this mail" },
+		[ANSWER_LATER] = { SMFIS_TEMPFAIL, "451", "4.7.1", "Try again with a new ticket" },
+	};
+
+	(void)smfi_setreply(ctx, rows[answer].code, rows[answer].enhanced, rows[answer].text);
+	return rows[answer].status;
 }
 
 static sfsistat on_eom(SMFICTX *ctx)
 {
 	struct link *l = link_of(ctx);
-	const char *queue_id = smfi_getsymval(ctx, (char *)(uintptr_t) "i");
 	struct edits edits = { 0 };
-	enum err e;
+	enum err e = OK;
 
 	atomic_fetch_add(&judging, 1);
 	if (!l->failed) {
-		e = session_finish(l->session, slice_str(queue_id), &edits);
-		note(l, e == OK ? apply(ctx, &edits) : e, "end_of_message");
+		e = session_finish(l->session, macro(ctx, "i"), &edits);
+		if (e == OK && edits.answer == ANSWER_TAKE)
+			e = apply(ctx, &edits);
+		note(l, e, "end_of_message");
 	}
 	session_reset(l->session);
 	atomic_fetch_sub(&judging, 1);
-	return l->failed ? SMFIS_TEMPFAIL : SMFIS_CONTINUE;
+	if (l->failed)
+		return SMFIS_TEMPFAIL;
+	return edits.answer == ANSWER_TAKE ? SMFIS_CONTINUE : refuse(ctx, edits.answer);
 }
 
 static sfsistat on_abort(SMFICTX *ctx)

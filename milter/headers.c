@@ -3,6 +3,7 @@
 #include "milter/headers.h"
 
 #include "common/base/mem.h"
+#include "common/mail/addr.h"
 
 enum { FIRST_CAP = 64 };
 
@@ -81,6 +82,16 @@ size_t headers_removals(const struct headers *h, struct slice authserv_id,
 	}
 	*ret = v;
 	return n;
+}
+
+bool headers_author(const struct headers *h, struct slice *ret_spec, struct slice *ret_domain)
+{
+	struct addr author;
+	bool valid = addr_author(&h->h, h->arena, &author) == OK && author.spec.n <= ADDR_MAX &&
+		     addr_domain(author.domain, h->arena, ret_domain) == OK;
+
+	*ret_spec = slice_sub(author.spec, 0, ADDR_MAX);
+	return valid;
 }
 
 void headers_hash(const struct headers *h, struct slice authserv_id, struct mail_hash *hash)

@@ -37,6 +37,11 @@ void headers_add(struct headers *h, struct slice name, struct slice value);
  */
 size_t headers_removals(const struct headers *h, struct slice authserv_id,
 			struct header_removal **ret);
+/*
+ * The only author: *ret_spec is local@domain, for display also when there is
+ * none that counts; *ret_domain is in the form of addr_domain(), when true.
+ */
+bool headers_author(const struct headers *h, struct slice *ret_spec, struct slice *ret_domain);
 /* Hashes the fields that stay, in order. */
 void headers_hash(const struct headers *h, struct slice authserv_id, struct mail_hash *hash);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * e2a-milter: judges mail for the e2a transport at Postfix's SMTP door. It
- * holds the seal key and no other credential.
+ * e2a-milter: judges mail for the e2a transport at Postfix's SMTP door, and
+ * lets mail of agents out. It holds the seal key, the ticket key and no other
+ * credential.
  */
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "milter/callbacks.h"
@@ -14,6 +16,8 @@
 #include <unistd.h>
 
 #define PROGRAM_PATH "/proc/self/exe"
+
+enum { SECOND_US = 1000000 };
 
 static int usage(void)
 {
@@ -31,6 +35,7 @@ static enum err start(struct milter *m, const char *config, struct fail *fail)
 	if (log_level_parse(slice_str(m->settings.log_level), &level) != OK)
 		return fail_set(fail, ERR_CONFIG, "log_level: %.50s", m->settings.log_level);
 	log_init("e2a-milter", level);
+	m->tickets = ticket_memory_new(clock_now_us() / SECOND_US, TICKET_MEMORY_MAX);
 	e = keys_load("milter", m->settings.keys_dir, &m->keys, fail);
 	if (e == OK)
 		e = psl_open(m->settings.public_suffix_list, &m->psl, fail);

@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/mail/addr.h"
 #include "milter/authres.h"
+#include "milter/inject.h"
 #include "milter/judge.h"
 
 enum {
@@ -24,11 +25,13 @@ struct session {
 	struct arena arena; /* of the connection */
 	struct slice client_ip;
 	struct slice helo;
+	bool inject; /* the listener for agents' mail: no judgement, but a ticket */
 
 	struct arena mail_arena; /* of the message */
 	struct slice mail_from;
+	struct inject_envelope envelope; /* on the inject listener */
 	struct headers headers;
-	struct dkim_check *dkim;
+	struct dkim_check *dkim; /* elsewhere */
 	struct mail_hash *hash;
 	bool concerned; /* a recipient is of the e2a transport */
 	bool open;      /* fields have come */
@@ -39,11 +42,12 @@ static char *dup_cut(struct arena *a, struct slice s, size_t max)
 	return arena_dup(a, slice_sub(s, 0, max));
 }
 
-struct session *session_new(const struct milter *m, struct slice client_ip)
+struct session *session_new(const struct milter *m, struct slice client_ip, struct slice daemon)
 {
 	struct session *s = mem_zalloc(sizeof(*s));
 
 	s->m = m;
+	s->inject = daemon.n > 0 && slice_eq(daemon, slice_str(m->settings.milter_inject_daemon));
 	s->client_ip = arena_slice(&s->arena, client_ip);
 	return s;
 }
@@ -63,6 +67,7 @@ void session_reset(struct session *s)
 	mail_hash_free(TAKE(s->hash));
 	arena_release(&s->mail_arena);
 	s->mail_from = slice_of(NULL, 0);
+	s->envelope = (struct inject_envelope){ 0 };
 	headers_init(&s->headers, &s->mail_arena);
 	s->concerned = false;
 	s->open = false;
@@ -80,22 +85,30 @@ void session_helo(struct session *s, struct slice name)
 	arena_release(&old);
 }
 
+static struct slice without_brackets(struct slice address)
+{
+	if (slice_starts(address, S("<")) && slice_ends(address, S(">")))
+		return slice_sub(address, 1, address.n - 1);
+	return address;
+}
+
 void session_mail(struct session *s, struct slice address)
 {
 	session_reset(s);
-	if (slice_starts(address, S("<")) && slice_ends(address, S(">")))
-		address = slice_sub(address, 1, address.n - 1);
-	s->mail_from = slice_str(dup_cut(&s->mail_arena, address, ADDR_MAX));
+	s->mail_from = slice_str(dup_cut(&s->mail_arena, without_brackets(address), ADDR_MAX));
 }
 
-void session_rcpt(struct session *s, struct slice mailer)
+void session_rcpt(struct session *s, struct slice address, struct slice mailer)
 {
+	if (s->inject)
+		inject_recipient(&s->envelope, without_brackets(address), &s->mail_arena);
 	s->concerned |= slice_eq(mailer, slice_str(s->m->settings.milter_transport));
 }
 
 bool session_is_ours(const struct session *s)
 {
-	return s->concerned || slice_eq(slice_str(s->m->settings.milter_scope), S("all"));
+	return s->concerned || s->inject ||
+	       slice_eq(slice_str(s->m->settings.milter_scope), S("all"));
 }
 
 static enum err open_message(struct session *s)
@@ -104,7 +117,7 @@ static enum err open_message(struct session *s)
 		return OK;
 	s->open = true;
 	s->hash = mail_hash_new();
-	return dkim_check_new(&s->mail_arena, "e2a", &s->dkim);
+	return s->inject ? OK : dkim_check_new(&s->mail_arena, "e2a", &s->dkim);
 }
 
 enum err session_field(struct session *s, struct slice name, struct slice value)
@@ -114,7 +127,7 @@ enum err session_field(struct session *s, struct slice name, struct slice value)
 	if (e)
 		return e;
 	headers_add(&s->headers, name, value);
-	if (!s->headers.h.limited)
+	if (s->dkim && !s->headers.h.limited)
 		dkim_check_field(s->dkim, name, value);
 	return OK;
 }
@@ -123,7 +136,7 @@ enum err session_eoh(struct session *s)
 {
 	enum err e = open_message(s);
 
-	return e ? e : dkim_check_eoh(s->dkim);
+	return e || !s->dkim ? e : dkim_check_eoh(s->dkim);
 }
 
 enum err session_body(struct session *s, struct slice chunk)
@@ -133,17 +146,7 @@ enum err session_body(struct session *s, struct slice chunk)
 	if (e)
 		return e;
 	mail_hash_body(s->hash, chunk);
-	return s->headers.h.limited ? OK : dkim_check_body(s->dkim, chunk);
-}
-
-static void find_author(struct session *s, struct evidence *ev)
-{
-	struct addr author;
-
-	ev->author_valid = addr_author(&s->headers.h, &s->mail_arena, &author) == OK &&
-			   author.spec.n <= ADDR_MAX &&
-			   addr_domain(author.domain, &s->mail_arena, &ev->author_domain) == OK;
-	ev->author = slice_sub(author.spec, 0, ADDR_MAX);
+	return !s->dkim || s->headers.h.limited ? OK : dkim_check_body(s->dkim, chunk);
 }
 
 static int64_t min_ms(int64_t a, int64_t b)
@@ -160,7 +163,7 @@ static enum err gather(struct session *s, struct evidence *ret)
 	int64_t spf_deadline =
 		now + min_ms(set->spf_timeout_ms, set->milter_budget_ms * SPF_SHARE_PERCENT / 100);
 
-	find_author(s, ret);
+	ret->author_valid = headers_author(&s->headers, &ret->author, &ret->author_domain);
 	check_spf(s->m->pool, s->m->dns, &id, spf_deadline, &s->mail_arena, &ret->spf);
 	if (ret->author_valid)
 		check_dmarc(s->m->dns, s->m->psl, ret->author_domain, deadline, &s->mail_arena,
@@ -206,36 +209,55 @@ static enum err write_fields(struct session *s, struct verdict *v, struct edits 
 	return e;
 }
 
-enum err session_finish(struct session *s, struct slice queue_id, struct edits *ret)
+static enum err judge_mail(struct session *s, struct verdict *v, struct edits *ret)
 {
-	struct evidence ev = { 0 };
-	struct verdict v = {
-		.queue_id = queue_id,
-		.time_us = clock_now_us(),
-		.client_ip = s->client_ip,
-		.helo = s->helo,
-		.mail_from = s->mail_from,
-		.origin = S("smtp"),
-	};
 	int64_t started_ms = clock_mono_ms();
-	enum err e = open_message(s); /* a message may be empty */
+	struct evidence ev = { 0 };
+	enum err e;
 
-	if (e)
-		return e;
-	*ret = (struct edits){ 0 };
 	ret->remove_n =
 		headers_removals(&s->headers, slice_str(s->m->settings.mail_host), &ret->remove);
 	if (s->headers.h.limited) {
-		log_warn("mail_not_judged", LF_SLICE("queue_id", queue_id),
+		log_warn("mail_not_judged", LF_SLICE("queue_id", v->queue_id),
 			 LF_STR("reason", "header_too_big"), LF_INT("removed", ret->remove_n));
 		return OK;
 	}
 	e = gather(s, &ev);
 	if (e)
 		return e;
-	judge(&ev, s->m->psl, &v);
-	e = write_fields(s, &v, ret);
+	judge(&ev, s->m->psl, v);
+	e = write_fields(s, v, ret);
 	if (e == OK)
-		log_judged(s, &v, &ev, ret->remove_n, started_ms);
+		log_judged(s, v, &ev, ret->remove_n, started_ms);
 	return e;
+}
+
+static enum err admit_mail(struct session *s, struct verdict *v, struct edits *ret)
+{
+	const struct inject_mail mail = {
+		.envelope = &s->envelope,
+		.headers = &s->headers,
+		.hash = TAKE(s->hash),
+		.to_agents = s->concerned,
+	};
+
+	return inject_finish(s->m, &mail, v, ret);
+}
+
+enum err session_finish(struct session *s, struct slice queue_id, struct edits *ret)
+{
+	struct verdict v = {
+		.queue_id = queue_id,
+		.time_us = clock_now_us(),
+		.client_ip = s->client_ip,
+		.helo = s->helo,
+		.mail_from = s->mail_from,
+		.origin = s->inject ? S("agent") : S("smtp"),
+	};
+	enum err e = open_message(s); /* a message may be empty */
+
+	if (e)
+		return e;
+	*ret = (struct edits){ 0 };
+	return s->inject ? admit_mail(s, &v, ret) : judge_mail(s, &v, ret);
 }

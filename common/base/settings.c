@@ -55,6 +55,8 @@ const struct conf_row settings_table[] = {
 	  .help = "judge mail for the e2a transport only, or all mail" },
 	{ ROW(milter_transport), .type = CONF_TEXT, .def = "e2a",
 	  .help = "name of the master.cf service that delivers to e2a-deliverd" },
+	{ ROW(milter_inject_daemon), .type = CONF_TEXT, .def = "e2a-inject",
+	  .help = "milter_macro_daemon_name of the listener that takes mail with a ticket only" },
 	{ ROW_MS(milter_budget), .min = SECOND, .max = 5 * MINUTE, .def = "25s",
 	  .help = "time for judging one message; what is open then is temperror" },
 	{ ROW(spf_helpers), .type = CONF_INT, .min = 1, .max = 256, .def = "16",

@@ -29,10 +29,11 @@ struct settings {
 	char *spf_mechanism; /* "" = a:mail_host */
 	char *public_suffix_list;
 	/* milter */
-	char *milter_listen;      /* libmilter form: unix:/path or inet:port@host */
-	char *milter_socket_mode; /* of a unix socket */
-	char *milter_scope;       /* e2a | all */
-	char *milter_transport;   /* name of the master.cf service in {rcpt_mailer} */
+	char *milter_listen;        /* libmilter form: unix:/path or inet:port@host */
+	char *milter_socket_mode;   /* of a unix socket */
+	char *milter_scope;         /* e2a | all */
+	char *milter_transport;     /* name of the master.cf service in {rcpt_mailer} */
+	char *milter_inject_daemon; /* {daemon_name} of the listener for agents' mail */
 	int64_t milter_budget_ms;
 	int64_t spf_helpers;
 	int64_t spf_timeout_ms;

@@ -79,7 +79,7 @@ enum err ticket_envelope(struct slice sender, const struct slice *recipients, si
 	AUTO(buf_release) struct buf b = BUF_INIT(TICKET_ENVELOPE_MAX);
 	struct slice sorted[TICKET_RECIPIENTS_MAX];
 
-	if (n > TICKET_RECIPIENTS_MAX)
+	if (n > TICKET_RECIPIENTS_MAX || sender.n > TICKET_SENDER_MAX)
 		return ERR_TOO_BIG;
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = recipients[i];

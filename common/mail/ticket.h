@@ -22,8 +22,9 @@
 
 enum {
 	TICKET_LIFETIME_MAX_S = 3600,
-	TICKET_CLOCK_S = 2, /* clocks of two hosts may differ by so much */
+	TICKET_CLOCK_S = 1, /* the clocks of two programs may differ by so much */
 	TICKET_RECIPIENTS_MAX = 100,
+	TICKET_SENDER_MAX = 319,         /* bytes; the milter cuts addresses at ADDR_MAX */
 	TICKET_ENVELOPE_MAX = 64 * 1024, /* bytes of their addresses */
 	TICKET_JOB_MAX = 64,             /* bytes of the name of a job */
 	TICKET_TEXT_MAX = 2048,          /* bytes of a header value */

@@ -2,6 +2,7 @@
 /* A ticket fits one mail, for a while, and nothing else. */
 #include "common/mail/ticket.h"
 
+#include "common/mail/addr.h"
 #include "common/mail/header.h"
 #include "common/mail/mail_hash.h"
 #include "tests/unit/test.h"
@@ -329,6 +330,10 @@ static void envelopes_have_limits(void **state)
 	assert_int_equal(ticket_envelope(SENDER, many, TICKET_RECIPIENTS_MAX, &mail), OK);
 	assert_int_equal(ticket_envelope(SENDER, many, ARRAY_LEN(many), &mail), ERR_TOO_BIG);
 	assert_int_equal(ticket_envelope(SENDER, &too_long, 1, &mail), ERR_TOO_BIG);
+	assert_int_equal(ticket_envelope(slice_of(long_text, TICKET_SENDER_MAX), many, 1, &mail),
+			 OK);
+	assert_int_equal(ticket_envelope(slice_of(long_text, ADDR_MAX), many, 1, &mail),
+			 ERR_TOO_BIG);
 	assert_int_equal(ticket_envelope(SENDER, twice, 2, &mail), OK);
 	assert_int_equal(ticket_envelope(SENDER, twice, 3, &mail), ERR_INPUT);
 }
