@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 from pathlib import Path
 
 from .mta import SERVICES, Mta
@@ -81,6 +82,7 @@ class Postfix(Mta):
 
     def prepare(self) -> None:
         super().prepare()
+        shutil.copy(FRAGMENTS / "inject_commands", self.fragment["INJECT_COMMANDS"])
         make_dir(self.outbox)
         os.chown(make_dir(self.outbox / "mail", 0o700), *self.outbox_owner())
         if self.settings:
@@ -108,7 +110,7 @@ class Postfix(Mta):
         if self.xclient_port:
             listeners += XCLIENT.format(xclient=self.xclient_port)
         return (listeners + SERVICES + OUTBOX.format(outbox=self.outbox, uid=uid, gid=gid)
-                + (FRAGMENTS / "master.cf").read_text())
+                + fill((FRAGMENTS / "master.cf").read_text(), self.fragment))
 
     def write_recipients(self, url: str, database: str) -> None:
         """The pgsql table, once the role has a password."""

@@ -82,6 +82,7 @@ class Stack:
         try:
             self.smtp_port = self.claim("SMTP", smtp_port)
             self.submission_port = self.claim("SUBMISSION", None)
+            self.inject_port = self.claim("INJECT", None)
             self.http_port = self.claim("HTTP", http_port)
             dns_port = self.claim("DNS", dns_port)
             xclient_port = self.claim("XCLIENT", None) if xclient else None
@@ -134,6 +135,7 @@ class Stack:
             "postfix_map_interval": "1s",
             "postmaster": f"postmaster@{MAIL_HOST}",
             "submission_url": f"smtp://127.0.0.1:{self.submission_port}",
+            "inject_url": f"smtp://127.0.0.1:{self.inject_port}",
             "webhook_allow": "127.0.0.0/8",
             "webhook_https": "optional",
         }
@@ -146,6 +148,8 @@ class Stack:
             "MAP_TYPE": self.settings.get("postfix_map_type", "hash"),
             "RECIPIENTS": str(self.state / "postfix" / "recipients.cf"),
             "MILTER": self.settings["milter_listen"],
+            "INJECT": f"127.0.0.1:{self.inject_port}",
+            "INJECT_COMMANDS": str(self.state / "postfix" / "inject_commands"),
             "MESSAGE_SIZE_LIMIT": self.settings.get("message_size_limit", "10240000"),
         }
 
