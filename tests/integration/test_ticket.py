@@ -108,6 +108,7 @@ def test_an_agent_gets_verified_mail_from_an_agent(listener, make_agent, hook):
     delivery = hook.wait(lambda d: d.json["recipient"] == agent)
     auth = delivery.json["auth_headers"]
     assert auth["X-E2A-Auth-Verified"] == "true"
+    assert auth["X-E2A-Auth-Entity-Type"] == "agent"
     assert auth["X-E2A-Auth-Sender"] == author
     assert auth["X-E2A-Auth-Domain-Check"] == "spf=none; dkim=none; dmarc=none"
     assert delivery.json["from"] == author
