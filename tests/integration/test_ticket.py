@@ -208,6 +208,16 @@ def test_recipients_that_postfix_refuses_do_not_harm_the_others(listener):
     listener.arrived(recipient)
 
 
+def test_an_address_that_no_milter_sees_is_left_out_the_second_time(listener, api, make_agent):
+    """Postfix refuses it for its syntax alone, and the ticket fits no other mail."""
+    recipient, bad = somebody(), "-odd@far.example"
+    listener.refuse(listener.letter([recipient, bad]), "other_recipients")
+    status, answer = api.post("/api/v1/send", {"from": make_agent(), "to": [bad, recipient],
+                                               "subject": "Both", "body": "Hi."})
+    assert status == 200, answer
+    assert b"\nSubject: Both\n" in listener.arrived(recipient)
+
+
 def test_an_alias_of_the_operator_is_followed(listener, hook, api, reader):
     """alias0@other.example is an agent; the milter sees the address that was written to."""
     listener.take(listener.letter("alias0@other.example"))
