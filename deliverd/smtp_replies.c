@@ -82,6 +82,20 @@ static void add_line(struct smtp_reply *ret, struct slice line)
 	add_text(ret->text, text);
 }
 
+static int code_of(const char *line)
+{
+	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+}
+
+void smtp_reply_read(struct slice line, struct smtp_reply *ret)
+{
+	*ret = (struct smtp_reply){ 0 };
+	if (line.n <= CODE_DIGITS || digits(line, 0) < CODE_DIGITS || line.p[CODE_DIGITS] != ' ')
+		return;
+	ret->code = code_of(line.p);
+	add_line(ret, line);
+}
+
 /* ---- steps ---- */
 
 /* Where libcurl goes after this answer; SMTP_OVER: nowhere. */
@@ -133,11 +147,6 @@ static void take_reply(struct smtp_replies *r)
 }
 
 /* ---- lines ---- */
-
-static int code_of(const char *line)
-{
-	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-}
 
 /* `line` may have lost its end; `n` is the length it had, LF included. */
 static void take_line(struct smtp_replies *r, struct slice line, size_t n)

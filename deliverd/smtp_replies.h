@@ -30,6 +30,9 @@ struct smtp_reply {
 	char text[SMTP_TEXT_MAX + 1];         /* without both; UTF-8 in one line, for people */
 };
 
+/* Reads "550 5.1.1 text", one line of a reply; code 0 when it starts with no code. */
+void smtp_reply_read(struct slice line, struct smtp_reply *ret);
+
 struct smtp_replies {
 	enum smtp_step step;     /* what the next reply answers */
 	enum smtp_step last;     /* what `reply` answers, once there is one */

@@ -27,7 +27,6 @@ struct settings {
 	char *dns_servers;   /* "addr[@port] ..."; "" = /etc/resolv.conf */
 	char *dns_config;    /* extra unbound.conf(5) text, "" = none */
 	char *spf_mechanism; /* "" = a:mail_host */
-	int64_t domain_check_interval_ms;
 	char *public_suffix_list;
 	/* milter */
 	char *milter_listen;        /* libmilter form: unix:/path or inet:port@host */
@@ -69,6 +68,9 @@ struct settings {
 	int64_t submission_timeout_ms;
 	char *inject_url; /* the listener of Postfix for agents' mail */
 	int64_t inject_timeout_ms;
+	int64_t inject_settle_ms;
+	char *postfix_log;
+	int64_t postfix_log_window;
 	int64_t inject_connections;
 	char *mail_from;   /* its sender; "" = noreply@ mail_host */
 	char *feedback_to; /* "" = postmaster */

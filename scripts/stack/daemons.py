@@ -59,6 +59,9 @@ class Milter(Daemon):
 class Deliverd(Daemon):
     name = "deliverd"
     role = "e2a_deliverd"
+    # postqueue(1) shows the queue of another Postfix than the system's only to who need
+    # not become this group by it; with the system's any user may ask
+    group = "postdrop"
 
     def env(self) -> dict[str, str]:
         # postmap(1) is to read this Postfix's main.cf, not the system's

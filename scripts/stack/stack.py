@@ -133,6 +133,7 @@ class Stack:
             "http_listen": f"127.0.0.1:{self.http_port}",
             "postfix_map_dir": str(self.state / "maps"),
             "postfix_map_interval": "1s",
+            "postfix_log": str(self.state / "log" / "postfix.log"),
             "postmaster": f"postmaster@{MAIL_HOST}",
             "submission_url": f"smtp://127.0.0.1:{self.submission_port}",
             "inject_url": f"smtp://127.0.0.1:{self.inject_port}",
