@@ -2,7 +2,7 @@
 /*
  * Between the queue and the connections. While the connections are busy with one
  * batch the next one is claimed, so that they do not wait for the database; ends are
- * written meanwhile (outbound_end.c).
+ * written meanwhile (outbound_end.c), and what has none is traced (outbound_trace.c).
  */
 #include "deliverd/outbound.h"
 
@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/mail/ticket.h"
 #include "deliverd/outbound_end.h"
+#include "deliverd/outbound_trace.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -21,6 +22,7 @@ enum {
 	DB_WAIT_MS = SECOND,
 	MARGIN_MS = 30 * SECOND,     /* to write an end down */
 	REST_AFTER_MS = 10 * SECOND, /* a connection without work for so long is closed */
+	AWAY_MS = 15 * SECOND,       /* then one mail tries whether the listener is back */
 	READY_PER_CONNECTION = 2,    /* claimed ahead */
 	ENDS_MAX = 4 * STORE_OUTBOUND_BATCH_MAX, /* not written yet: then nothing more is claimed */
 	DRAFT_BYTES_MAX = 32 * 1024 * 1024,      /* claimed and not sent, over all connections */
@@ -51,7 +53,10 @@ struct outbound {
 	struct outbound_batch *claimed;
 	struct fail claim_fail;
 	bool claiming, again, draining;
+	bool away; /* the listener is: nothing is claimed until */
+	int64_t away_until_ms;
 	struct outbound_ends *ends;
+	struct outbound_tracer *tracer;
 	struct loop_timer *poll;
 };
 
@@ -73,10 +78,34 @@ static void give_up(struct outbound *o, struct outbound_attempt *at)
 	outbound_ends_add(o->ends, at);
 }
 
+static void release_ready(struct outbound *o);
+
+/*
+ * While nobody listens the jobs stay in the database: they are not claimed and given back
+ * over and over.
+ */
+static void note_listener(struct outbound *o, const struct outbound_attempt *at)
+{
+	bool away = at->answer.outcome == INJECT_CONNECT && at->answer.why[0];
+
+	if (away && !o->away)
+		log_warn("inject_listener_away", LF_STR("reason", at->answer.why),
+			 LF_STR("said", at->answer.reply.text));
+	else if (!away && o->away)
+		log_info("inject_listener_back");
+	o->away = away;
+	if (!away)
+		return;
+	o->away_until_ms = clock_mono_ms() + AWAY_MS;
+	release_ready(o);
+}
+
 static void sent(struct task *t)
 {
 	struct slot *s = CONTAINER(t, struct slot, task);
 
+	if (s->at->asked)
+		note_listener(s->owner, s->at);
 	give_up(s->owner, TAKE(s->at));
 	s->state = FREE;
 	s->connected = true;
@@ -209,6 +238,8 @@ static void claim(struct outbound *o)
 	int64_t bytes = DRAFT_BYTES_MAX - o->draft_bytes;
 
 	o->claim.limit = room < STORE_OUTBOUND_BATCH_MAX ? room : STORE_OUTBOUND_BATCH_MAX;
+	if (o->away)
+		o->claim.limit = 1;
 	o->claim.max_bytes = bytes > 0 ? bytes : 0;
 	o->claim.any_size = o->draft_bytes == 0;
 	o->claim_task = (struct task){ .lane = LANE_DB, .run = claim_run, .done = claimed };
@@ -217,12 +248,19 @@ static void claim(struct outbound *o)
 	loop_submit(o->config.loop, &o->claim_task);
 }
 
+static bool may_claim(const struct outbound *o)
+{
+	if (o->away)
+		return o->ready_n == 0 && clock_mono_ms() >= o->away_until_ms &&
+		       o->draft_bytes == 0;
+	return o->ready_n <= o->ready_max / 2 && outbound_ends_waiting(o->ends) < ENDS_MAX;
+}
+
 /* Gives the connections work, and looks for more when they will run out of it. */
 static void fill(struct outbound *o)
 {
 	send_ready(o);
-	if (o->again && !o->claiming && !o->draining && o->ready_n <= o->ready_max / 2 &&
-	    outbound_ends_waiting(o->ends) < ENDS_MAX)
+	if (o->again && !o->claiming && !o->draining && may_claim(o))
 		claim(o);
 }
 
@@ -270,6 +308,13 @@ static int64_t lease_ms(const struct outbound *o)
 
 static void start(struct outbound *o)
 {
+	const struct outbound_tracer_config tracer = {
+		.loop = o->config.loop,
+		.settings = o->config.settings,
+		.pool = o->config.pool,
+		.host = slice_str(o->host),
+	};
+
 	o->tools = (struct outbound_tools){
 		.signer = o->signer,
 		.ticket_key = keys_get(o->config.keys, KEY_TICKET),
@@ -281,6 +326,7 @@ static void start(struct outbound *o)
 		.lease_ms = lease_ms(o),
 	};
 	o->ends = outbound_ends_new(o->config.loop, o->config.pool);
+	o->tracer = outbound_tracer_new(&tracer);
 	o->poll = loop_timer_new(o->config.loop, poll, o);
 	loop_timer_start(o->poll, 0);
 }
@@ -308,6 +354,7 @@ void outbound_drain(struct outbound *o)
 {
 	o->draining = true;
 	loop_timer_stop(o->poll);
+	outbound_tracer_stop(o->tracer);
 	release_ready(o);
 }
 
@@ -322,7 +369,8 @@ bool outbound_idle(const struct outbound *o)
 	for (size_t i = 0; i < o->slots_n; i++)
 		if (o->slots[i].state != FREE)
 			return false;
-	return !o->claiming && outbound_ends_waiting(o->ends) == 0;
+	return !o->claiming && outbound_ends_waiting(o->ends) == 0 &&
+	       outbound_tracer_idle(o->tracer);
 }
 
 void outbound_free(struct outbound *o)
@@ -330,6 +378,7 @@ void outbound_free(struct outbound *o)
 	if (!o)
 		return;
 	outbound_ends_free(o->ends);
+	outbound_tracer_free(o->tracer);
 	loop_timer_free(o->poll);
 	for (size_t i = 0; o->slots && i < o->slots_n; i++)
 		inject_free(o->slots[i].injector);

@@ -56,7 +56,9 @@ static enum err run(struct db *db, void *arg, struct fail *fail)
 	if (e || b->n == 0)
 		return e;
 	e = describe(b, db, fail);
-	return e ? e : store_outbound_attempt(db, b->jobs, b->n, b->verp, c->config->host, fail);
+	return e ? e
+		 : store_outbound_attempt(db, b->jobs, b->n, b->verp, c->config->host,
+					  c->config->lease_ms, fail);
 }
 
 enum err outbound_batch_claim(struct db *db, const struct outbound_batch_config *config,

@@ -82,8 +82,9 @@ static enum log_level level_of(const struct outbound_attempt *at)
 	switch (at->result.outcome) {
 	case STORE_OUTBOUND_TAKEN:
 	case STORE_OUTBOUND_REFUSED:
-	case STORE_OUTBOUND_SNOOZED:
 		return LOGL_INFO;
+	case STORE_OUTBOUND_SNOOZED:
+		return LOGL_DEBUG;
 	default:
 		return LOGL_WARN;
 	}

@@ -12,8 +12,7 @@
 enum {
 	SECOND = 1000,
 	MINUTE = 60 * SECOND,
-	CONNECT_WAIT_MS = 15 * SECOND, /* Postfix is away: nothing of ours is wrong */
-	LOST_WAIT_MS = 10 * SECOND,    /* for Postfix to have written its log */
+	LOST_WAIT_MS = 10 * SECOND, /* for Postfix to have written its log */
 	TICKET_MARGIN_MS = 30 * SECOND,
 	REFUSED_MAX = 12, /* attempts: our own Postfix says no, which an operator may mend */
 	TOO_BIG = 552,    /* RFC 5321 4.2.3: it will always be */
@@ -229,18 +228,14 @@ static void judge_transaction(struct outbound_attempt *at, const struct store_ou
 
 /*
  * It is our own Postfix that says 5xx to the mail as a whole: a setting is wrong, or a
- * key. The operator gets some hours to put that right. Or Postfix found an address so
- * bad that the milter never saw it (501), and the ticket did not fit the rest: the next
- * attempt goes to the others.
+ * key. The operator gets some hours to put that right.
  */
 static void judge_refusal(struct outbound_attempt *at, const struct store_outbound_job *job,
-			  const struct inject_answer *answer, const struct smtp_reply *replies)
+			  const struct inject_answer *answer)
 {
 	const struct smtp_reply *r = &answer->reply;
-	size_t taken_n;
 
 	if (r->code != TOO_BIG && job->attempts < REFUSED_MAX) {
-		(void)judge_rcpts(at, job, replies, false, &taken_n);
 		set_end(at, STORE_OUTBOUND_LATER, EVENT_SMTP_REFUSED, wait_after(job->attempts));
 		return;
 	}
@@ -258,10 +253,11 @@ void outbound_mail_judge(const struct store_outbound_job *job, const struct inje
 		judge_transaction(at, job, replies, answer->outcome == INJECT_TAKEN);
 		break;
 	case INJECT_CONNECT:
-		set_end(at, STORE_OUTBOUND_SNOOZED, EVENT_CONNECT, CONNECT_WAIT_MS);
+		set_end(at, STORE_OUTBOUND_SNOOZED, EVENT_CONNECT,
+			0); /* perhaps another host can */
 		break;
 	case INJECT_REFUSED:
-		judge_refusal(at, job, answer, replies);
+		judge_refusal(at, job, answer);
 		break;
 	case INJECT_UNKNOWN:
 		set_end(at, STORE_OUTBOUND_LOST, EVENT_NO_ANSWER, LOST_WAIT_MS);
@@ -297,6 +293,7 @@ static void inject(const struct outbound_tools *tools, struct injector *in,
 	}
 	parts[0] = buf_slice(&ticket);
 	inject_send(in, &send, replies, &at->answer);
+	at->asked = true;
 	outbound_mail_judge(job, &at->answer, replies, at);
 	at->queue_id = inject_queue_id(&at->answer);
 }

@@ -18,6 +18,7 @@ struct outbound_attempt {
 	struct store_outbound_result result;
 	struct store_outbound_rcpt *rcpts;
 	size_t rcpts_n;
+	bool asked; /* Postfix; then this is its answer: */
 	struct inject_answer answer;
 	struct slice queue_id;
 	struct fail fail; /* of our own, for the log */

@@ -95,14 +95,16 @@ CREATE INDEX outbound_jobs_lost_idx ON outbound_jobs (lease_until)
 CREATE INDEX outbound_jobs_agent_idx ON outbound_jobs (agent_email);
 
 -- One per injection, written before it: `verp` is its envelope sender, to which
--- reports come back as long as the message is kept. `host` is whose Postfix it was.
+-- reports come back as long as the message is kept. `host` is whose Postfix it was. Nobody
+-- is at it any more after `over_at`.
 CREATE TABLE outbound_attempts (
 	verp text PRIMARY KEY,
 	message_id text NOT NULL REFERENCES messages ON DELETE CASCADE,
 	job_id text NOT NULL,
 	part text NOT NULL,
 	host text NOT NULL,
-	started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+	started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	over_at timestamptz NOT NULL
 );
 CREATE INDEX outbound_attempts_message_idx ON outbound_attempts (message_id, started_at);
 

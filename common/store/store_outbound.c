@@ -71,10 +71,11 @@ const struct db_stmt store_outbound_stmts[] = {
 		   "array_agg(t.data ORDER BY t.n) AS data FROM outbound_attachments t "
 		   "WHERE t.message_id = j.message_id) f WHERE j.id = ANY ($1::text[])",
 		   false },
-	/* $1 envelope senders, $2 messages, $3 jobs, $4 parts, $5 host */
+	/* $1 envelope senders, $2 messages, $3 jobs, $4 parts, $5 host, $6 lease ms */
 	[ATTEMPT] = { "outbound_attempt",
-		      "INSERT INTO outbound_attempts (verp, message_id, job_id, part, host) "
-		      "SELECT t.verp, t.message_id, t.job_id, t.part, $5 "
+		      "INSERT INTO outbound_attempts (verp, message_id, job_id, part, host, "
+		      "over_at) SELECT t.verp, t.message_id, t.job_id, t.part, $5, "
+		      "clock_timestamp() + $6::bigint * interval '1 ms' "
 		      "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "
 		      "AS t (verp, message_id, job_id, part)",
 		      true },
@@ -85,7 +86,7 @@ const struct db_stmt store_outbound_stmts[] = {
 	 */
 	[FINISH] = { "outbound_finish",
 		     "WITH ours AS MATERIALIZED (SELECT j.id, j.message_id, j.user_id, j.part, "
-		     "j.attempts, r.outcome, r.wait_ms, r.reason FROM outbound_jobs j "
+		     "j.attempts, j.state, r.outcome, r.wait_ms, r.reason FROM outbound_jobs j "
 		     "JOIN unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) "
 		     "AS r (id, lease, outcome, wait_ms, reason) "
 		     "ON j.id = r.id AND j.lease_id = r.lease ORDER BY j.id FOR UPDATE OF j), "
@@ -108,10 +109,15 @@ const struct db_stmt store_outbound_stmts[] = {
 		     "due_at = now() + o.wait_ms * interval '1 ms', lease_id = NULL, "
 		     "lease_until = now() + o.wait_ms * interval '1 ms', last_error = o.reason "
 		     "FROM ours o WHERE j.id = o.id AND o.outcome NOT IN ('taken', 'refused')), "
+		     "over AS (UPDATE outbound_attempts t SET over_at = now() FROM ours o "
+		     "WHERE t.message_id = o.message_id AND t.job_id = o.id "
+		     "AND o.outcome = 'lost' AND t.over_at > now()), "
 		     "ledger AS (INSERT INTO message_events (message_id, user_id, stage, "
 		     "outcome, reason, detail) SELECT o.message_id, o.user_id, 'outbound', "
 		     "o.outcome, o.reason, jsonb_build_object('part', o.part, 'attempt', "
-		     "o.attempts) FROM ours o UNION ALL SELECT r.message_id, r.user_id, "
+		     "o.attempts) FROM ours o WHERE o.outcome <> 'snoozed' "
+		     "AND (o.outcome NOT IN ('lost', 'unknown') OR o.reason = 'no_answer' "
+		     "OR (o.outcome = 'unknown' AND o.state <> 'unknown')) UNION ALL SELECT r.message_id, r.user_id, "
 		     "'recipient', r.status, '', jsonb_build_object('recipient', r.address, "
 		     "'code', r.code, 'detail', r.detail) FROM rcpt r WHERE r.status = 'failed') "
 		     "SELECT count(*), (SELECT count(*) FROM drafts) FROM ours",
@@ -126,9 +132,10 @@ const struct db_stmt store_outbound_stmts[] = {
 	/* $1 lease, $2 lease ms, $3 host, $4 foreign ms, $5 limit */
 	[TRACE] = { "outbound_trace",
 		    "WITH late AS MATERIALIZED (SELECT j.id, t.verp, t.started_at, "
+		    "t.over_at, "
 		    "t.host <> $3 AS foreign_host, j.state = 'unknown' AS was_unknown "
 		    "FROM outbound_jobs j CROSS JOIN LATERAL (SELECT s.verp, s.started_at, "
-		    "s.host FROM outbound_attempts s WHERE s.message_id = j.message_id "
+		    "s.over_at, s.host FROM outbound_attempts s WHERE s.message_id = j.message_id "
 		    "AND s.job_id = j.id ORDER BY s.started_at DESC LIMIT 1) t "
 		    "WHERE j.state IN ('injecting', 'unknown') AND j.lease_until < now() "
 		    "AND (t.host = $3 OR (j.state = 'injecting' AND j.lease_until < now() "
@@ -137,6 +144,7 @@ const struct db_stmt store_outbound_stmts[] = {
 		    "UPDATE outbound_jobs j SET lease_id = $1, "
 		    "lease_until = now() + $2::bigint * interval '1 ms' FROM late l "
 		    "WHERE j.id = l.id RETURNING j.id, j.message_id, l.verp, l.started_at, "
+		    "l.over_at, "
 		    "j.attempts, l.was_unknown, l.foreign_host, (SELECT array_agg(p.address "
 		    "ORDER BY p.n) FROM outbound_recipients p WHERE p.message_id = j.message_id "
 		    "AND p.part = j.part AND p.status = 'queued')",
@@ -248,7 +256,8 @@ enum err store_outbound_claim(struct db *db, const struct store_outbound_claim *
 }
 
 enum err store_outbound_attempt(struct db *db, const struct store_outbound_job *jobs, size_t n,
-				const struct slice *verps, struct slice host, struct fail *fail)
+				const struct slice *verps, struct slice host, int64_t lease_ms,
+				struct fail *fail)
 {
 	struct slice messages[STORE_OUTBOUND_BATCH_MAX], ids[STORE_OUTBOUND_BATCH_MAX];
 	struct slice parts[STORE_OUTBOUND_BATCH_MAX];
@@ -265,6 +274,7 @@ enum err store_outbound_attempt(struct db *db, const struct store_outbound_job *
 	db_arg_texts(&args, ids, n);
 	db_arg_texts(&args, parts, n);
 	db_arg_text(&args, host);
+	db_arg_int(&args, lease_ms);
 	return db_query(db, &store_outbound_stmts[ATTEMPT], &args, NULL, fail);
 }
 
@@ -397,10 +407,11 @@ enum err store_outbound_trace(struct db *db, const struct store_outbound_trace *
 		l->message_id = db_text(r, i, 1, a);
 		l->verp = db_text(r, i, 2, a);
 		l->started_us = db_time(r, i, 3);
-		l->attempts = db_int(r, i, 4);
-		l->unknown = db_bool(r, i, 5);
-		l->foreign = db_bool(r, i, 6);
-		db_texts(r, i, 7, a, &l->rcpts, &l->rcpts_n);
+		l->over_us = db_time(r, i, 4);
+		l->attempts = db_int(r, i, 5);
+		l->unknown = db_bool(r, i, 6);
+		l->foreign = db_bool(r, i, 7);
+		db_texts(r, i, 8, a, &l->rcpts, &l->rcpts_n);
 	}
 	return OK;
 }

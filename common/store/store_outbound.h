@@ -66,9 +66,12 @@ struct store_outbound_claim {
 enum err store_outbound_claim(struct db *db, const struct store_outbound_claim *claim,
 			      struct arena *a, struct store_outbound_job **ret, size_t *ret_n,
 			      struct db_rows **ret_rows, struct fail *fail) MUST_CHECK;
-/* Writes down by which envelope sender each of n jobs is about to be injected, and where. */
+/*
+ * Writes down by which envelope sender each of n jobs is about to be injected, where, and how
+ * long it may take.
+ */
 enum err store_outbound_attempt(struct db *db, const struct store_outbound_job *jobs, size_t n,
-				const struct slice *verps, struct slice host,
+				const struct slice *verps, struct slice host, int64_t lease_ms,
 				struct fail *fail) MUST_CHECK;
 
 /* The order is that of outcome_name() in the .c file. */
@@ -109,6 +112,7 @@ enum err store_outbound_finish(struct db *db, const struct store_outbound_result
 struct store_outbound_lost {
 	struct slice job_id, message_id, verp;
 	int64_t started_us;
+	int64_t over_us; /* after that it was not under way any more */
 	int64_t attempts;
 	bool unknown; /* it was asked for before, in vain */
 	bool foreign; /* another host made the attempt: its Postfix cannot be asked here */

@@ -17,8 +17,8 @@ static const char sql_rows[] =
 	" VALUES ('m', 1, 'to', 'A@w.example', 'a@w.example', 'world', 'sent'),"
 	" ('m', 2, 'to', 'b@w.example', 'b@w.example', 'world', 'sent'),"
 	" ('m', 3, 'cc', 'c@x.example', 'c@x.example', 'agents', 'sent');"
-	"INSERT INTO outbound_attempts (verp, message_id, job_id, part, host) VALUES"
-	" ('bounce-1@x.example', 'm', 'j', 'world', 'h');";
+	"INSERT INTO outbound_attempts (verp, message_id, job_id, part, host, over_at)"
+	" VALUES ('bounce-1@x.example', 'm', 'j', 'world', 'h', now());";
 
 static int migrated(void **state)
 {
