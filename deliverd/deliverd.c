@@ -14,6 +14,7 @@
 #include "common/store/store_dkim.h"
 #include "common/store/store_domain.h"
 #include "deliverd/delivery.h"
+#include "deliverd/domain_watch.h"
 #include "deliverd/janitor.h"
 #include "deliverd/listener.h"
 #include "deliverd/lmtp_server.h"
@@ -51,6 +52,7 @@ struct deliverd {
 	struct listener *jobs, *domains;
 	struct maps *maps; /* NULL without postfix_map_dir */
 	struct janitor *janitor;
+	struct domain_watch *domain_watch;
 	struct loop_timer *drain;
 	int64_t drain_end_ms; /* 0 while serving */
 	bool aborted;
@@ -124,6 +126,7 @@ static void on_terminate(void *arg)
 		maps_stop(d->maps);
 	}
 	janitor_stop(d->janitor);
+	domain_watch_stop(d->domain_watch);
 	loop_timer_start(d->drain, 0);
 }
 
@@ -244,11 +247,25 @@ static enum err start_outbound(struct deliverd *d, struct fail *fail)
 	return outbound_new(&config, &d->outbound, fail);
 }
 
+static void start_domain_watch(struct deliverd *d)
+{
+	const struct domain_watch_config config = {
+		.loop = d->loop,
+		.settings = d->settings,
+		.keys = d->keys,
+		.pool = d->pool,
+		.dns = d->dns,
+	};
+
+	d->domain_watch = domain_watch_new(&config);
+}
+
 /* Parts that cannot fail to start; they find out later that something is away. */
 static void start_rest(struct deliverd *d)
 {
 	d->jobs = listener_new(d->loop, d->settings, "e2a_jobs", on_jobs, d);
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
+	start_domain_watch(d);
 	if (*d->settings->postfix_map_dir) {
 		d->maps = maps_new(d->loop, d->settings, d->pool);
 		d->domains = listener_new(d->loop, d->settings, "e2a_domains", on_domains, d);
@@ -272,6 +289,7 @@ enum err deliverd_new(const struct settings *s, const struct keys *keys, struct 
 					   [LANE_WEB] = web_tasks(s),
 					   [LANE_MAIL] = MAIL_JOBS_AT_ONCE,
 					   [LANE_INJECT] = (size_t)s->inject_connections,
+					   [LANE_NAMES] = DOMAIN_LOOKS_AT_ONCE,
 					   [LANE_MISC] = MISC_TASKS };
 	AUTO(deliverd_freep) struct deliverd *d = mem_zalloc(sizeof(*d));
 	enum err e = check_settings(s, fail);
@@ -322,6 +340,7 @@ void deliverd_free(struct deliverd *d)
 	listener_free(d->domains);
 	maps_free(d->maps);
 	janitor_free(d->janitor);
+	domain_watch_free(d->domain_watch);
 	loop_timer_free(d->drain);
 	loop_free(d->loop);
 	dns_free(d->dns);

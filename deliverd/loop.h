@@ -21,6 +21,7 @@ enum loop_lane {
 	LANE_WEB,    /* name service and signing for webhooks */
 	LANE_MAIL,   /* a mail of our own on its way to Postfix */
 	LANE_INJECT, /* a mail of an agent on its way there */
+	LANE_NAMES,  /* name service for the records of domains */
 	LANE_MISC,   /* connections of their own: LISTEN, NOTIFY, Postfix's tables */
 	LANE_COUNT
 };

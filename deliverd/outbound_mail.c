@@ -228,14 +228,18 @@ static void judge_transaction(struct outbound_attempt *at, const struct store_ou
 
 /*
  * It is our own Postfix that says 5xx to the mail as a whole: a setting is wrong, or a
- * key. The operator gets some hours to put that right.
+ * key. The operator gets some hours to put that right. Or Postfix found an address so
+ * bad that the milter never saw it (501), and the ticket did not fit the rest: the next
+ * attempt goes to the others.
  */
 static void judge_refusal(struct outbound_attempt *at, const struct store_outbound_job *job,
-			  const struct inject_answer *answer)
+			  const struct inject_answer *answer, const struct smtp_reply *replies)
 {
 	const struct smtp_reply *r = &answer->reply;
+	size_t taken_n;
 
 	if (r->code != TOO_BIG && job->attempts < REFUSED_MAX) {
+		(void)judge_rcpts(at, job, replies, false, &taken_n);
 		set_end(at, STORE_OUTBOUND_LATER, EVENT_SMTP_REFUSED, wait_after(job->attempts));
 		return;
 	}
@@ -257,7 +261,7 @@ void outbound_mail_judge(const struct store_outbound_job *job, const struct inje
 			0); /* perhaps another host can */
 		break;
 	case INJECT_REFUSED:
-		judge_refusal(at, job, answer);
+		judge_refusal(at, job, answer, replies);
 		break;
 	case INJECT_UNKNOWN:
 		set_end(at, STORE_OUTBOUND_LOST, EVENT_NO_ANSWER, LOST_WAIT_MS);

@@ -27,6 +27,7 @@ struct settings {
 	char *dns_servers;   /* "addr[@port] ..."; "" = /etc/resolv.conf */
 	char *dns_config;    /* extra unbound.conf(5) text, "" = none */
 	char *spf_mechanism; /* "" = a:mail_host */
+	int64_t domain_check_interval_ms;
 	char *public_suffix_list;
 	/* milter */
 	char *milter_listen;        /* libmilter form: unix:/path or inet:port@host */

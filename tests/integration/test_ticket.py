@@ -108,6 +108,7 @@ def test_an_agent_gets_verified_mail_from_an_agent(listener, make_agent, hook):
     delivery = hook.wait(lambda d: d.json["recipient"] == agent)
     auth = delivery.json["auth_headers"]
     assert auth["X-E2A-Auth-Verified"] == "true"
+    assert auth["X-E2A-Auth-Entity-Type"] == "agent"
     assert auth["X-E2A-Auth-Sender"] == author
     assert auth["X-E2A-Auth-Domain-Check"] == "spf=none; dkim=none; dmarc=none"
     assert delivery.json["from"] == author
@@ -205,6 +206,16 @@ def test_recipients_that_postfix_refuses_do_not_harm_the_others(listener):
     assert set(outcome.refused) == set(nobody)
     assert {code for code, _ in outcome.refused.values()} == {550}
     listener.arrived(recipient)
+
+
+def test_an_address_that_no_milter_sees_is_left_out_the_second_time(listener, api, make_agent):
+    """Postfix refuses it for its syntax alone, and the ticket fits no other mail."""
+    recipient, bad = somebody(), "-odd@far.example"
+    listener.refuse(listener.letter([recipient, bad]), "other_recipients")
+    status, answer = api.post("/api/v1/send", {"from": make_agent(), "to": [bad, recipient],
+                                               "subject": "Both", "body": "Hi."})
+    assert status == 200, answer
+    assert b"\nSubject: Both\n" in listener.arrived(recipient)
 
 
 def test_an_alias_of_the_operator_is_followed(listener, hook, api, reader):
