@@ -85,8 +85,7 @@ class Postfix(Mta):
         shutil.copy(FRAGMENTS / "inject_commands", self.fragment["INJECT_COMMANDS"])
         make_dir(self.outbox)
         os.chown(make_dir(self.outbox / "mail", 0o700), *self.outbox_owner())
-        if self.settings:
-            self.configure(**self.settings)
+        self.configure(**{"e2a_delay_warning_time": "1s", **self.settings})
         self.make_maps()
 
     def outbox_owner(self) -> tuple[int, int]:
