@@ -58,6 +58,9 @@ void conversation_list(struct req *r);
 void mail_send(struct req *r);
 void mail_reply(struct req *r);
 void mail_test(struct req *r);
+void outbound_get(struct req *r);
+void sent_list(struct req *r);
+void sent_get(struct req *r);
 
 void domain_list(struct req *r);
 void domain_create(struct req *r);

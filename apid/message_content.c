@@ -69,23 +69,12 @@ static void begin_phase(struct content *c, struct buf *out)
 	c->begun = true;
 }
 
-/* The text inside the quotes of a JSON string. */
-static void add_escaped(struct slice text, struct buf *out)
-{
-	AUTO(buf_release) struct buf quoted = BUF_INIT(6 * text.n + 2);
-	struct jsonw w;
-
-	jsonw_init(&w, &quoted);
-	jsonw_text(&w, text);
-	buf_add_slice(out, slice_sub(buf_slice(&quoted), 1, quoted.len - 1));
-}
-
 /* False when there is more text than goes out. */
 static bool add_text(struct content *c, struct slice text, struct buf *out)
 {
 	struct slice fits = utf8_cut(text, CONTENT_TEXT_MAX - c->written);
 
-	add_escaped(fits, out);
+	jsonw_text_part(out, fits);
 	c->written += fits.n;
 	if (fits.n)
 		c->line_open = fits.p[fits.n - 1] != '\n';

@@ -55,10 +55,16 @@ const struct route route_table[] = {
 	  .body_max = BODY_MAIL, .run = mail_reply, NO_AGENT },
 	{ "POST", "/api/v1/agents/{}/test", .access = ACCESS_ACCOUNT, .run = mail_test,
 	  ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/sent", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = sent_list, ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/sent/{}", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = sent_get, ABSENT_AGENT },
 	{ "*", "/api/v1/agents/{}/ws", .access = ACCESS_HANDLER, .run = ws_refuse },
 
 	{ "POST", "/api/v1/send", .access = ACCESS_SENDER, .body_max = BODY_MAIL,
 	  .run = mail_send },
+	{ "GET", "/api/v1/messages/{}", .access = ACCESS_ACCOUNT, .run = outbound_get,
+	  .denied_status = 404, .denied = "message not found" },
 
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
 	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,

@@ -275,12 +275,10 @@ static void put_escaped(struct buf *out, struct slice s, size_t n)
 		put_escaped_ascii(out, *s.p);
 }
 
-void jsonw_text(struct jsonw *w, struct slice s)
+void jsonw_text_part(struct buf *out, struct slice s)
 {
 	size_t plain = 0; /* bytes at the start of s that go out as they are */
 
-	before_value(w);
-	buf_add_char(w->out, '"');
 	while (plain < s.n) {
 		struct slice rest;
 		size_t n;
@@ -295,12 +293,19 @@ void jsonw_text(struct jsonw *w, struct slice s)
 			plain += n;
 			continue;
 		}
-		buf_add(w->out, s.p, plain);
-		put_escaped(w->out, rest, n);
+		buf_add(out, s.p, plain);
+		put_escaped(out, rest, n);
 		s = slice_sub(rest, n ? n : 1, rest.n);
 		plain = 0;
 	}
-	buf_add(w->out, s.p, s.n);
+	buf_add(out, s.p, s.n);
+}
+
+void jsonw_text(struct jsonw *w, struct slice s)
+{
+	before_value(w);
+	buf_add_char(w->out, '"');
+	jsonw_text_part(w->out, s);
 	buf_add_char(w->out, '"');
 }
 

@@ -84,6 +84,8 @@ void jsonw_array_end(struct jsonw *w);
 void jsonw_key(struct jsonw *w, const char *key);
 /* A string; invalid UTF-8 is written as U+FFFD, <, >, & and U+2028/9 as \u escapes. */
 void jsonw_text(struct jsonw *w, struct slice s);
+/* A part of a string, cut between characters: what stands inside the quotes. */
+void jsonw_text_part(struct buf *out, struct slice s);
 void jsonw_int(struct jsonw *w, int64_t v);
 void jsonw_bool(struct jsonw *w, bool v);
 void jsonw_null(struct jsonw *w);

@@ -78,6 +78,7 @@ class Things:
     key_id: str
     address: str
     delegation_id: str
+    outbound_id: str
     index: str = "0"
 
 
@@ -114,7 +115,7 @@ class World:
         email = self.make_agent()
         self.things = Things(email, self.make_message(email), self.make_domain(),
                              self.make_secret(), self.make_key()[0], self.make_suppression(),
-                             self.make_delegation(email))
+                             self.make_delegation(email), self.make_outbound(email))
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -138,6 +139,13 @@ class World:
             query.execute("UPDATE messages SET conversation_id = 'conv-42' WHERE id = %s",
                           [listed[0]["message_id"]])
         return listed[0]["message_id"]
+
+    def make_outbound(self, agent: str) -> str:
+        """A mail that the agent sent."""
+        status, made = self.api.post("/api/v1/send", {"from": agent, "to": [SENDER],
+                                                      "subject": "Hello", "body": "Hi.\n"})
+        assert status == 200, made
+        return made["id"]
 
     def make_domain(self) -> str:
         name = f"w{next(numbers)}-{os.urandom(4).hex()}.example"
@@ -182,6 +190,7 @@ class World:
                 t.email = self.make_agent()
                 t.message_id = self.make_message(t.email)
                 t.delegation_id = self.make_delegation(t.email)
+                t.outbound_id = self.make_outbound(t.email)
                 self.agent_key = self.make_key(t.email)[1]
             case "deleteDomain" | "rotateDomainKey":
                 t.domain = self.make_domain()

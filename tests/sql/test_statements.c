@@ -44,6 +44,7 @@ static const struct {
 	{ "record_due", DELIVERD },
 	{ "event_", DELIVERD },
 	{ "export_", APID },
+	{ "hold_", APID },
 	{ "idem_", APID },
 	{ "feedback_", APID },
 	{ "ingest", DELIVERD },

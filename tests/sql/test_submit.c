@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mail of agents as e2a_apid stores it and shows it: all of it, or nothing. */
+#include "common/store/store_hold.h"
 #include "common/store/store_sent.h"
 #include "common/store/store_submit.h"
 #include "tests/sql/fresh.h"
@@ -401,6 +402,78 @@ static void a_page_goes_by_its_index_whatever_was_refused(void **state)
 	assert_true(found);
 }
 
+/* ---- what is held ---- */
+
+static enum err find_held(const char *user, const char *id, struct arena *a, struct store_hold *ret)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	struct fail fail = { 0 };
+
+	return store_hold_find(db, slice_str(user), slice_str(id), a, ret, &fail);
+}
+
+static void held_mail_is_read_in_pieces(void **state)
+{
+	static const struct {
+		struct store_hold_place at;
+		int64_t n;
+		enum err e;
+		struct slice want;
+	} rows[] = {
+		{ { STORE_HOLD_TEXT, 0, 0 }, 5, OK, SLICE_INIT("Text\n") },
+		{ { STORE_HOLD_TEXT, 0, 2 }, 2, OK, SLICE_INIT("xt") },
+		{ { STORE_HOLD_TEXT, 0, 4 }, 2, ERR_NOT_FOUND, SLICE_INIT("") },
+		{ { STORE_HOLD_HTML, 0, 0 }, 7, OK, SLICE_INIT("<p>Text") },
+		{ { STORE_HOLD_FILE, 0, 0 }, 6, OK, SLICE_INIT("\0\xff\\000") },
+		{ { STORE_HOLD_FILE, 0, 1 }, 1, OK, SLICE_INIT("\xff") },
+		{ { STORE_HOLD_FILE, 1, 0 }, 1, ERR_NOT_FOUND, SLICE_INIT("") },
+		{ { STORE_HOLD_FILE, 2, 0 }, 1, ERR_NOT_FOUND, SLICE_INIT("") },
+	};
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_hold hold;
+	struct fail fail = { 0 };
+
+	(void)state;
+	submit_ok("msg_1", "shy@x.example");
+	assert_int_equal(find_held("u", "msg_1", &a, &hold), OK);
+	assert_true(hold.text_bytes == 5 && hold.html_bytes == 7);
+	assert_int_equal(hold.files_n, 2);
+	assert_slice(hold.files[0].filename, files[0].filename);
+	assert_slice(hold.files[1].content_type, files[1].content_type);
+	assert_true(hold.files[0].size == 6 && hold.files[1].size == 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_release) struct buf got = BUF_INIT(100);
+
+		assert_row(i, store_hold_read(db, S("u"), S("msg_1"), &rows[i].at, rows[i].n, &got,
+					      &fail) == rows[i].e);
+		assert_slice_row(buf_slice(&got), rows[i].want, i);
+	}
+}
+
+static void nothing_is_shown_of_mail_that_waits_no_more(void **state)
+{
+	const struct store_hold_place text = { .part = STORE_HOLD_TEXT };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf got = BUF_INIT(100);
+	struct store_hold hold;
+	struct fail fail = { 0 };
+
+	(void)state;
+	submit_ok("msg_1", "shy@x.example");
+	submit_ok("msg_2", "Bot@x.example");
+	assert_int_equal(find_held("u", "msg_2", &a, &hold), ERR_NOT_FOUND);
+	assert_int_equal(find_held("v", "msg_1", &a, &hold), ERR_NOT_FOUND);
+	assert_int_equal(store_hold_read(db, S("v"), S("msg_1"), &text, 1, &got, &fail),
+			 ERR_NOT_FOUND);
+	change("UPDATE messages SET status = 'rejected'");
+	assert_int_equal(find_held("u", "msg_1", &a, &hold), ERR_NOT_FOUND);
+	assert_int_equal(store_hold_read(db, S("u"), S("msg_1"), &text, 1, &got, &fail),
+			 ERR_NOT_FOUND);
+	assert_int_equal(got.len, 0);
+}
+
 static void count_one(struct slice payload, void *arg)
 {
 	(void)payload;
@@ -437,6 +510,8 @@ int main(void)
 		cmocka_unit_test_setup(expired_mail_is_absent_unless_a_human_has_to_decide, filled),
 		cmocka_unit_test_setup(pages_follow_each_other_from_the_newest, filled),
 		cmocka_unit_test_setup(a_page_goes_by_its_index_whatever_was_refused, filled),
+		cmocka_unit_test_setup(held_mail_is_read_in_pieces, filled),
+		cmocka_unit_test_setup(nothing_is_shown_of_mail_that_waits_no_more, filled),
 		cmocka_unit_test_setup(an_announcement_reaches_who_listens, filled),
 	};
 

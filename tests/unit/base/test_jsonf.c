@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hostile JSON, the tolerance that clients rely on, and what the writer escapes. */
 #include "common/base/jsonf.h"
+
+#include "common/base/utf8.h"
 #include "tests/unit/test.h"
 
 struct sample {
@@ -415,6 +417,27 @@ static void writer_escapes_what_breaks_a_reader(void **state)
 	}
 }
 
+static void a_string_can_be_written_in_parts(void **state)
+{
+	static const struct slice text = SLICE_INIT("a<\xc3\xa4\n\xe2\x80\xa8z");
+	AUTO(buf_release) struct buf whole = BUF_INIT(1000);
+	struct jsonw w;
+
+	(void)state;
+	jsonw_init(&w, &whole);
+	jsonw_text(&w, text);
+	for (size_t cut = 0; cut <= text.n; cut++) {
+		AUTO(buf_release) struct buf parts = BUF_INIT(1000);
+		size_t n = utf8_cut(text, cut).n;
+
+		buf_add_char(&parts, '"');
+		jsonw_text_part(&parts, slice_sub(text, 0, n));
+		jsonw_text_part(&parts, slice_sub(text, n, text.n));
+		buf_add_char(&parts, '"');
+		assert_slice_row(buf_slice(&parts), buf_slice(&whole), cut);
+	}
+}
+
 static void writer_puts_the_commas(void **state)
 {
 	AUTO(buf_release) struct buf b = BUF_INIT(1000);
@@ -480,6 +503,7 @@ int main(void)
 		cmocka_unit_test(values_are_counted_before_they_cost_memory),
 		cmocka_unit_test(so_much_is_repaired_and_no_more),
 		cmocka_unit_test(writer_escapes_what_breaks_a_reader),
+		cmocka_unit_test(a_string_can_be_written_in_parts),
 		cmocka_unit_test(writer_puts_the_commas),
 		cmocka_unit_test(every_byte_that_is_written_is_read_back),
 	};

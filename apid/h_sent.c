@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What became of mail that agents wrote: any of the account's, whatever its state, and for an
+ * agent's own key what left of that agent's.
+ */
+#include "apid/handlers.h"
+#include "apid/held_content.h"
+#include "apid/page_query.h"
+#include "apid/sent_json.h"
+
+#define SENT S("sent")
+
+static void answer_failure(struct req *r, enum err e, const struct fail *fail)
+{
+	if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+		resp_error(&r->resp, 404, "message not found");
+	else if (e)
+		req_fail(r, fail, "failed to fetch message");
+}
+
+void outbound_get(struct req *r)
+{
+	struct store_sent m;
+	struct fail fail = { 0 };
+	enum err e =
+		store_sent_find(r->db, r->principal.user_id, r->param[0], &r->arena, &m, &fail);
+	struct jsonw *w;
+
+	if (e == OK) {
+		w = resp_json(&r->resp, 200);
+		jsonw_object(w);
+		sent_json_keys(w, &m);
+		if (m.held)
+			e = held_content_write(r, m.id, &fail);
+		jsonw_object_end(w);
+	}
+	answer_failure(r, e, &fail);
+}
+
+void sent_get(struct req *r)
+{
+	struct store_agent agent;
+	struct store_sent m;
+	struct fail fail = { 0 };
+	struct jsonw *w;
+	enum err e;
+
+	if (!req_agent(r, &agent))
+		return;
+	e = store_sent_find_own(r->db, r->principal.user_id, agent.email, r->param[1], &r->arena,
+				&m, &fail);
+	if (e) {
+		answer_failure(r, e, &fail);
+		return;
+	}
+	w = resp_json(&r->resp, 200);
+	jsonw_object(w);
+	sent_json_keys(w, &m);
+	jsonw_object_end(w);
+}
+
+static void write_page(struct req *r, const struct store_sent *v, size_t n,
+		       const struct page_token *next)
+{
+	struct jsonw *w = resp_json(&r->resp, 200);
+
+	jsonw_object(w);
+	jsonw_key(w, "messages");
+	jsonw_array(w);
+	for (size_t i = 0; i < n; i++) {
+		jsonw_object(w);
+		sent_json_keys(w, &v[i]);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	if (next)
+		page_query_next(r, next);
+	jsonw_object_end(w);
+}
+
+void sent_list(struct req *r)
+{
+	struct store_sent_page page = { .user_id = r->principal.user_id };
+	struct store_agent agent;
+	struct page_token token;
+	struct store_sent *v;
+	struct fail fail = { 0 };
+	bool more;
+	size_t n;
+
+	if (!req_agent(r, &agent) || !page_query_token(r, SENT, agent.email, &token))
+		return;
+	page.agent = agent.email;
+	page.before_us = token.created_us;
+	page.before_id = token.id;
+	page.limit = page_query_size(r);
+	if (store_sent_list(r->db, &page, &r->arena, &v, &n, &more, &fail)) {
+		req_fail(r, &fail, "failed to fetch messages");
+		return;
+	}
+	if (more)
+		token = (struct page_token){ v[n - 1].created_us, v[n - 1].id, SENT, agent.email,
+					     0 };
+	write_page(r, v, n, more ? &token : NULL);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one form in which clients see mail that an agent wrote. */
+#ifndef E2A_APID_SENT_JSON_H
+#define E2A_APID_SENT_JSON_H
+
+#include "common/base/jsonf.h"
+#include "common/store/store_sent.h"
+
+/* Its keys, into an object of the caller's. */
+void sent_json_keys(struct jsonw *w, const struct store_sent *m);
+
+#endif
