@@ -20,6 +20,8 @@ static const struct verb {
 	  "make another API key; -a: for one agent only" },
 	{ "outbound", "[-o age] | resend <job> | drop <job>", cmd_outbound,
 	  "list mail from agents that is stuck; send it again; give it up" },
+	{ "domain", "[-r] <domain>", cmd_domain,
+	  "print the DNS records of a domain and whether they are there; -r: another DKIM key" },
 	{ "config", "[-n]", cmd_config, "print the settings; -n: those that are not the default" },
 };
 

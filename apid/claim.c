@@ -8,12 +8,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/mail/addr.h"
-#include "common/store/store_dkim.h"
 #include "common/store/store_domain_record.h"
 
 enum { LOOK_MS = 5000 };
-
-#define DAY_US (24LL * 3600 * 1000000)
 
 bool claim_find(struct req *r, struct store_domain *ret)
 {
@@ -82,8 +79,7 @@ static void write_record(struct jsonw *w, const struct store_domain *d, enum dns
 	if (rec->selector.n)
 		jsonw_key_text(w, "selector", rec->selector);
 	if (kind == DNS_RECORD_DKIM_RETIRED)
-		resp_key_time(w, "needed_until",
-			      d->key_retired_us + STORE_DKIM_RETIRED_DAYS * DAY_US);
+		resp_key_time(w, "needed_until", d->key_needed_until_us);
 	jsonw_key_text(w, "status", slice_str(dns_status_word(rec->status)));
 	if (rec->checked_us)
 		resp_key_time(w, "checked_at", rec->checked_us);

@@ -3,9 +3,11 @@
 #include "common/store/store_domain.h"
 
 #include "common/base/ids.h"
+#include "common/store/store_dkim.h"
 #include "common/store/store_user.h"
 
 #define DOMAINS_CHANNEL "e2a_domains"
+#define DAY_US (24LL * 3600 * 1000000)
 #define COLUMNS "d.id, d.domain, d.verified, d.verification_token, d.created_at, d.verified_at"
 
 /* A domain is as many rows, one behind the other, as it has keys and records; at least one. */
@@ -103,7 +105,8 @@ static void read_record(const struct db_rows *r, size_t row, struct arena *a,
 		.checked_us = db_time(r, row, CHECKED_AT),
 	};
 	if (kind == DNS_RECORD_DKIM_RETIRED)
-		ret->key_retired_us = db_time(r, row, RETIRED_AT);
+		ret->key_needed_until_us =
+			db_time(r, row, RETIRED_AT) + STORE_DKIM_RETIRED_DAYS * DAY_US;
 }
 
 /* Those of a SELECT. */

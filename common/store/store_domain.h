@@ -21,7 +21,7 @@ struct store_domain {
 	struct slice owner;  /* e-mail address; store_domain_named() only */
 	/* Keys, and what was found of each record; without host and value (dns_records.h). */
 	struct dns_record records[DNS_RECORD_COUNT];
-	int64_t key_retired_us; /* of the retired key */
+	int64_t key_needed_until_us; /* the retired one */
 };
 
 /* All claims of a user, newest first. */

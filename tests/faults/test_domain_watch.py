@@ -141,6 +141,14 @@ def test_domains_of_the_deployment_have_keys_and_are_looked_at(stack, domain, wa
                "WHERE d.domain = %s AND r.record = 'txt'", domain) == [(0,)], "nothing to prove"
 
 
+def test_the_operator_rotates_a_key_of_the_deployment(stack):
+    assert "; dkim_next: missing" in stack.admin("domain", "-r", FROM_DOMAIN)
+    mark = stack.deliverd.log_mark()
+    name, value = record(stack, FROM_DOMAIN, "next")
+    stack.dns.publish(name, "TXT", value)
+    stack.deliverd.wait_log(rf"dkim_key_promoted domain={FROM_DOMAIN} selector=e2a2", mark)
+
+
 def test_nobody_claims_a_domain_of_the_deployment(stack, api, account):
     assert api.post("/api/v1/domains", {"domain": FROM_DOMAIN.upper()}) == \
         (400, "reserved domain\n")
