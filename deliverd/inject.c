@@ -22,6 +22,7 @@ enum {
 	AGE_MS_MAX = 300000,  /* an old smtpd(8) does not know a new configuration */
 	MAILS_MAX = 100,      /* on one connection */
 	STOP_GRACE_MS = 9000, /* beside the second in which libcurl notices */
+	DEAD_MS = 1000,       /* a connection that is dead shows it so soon */
 	CLOSING = 421,        /* RFC 5321 3.8 */
 };
 
@@ -233,8 +234,10 @@ static bool is_usable(const struct inject_mail *mail)
 void inject_send(struct injector *in, const struct inject_mail *mail, struct smtp_reply *ret_rcpts,
 		 struct inject_answer *ret)
 {
+	int64_t start = clock_mono_ms();
+
 	if (is_usable(mail)) {
-		if (!send_once(in, mail, ret_rcpts, ret))
+		if (!send_once(in, mail, ret_rcpts, ret) && clock_mono_ms() - start < DEAD_MS)
 			send_once(in, mail, ret_rcpts, ret);
 		return;
 	}
@@ -247,7 +250,8 @@ void inject_send(struct injector *in, const struct inject_mail *mail, struct smt
 
 int64_t inject_max_ms(const struct injector *in)
 {
-	return 2 * in->timeout_ms;
+	/* a dead connection, the mail, the QUIT behind a refusal, and rounding */
+	return DEAD_MS + 2 * in->timeout_ms + 1000;
 }
 
 void inject_stop(struct injector *in)

@@ -21,6 +21,17 @@ def codes(answer: dict) -> list[int]:
     return [r["code"] for r in answer["rcpts"]]
 
 
+class Pause(threading.Event):
+    """A step that lasts so long."""
+
+    def __init__(self, seconds: float):
+        super().__init__()
+        self.seconds = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(self.seconds)
+
+
 # Name: the connections' steps, recipients; outcome, code and word, replies to recipients.
 CASES = {
     "taken": ([GREETING + transaction()], 1, ("taken", 250, ""), [250]),
@@ -132,17 +143,6 @@ def test_a_slow_answer_is_waited_for_no_longer_than_the_deadline(build):
         assert answer["ms"] < 3000
 
 
-class Pause(threading.Event):
-    """A step that lasts so long."""
-
-    def __init__(self, seconds: float):
-        super().__init__()
-        self.seconds = seconds
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return super().wait(self.seconds)
-
-
 def test_a_server_that_is_not_there(build):
     claim = Port("NOBODY")
     with Injector(build, f"smtp://127.0.0.1:{claim.number}") as injector:
@@ -209,6 +209,16 @@ def test_a_connection_that_died_is_replaced(build, death):
         answer = injector.send(2)
         assert (answer["outcome"], codes(answer)) == ("taken", [550, 250])
         assert len(script.mails.wait_count(2)) == 2
+
+
+def test_a_connection_that_dies_slowly_is_not_replaced(build):
+    """One call has one deadline."""
+    slow = ["line", Pause(1.2), b"421 4.4.2 timeout\r\n", "close"]
+    with Script(GREETING + transaction() + slow, GREETING + transaction()) as script, \
+            Injector(build, script.url) as injector:
+        assert injector.send()["outcome"] == "taken"
+        answer = injector.send()
+        assert (answer["outcome"], answer["code"]) == ("later", 421)
 
 
 def test_a_connection_that_dies_later_is_not_repeated(build):

@@ -303,6 +303,13 @@ static void logs_tell_all_or_say_why_not(void **state)
 		  false,
 		  { 550, 0 } },
 		{ "", NOW, BEFORE AT ACCEPTED "\n" LAST, OK, true, false, { 0, 0 } },
+		{ AT REFUSED "\n" LAST,
+		  LAST_AT,
+		  BEFORE AT ACCEPTED "\n",
+		  OK,
+		  true,
+		  false,
+		  { 0, 0 } },
 		/* in neither is it told what was before */
 		{ AT ACCEPTED "\n" LAST, LAST_AT, NULL, ERR_NOT_FOUND, true, false, { 0, 0 } },
 		{ LAST,
