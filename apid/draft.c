@@ -13,16 +13,42 @@ enum {
 	PART_ROOM = 1024,         /* and around each part */
 };
 
-#define ROW(field, type)                                                                           \
+#define OF_FILE(field, type)                                                                       \
 	{                                                                                          \
 #field, type, offsetof(struct draft_attachment, field), JSONF_NO_GIVEN             \
 	}
+#define OF_MAIL(field, type)                                                                       \
+	{                                                                                          \
+#field, type, offsetof(struct draft, field), JSONF_NO_GIVEN                        \
+	}
 
 const struct jsonf_row draft_attachment_rows[] = {
-	ROW(filename, JSONF_TEXT),
-	ROW(content_type, JSONF_TEXT),
-	ROW(data, JSONF_BASE64),
+	OF_FILE(filename, JSONF_TEXT),
+	OF_FILE(content_type, JSONF_TEXT),
+	OF_FILE(data, JSONF_BASE64),
 	{ 0 },
+};
+
+const struct jsonf_row draft_send_rows[] = {
+	OF_MAIL(from, JSONF_TEXT),
+	OF_MAIL(to, JSONF_TEXTS),
+	OF_MAIL(cc, JSONF_TEXTS),
+	OF_MAIL(bcc, JSONF_TEXTS),
+	OF_MAIL(subject, JSONF_TEXT),
+	OF_MAIL(body, JSONF_TEXT),
+	OF_MAIL(html_body, JSONF_TEXT),
+	OF_MAIL(conversation_id, JSONF_TEXT),
+	OF_MAIL(attachments, JSONF_OBJECTS),
+	OF_MAIL(reply_to_message_id, JSONF_TEXT),
+	OF_MAIL(references, JSONF_TEXTS),
+	{ 0 },
+};
+
+const struct jsonf_row draft_reply_rows[] = {
+	OF_MAIL(body, JSONF_TEXT),           OF_MAIL(html_body, JSONF_TEXT),
+	OF_MAIL(reply_all, JSONF_BOOL),      OF_MAIL(cc, JSONF_TEXTS),
+	OF_MAIL(bcc, JSONF_TEXTS),           OF_MAIL(conversation_id, JSONF_TEXT),
+	OF_MAIL(attachments, JSONF_OBJECTS), { 0 },
 };
 
 static bool has_line_end(struct slice s)
@@ -51,19 +77,22 @@ static enum err check_texts(const struct draft *d, struct buf *reason)
 	const struct {
 		const char *field;
 		struct slice text;
-	} rows[] = {
-		{ "conversation_id", d->conversation_id },
+	} texts[] = {
 		{ "body", d->body },
 		{ "html_body", d->html_body },
+	}, lines[] = {
+		{ "conversation_id", d->conversation_id },
+		{ "subject", d->subject },
 	};
 
 	if (has_line_end(d->conversation_id))
 		return refuse(reason, "conversation_id", "CR or LF");
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (slice_find(rows[i].text, '\0') >= 0)
-			return refuse(reason, rows[i].field, "NUL");
-	if (slice_has_ctl(d->subject))
-		return refuse(reason, "subject", "control characters");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (slice_find(texts[i].text, '\0') >= 0)
+			return refuse(reason, texts[i].field, "NUL");
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (slice_has_ctl(lines[i].text))
+			return refuse(reason, lines[i].field, "control characters");
 	if (check_length(reason, "subject", d->subject, COMPOSE_SUBJECT_MAX))
 		return ERR_INPUT;
 	return check_length(reason, "conversation_id", d->conversation_id, DRAFT_CONVERSATION_MAX);

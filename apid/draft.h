@@ -25,9 +25,9 @@ struct draft_attachment {
 	struct jsonf_bytes data;
 };
 
-extern const struct jsonf_row draft_attachment_rows[];
+/* What the body of each route has: into struct draft, and within it struct draft_attachment. */
+extern const struct jsonf_row draft_send_rows[], draft_reply_rows[], draft_attachment_rows[];
 
-/* The fields that bodies of requests have; each route's table names those that it takes. */
 struct draft {
 	struct slice from;
 	struct jsonf_texts to, cc, bcc;

@@ -106,22 +106,12 @@ static bool check(struct req *r, struct feedback *f)
 
 /* ---- the mail ---- */
 
-static struct slice on_one_line(struct arena *a, struct slice s)
-{
-	char *out = arena_dup(a, s);
-
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
-			out[i] = ' ';
-	return slice_trim(slice_of(out, s.n));
-}
-
 static struct slice title(struct req *r, const struct feedback *f)
 {
 	struct slice rest = without_lead(f->message), line = S("");
 
 	slice_cut(&rest, '\n', &line);
-	line = utf8_cut(on_one_line(&r->arena, line), TITLE_MAX);
+	line = utf8_line(&r->arena, line, TITLE_MAX);
 	return slice_str(
 		arena_printf(&r->arena, "[%.*s] %.*s", SLICE_ARGS(f->category), SLICE_ARGS(line)));
 }
@@ -146,7 +136,7 @@ static void write_text(struct req *r, const struct feedback *f, struct slice id,
 	buf_addf(ret, "\n\n--\nfeedback %.*s, category %.*s\n", SLICE_ARGS(id),
 		 SLICE_ARGS(f->category));
 	if (email.n)
-		buf_addf(ret, "from %.*s\n", SLICE_ARGS(on_one_line(&r->arena, email)));
+		buf_addf(ret, "from %.*s\n", SLICE_ARGS(utf8_line(&r->arena, email, EMAIL_MAX)));
 	if (user.n)
 		buf_addf(ret, "user %.*s\n", SLICE_ARGS(user));
 }

@@ -9,18 +9,6 @@
 #include "common/mail/compose.h"
 #include "common/store/store_message.h"
 
-#define ROW(field, type)                                                                           \
-	{                                                                                          \
-#field, type, offsetof(struct draft, field), JSONF_NO_GIVEN                        \
-	}
-
-static const struct jsonf_row reply_rows[] = {
-	ROW(body, JSONF_TEXT),           ROW(html_body, JSONF_TEXT),
-	ROW(reply_all, JSONF_BOOL),      ROW(cc, JSONF_TEXTS),
-	ROW(bcc, JSONF_TEXTS),           ROW(conversation_id, JSONF_TEXT),
-	ROW(attachments, JSONF_OBJECTS), { 0 },
-};
-
 /* The mail that is answered. */
 struct parent {
 	struct store_message row;
@@ -172,7 +160,7 @@ void mail_reply(struct req *r)
 	if (!req_agent(r, &agent) || !find_parent(r, &agent, &parent) ||
 	    !outgoing_count(r, &agent) ||
 	    !outgoing_verified(r, &agent, "agent domain must be verified before sending") ||
-	    !outgoing_json(r, reply_rows, &d))
+	    !outgoing_json(r, draft_reply_rows, &d))
 		return;
 	if (d.body.n == 0)
 		bad(r, "body is required");

@@ -4,26 +4,6 @@
 #include "apid/outgoing.h"
 #include "common/mail/addr.h"
 
-#define ROW(field, type)                                                                           \
-	{                                                                                          \
-#field, type, offsetof(struct draft, field), JSONF_NO_GIVEN                        \
-	}
-
-static const struct jsonf_row send_rows[] = {
-	ROW(from, JSONF_TEXT),
-	ROW(to, JSONF_TEXTS),
-	ROW(cc, JSONF_TEXTS),
-	ROW(bcc, JSONF_TEXTS),
-	ROW(subject, JSONF_TEXT),
-	ROW(body, JSONF_TEXT),
-	ROW(html_body, JSONF_TEXT),
-	ROW(conversation_id, JSONF_TEXT),
-	ROW(attachments, JSONF_OBJECTS),
-	ROW(reply_to_message_id, JSONF_TEXT),
-	ROW(references, JSONF_TEXTS),
-	{ 0 },
-};
-
 static bool bad(struct req *r, const char *text)
 {
 	resp_error(&r->resp, 400, text);
@@ -89,7 +69,7 @@ void mail_send(struct req *r)
 	struct draft_parts parts;
 	struct store_agent agent;
 
-	if (!outgoing_json(r, send_rows, &d) || !is_complete(r, &d) ||
+	if (!outgoing_json(r, draft_send_rows, &d) || !is_complete(r, &d) ||
 	    !outgoing_read(r, &d, &parts) || !find_sender(r, d.from, &agent) ||
 	    !outgoing_count(r, &agent) ||
 	    !outgoing_verified(r, &agent, "agent domain must be verified before sending"))

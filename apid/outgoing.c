@@ -7,6 +7,7 @@
 
 #include "apid/announcer.h"
 #include "common/mail/addr.h"
+#include "common/mail/compose.h"
 #include "common/store/store_suppression.h"
 
 static bool bad(struct req *r, const char *text)
@@ -181,6 +182,37 @@ static void fill(struct req *r, const struct outgoing *o, const struct recipient
 	s->count_usage = set->usage_tracking;
 }
 
+/* What the composer would say later, when nobody is there to hear it. */
+static bool can_be_composed(struct req *r, const struct store_submission *s)
+{
+	struct compose_attachment *files =
+		arena_calloc(&r->arena, s->attachments_n, sizeof(*files));
+	const struct compose_mail mail = {
+		.from = s->author,
+		.to = s->to.v,
+		.to_n = s->to.n,
+		.cc = s->cc.v,
+		.cc_n = s->cc.n,
+		.subject = s->subject,
+		.message_id = s->message_id,
+		.in_reply_to = s->in_reply_to,
+		.references = s->references.v,
+		.references_n = s->references.n,
+		.conversation_id = s->conversation_id,
+		.text = s->text,
+		.html = s->html,
+		.attachments = files,
+		.attachments_n = s->attachments_n,
+	};
+	struct fail fail = { 0 };
+
+	for (size_t i = 0; i < s->attachments_n; i++)
+		files[i] = (struct compose_attachment){ s->attachments[i].filename,
+							s->attachments[i].content_type,
+							s->attachments[i].data };
+	return compose_check(&mail, &fail) == OK || bad(r, fail.what);
+}
+
 static void answer_failure(struct req *r, enum err e, const struct fail *fail, const char *failed)
 {
 	if (e == ERR_NOT_FOUND) /* meanwhile */
@@ -201,6 +233,8 @@ void outgoing_submit(struct req *r, const struct outgoing *o)
 	if (!find_recipients(r, o, &to) || !check_suppressed(r, o, &to) || !name_mail(r, o, &t.s))
 		return;
 	fill(r, o, &to, &t.s);
+	if (!can_be_composed(r, &t.s))
+		return;
 	e = req_act(r, submit, &t, &fail);
 	if (e)
 		answer_failure(r, e, &fail, o->failed);

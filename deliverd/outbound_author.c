@@ -2,7 +2,9 @@
 /* Choosing the author. A mail to the world must never claim a domain that would disown it. */
 #include "deliverd/outbound_author.h"
 
+#include "common/base/utf8.h"
 #include "common/mail/addr.h"
+#include "common/mail/compose.h"
 #include "common/store/store_dkim.h"
 
 #define RELAY_LOCAL "agent@"
@@ -78,13 +80,20 @@ static void sign_with(const struct known *k, bool believed, struct outbound_auth
 		(struct dkim_sign_key){ k->domain, k->signer.selector, buf_slice(&k->private_key) };
 }
 
-static void as_itself(const struct store_outbound_job *job, struct outbound_author *ret)
+/* Any text that the user gave the agent, as a header field can have it. */
+static struct slice name_of(struct outbound_authors *a, struct slice name)
+{
+	return utf8_line(&a->arena, name, COMPOSE_NAME_MAX - sizeof(RELAY_NAME));
+}
+
+static void as_itself(struct outbound_authors *a, const struct store_outbound_job *job,
+		      struct outbound_author *ret)
 {
 	struct slice local, domain;
 
 	*ret = (struct outbound_author){ .address = job->author,
 					 .domain = job->domain,
-					 .name = job->agent_name };
+					 .name = name_of(a, job->agent_name) };
 	if (slice_eq(job->type, S("test"))) {
 		ret->name = S("e2a");
 		if (addr_split(job->author, &local, &domain))
@@ -95,9 +104,11 @@ static void as_itself(const struct store_outbound_job *job, struct outbound_auth
 static void as_relay(struct outbound_authors *a, const struct store_outbound_job *job,
 		     struct outbound_author *ret)
 {
-	struct slice name = job->agent_name.n ? job->agent_name : job->agent_email;
+	struct slice name = name_of(a, job->agent_name);
 	struct slice domain = a->sender->relay_domain;
 
+	if (name.n == 0)
+		name = job->agent_email;
 	*ret = (struct outbound_author){
 		.address =
 			slice_str(arena_printf(&a->arena, RELAY_LOCAL "%.*s", SLICE_ARGS(domain))),
@@ -133,6 +144,6 @@ enum err outbound_author(struct outbound_authors *a, struct db *db,
 			 const struct store_outbound_job *job, struct outbound_author *ret,
 			 struct fail *fail)
 {
-	as_itself(job, ret);
+	as_itself(a, job, ret);
 	return job->world ? to_the_world(a, db, job, ret, fail) : OK;
 }

@@ -124,3 +124,13 @@ struct slice utf8_cut(struct slice s, size_t max_bytes)
 		n--;
 	return slice_sub(s, 0, n);
 }
+
+struct slice utf8_line(struct arena *a, struct slice s, size_t max_bytes)
+{
+	char *out = arena_dup(a, s);
+
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
+			out[i] = ' ';
+	return slice_trim(utf8_cut(slice_trim(slice_of(out, s.n)), max_bytes));
+}

@@ -25,5 +25,7 @@ size_t utf8_clean_len(struct slice s);
 size_t utf8_encode(uint32_t c, char ret[4]);
 /* At most max_bytes of s, cut at a code point. */
 struct slice utf8_cut(struct slice s, size_t max_bytes);
+/* The same on one line: ASCII controls become blanks, blanks at the ends go. A copy. */
+struct slice utf8_line(struct arena *a, struct slice s, size_t max_bytes);
 
 #endif

@@ -17,20 +17,10 @@ enum {
 		10, /* of these a mail has one, and each takes one of References' places */
 };
 
-static struct slice one_line(struct slice s, struct arena *a)
-{
-	char *out = arena_dup(a, s);
-
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
-			out[i] = ' ';
-	return slice_trim(slice_of(out, s.n));
-}
-
 struct slice thread_reply_subject(struct slice subject, struct arena *a)
 {
 	AUTO(buf_release) struct buf b = BUF_INIT(COMPOSE_SUBJECT_MAX);
-	struct slice base = one_line(utf8_clean(a, subject), a);
+	struct slice base = utf8_line(a, utf8_clean(a, subject), COMPOSE_SUBJECT_MAX);
 
 	if (base.n == 0)
 		return S("Re: your message");
@@ -48,11 +38,6 @@ static bool is_printable(struct slice s)
 		if (s.p[i] <= ' ' || s.p[i] >= 0x7f)
 			return false;
 	return true;
-}
-
-static bool can_be_written(struct slice id)
-{
-	return id.n <= THREAD_ID_MAX && is_printable(id);
 }
 
 /* The first id in *value, which becomes what stands behind it. */
@@ -90,7 +75,7 @@ struct slice thread_in_reply_to(struct slice message_id)
 {
 	struct slice id;
 
-	return next_id(&message_id, &id) && can_be_written(id) ? id : S("");
+	return next_id(&message_id, &id) && compose_msgid_usable(id) ? id : S("");
 }
 
 /* What the parent names, apart from itself. */
@@ -106,7 +91,7 @@ static bool read_chain(struct slice value, struct slice parent, struct chain *re
 	struct slice id;
 
 	for (; next_id(&value, &id); any = true) {
-		if (!can_be_written(id) || slice_eq(id, parent))
+		if (!compose_msgid_usable(id) || slice_eq(id, parent))
 			continue;
 		if (ret->first.n == 0)
 			ret->first = id;

@@ -9,10 +9,11 @@
 
 #include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/mail/compose.h"
 #include "common/mail/header.h"
 
 enum {
-	THREAD_ID_MAX = 985, /* bytes with brackets: "In-Reply-To: <...>" is a line of 998 */
+	THREAD_ID_MAX = COMPOSE_MSGID_MAX, /* bytes with brackets */
 	THREAD_REFERENCES_MAX = 100,
 	THREAD_REFERENCES_BYTES_MAX = 8 * 1024, /* with one blank between ids */
 	THREAD_PARENTS_MAX = 50,

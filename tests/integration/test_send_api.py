@@ -5,6 +5,8 @@ may, what is stored for the queue or the hold. What leaves is tested where it ar
 from __future__ import annotations
 
 import base64
+import email
+import email.policy
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,9 +135,9 @@ ORDER = [
     ({"conversation_id": "a\nb"}, 400, "conversation_id must not contain CR or LF\n"),
     ({"conversation_id": "a\rb", "subject": "a\0"}, 400,
      "conversation_id must not contain CR or LF\n"),
-    ({"conversation_id": "a\0b"}, 400, "conversation_id must not contain NUL\n"),
     ({"body": "a\0b"}, 400, "body must not contain NUL\n"),
     ({"html_body": "\0"}, 400, "html_body must not contain NUL\n"),
+    ({"conversation_id": "a\0b"}, 400, "conversation_id must not contain control characters\n"),
     ({"subject": "a\r\nBcc: evil@b.example"}, 400, "subject must not contain control characters\n"),
     ({"subject": "a\0b"}, 400, "subject must not contain control characters\n"),
     ({"conversation_id": "x" * 999}, 400, "conversation_id must be at most 998 bytes\n"),
@@ -566,10 +568,25 @@ def test_usage_is_counted_where_the_operator_wants_it(stack, account):
 
 def test_no_text_of_a_client_ends_up_in_another_field(careful):
     evil = "a\u2028b\x85c\u202e<script>\\\"{}',;@"
-    answer = careful.send(subject=evil, conversation_id=evil + "\t\x01",
+    answer = careful.send(subject=evil, conversation_id=evil,
                           attachments=[{"filename": evil, "data": ""}])
     row = careful.stored(answer)
-    assert (row["subject"], row["conversation_id"]) == (evil, evil + "\t\x01")
+    assert (row["subject"], row["conversation_id"]) == (evil, evil)
+
+
+def test_any_name_of_an_agent_can_send(me, other):
+    agent = me.make_agent("Bad\r\nX-Evil: 1\0".replace("\0", "\x01") + " long" * 1000)
+    answer = me.send(**{"from": agent, "to": [other.agent], "subject": f"Named {agent}"})
+    assert answer.status == 200
+    found = wait_until("the mail", lambda: next(
+        (m["message_id"] for m in other.inbox(other.agent) if m["subject"] == f"Named {agent}"),
+        None))
+    shown = other.call("GET", f"/api/v1/agents/{other.agent}/messages/{found}").json
+    parsed = email.message_from_bytes(base64.b64decode(shown["raw_message"]),
+                                      policy=email.policy.default)
+    assert "x-evil" not in parsed and parsed["from"].addresses[0].addr_spec == agent
+    assert parsed["from"].addresses[0].display_name.startswith("Bad X-Evil: 1 long")
+    assert parsed["message-id"] == answer.json["message_id"]
 
 
 def test_a_thousand_and_one_recipients_are_no_body(me):

@@ -49,7 +49,7 @@ static void texts_have_what_a_mail_can_carry(void **state)
 		{ .subject = SLICE_INIT("Gr\xc3\xbc\xc3\x9f"
 					"e \xf0\x9f\x93\x84 \xc2\x85") },
 		{ .body = SLICE_INIT("\r\n.\r\n\t\x01\x1b[31m"), .html_body = SLICE_INIT("<p>\n") },
-		{ .conversation_id = SLICE_INIT("any \t\x01 text: <b>") },
+		{ .conversation_id = SLICE_INIT("any text: <b> \xc2\x85\xe2\x80\xa8") },
 	};
 	static const struct {
 		struct draft d;
@@ -68,7 +68,9 @@ static void texts_have_what_a_mail_can_carry(void **state)
 		{ { .body = SLICE_INIT("a\0b") }, "body must not contain NUL" },
 		{ { .html_body = SLICE_INIT("\0") }, "html_body must not contain NUL" },
 		{ { .conversation_id = SLICE_INIT("a\0b") },
-		  "conversation_id must not contain NUL" },
+		  "conversation_id must not contain control characters" },
+		{ { .conversation_id = SLICE_INIT("a\tb") },
+		  "conversation_id must not contain control characters" },
 		{ { .conversation_id = SLICE_INIT("a\rb") },
 		  "conversation_id must not contain CR or LF" },
 		{ { .conversation_id = SLICE_INIT("\n") },

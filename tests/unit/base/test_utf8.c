@@ -148,6 +148,26 @@ static void a_code_point_becomes_its_sequence(void **state)
 	}
 }
 
+static void a_line_has_no_controls_and_an_end(void **state)
+{
+	static const struct {
+		struct slice in;
+		size_t max;
+		struct slice want;
+	} rows[] = {
+		{ SLICE_INIT("a"), 9, SLICE_INIT("a") },
+		{ SLICE_INIT(" a\r\nb\0c\x7f"), 9, SLICE_INIT("a  b c") },
+		{ SLICE_INIT("\n\t"), 9, SLICE_INIT("") },
+		{ SLICE_INIT("ab cd"), 3, SLICE_INIT("ab") },
+		{ SLICE_INIT("a\xc3\xa4"), 2, SLICE_INIT("a") },
+	};
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_slice_row(utf8_line(&a, rows[i].in, rows[i].max), rows[i].want, i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test(clean_text_is_not_copied),
 		cmocka_unit_test(cut_never_splits_a_code_point),
 		cmocka_unit_test(count_takes_each_bad_byte_as_one),
+		cmocka_unit_test(a_line_has_no_controls_and_an_end),
 		cmocka_unit_test(a_code_point_becomes_its_sequence),
 	};
 
