@@ -4,12 +4,13 @@ outage costs whom, and the defences at the door."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
 import pytest
 
-from scripts.stack.mail import compose
+from scripts.stack.mail import compose, send
 from scripts.stack.part import wait_until
 
 SENDER = "alice@sender.example"
@@ -63,6 +64,45 @@ def test_without_deliverd_postfix_keeps_the_mail(stack, make_agent, wait_message
     stack.deliverd.start()
     stack.postfix.flush()
     wait_messages(agent, "Kept")
+
+
+def warned(stack, sender: str) -> bool:
+    """Whether Postfix has told the sender that a mail is late. It does so before it tries
+    again."""
+    log = stack.postfix.log.read_text()
+    return any(f"{queue_id}: sender delay notification" in log
+               for queue_id in re.findall(rf"(\w+): from=<{re.escape(sender)}>", log))
+
+
+def test_delays_are_told_of_for_mail_of_agents_only(stack, world, api, make_agent):
+    """delay_warning_time is the operator's; that of the inject listener is another."""
+    busy = f"busy-{os.urandom(4).hex()}@far.example"
+    sender = busy.replace("far", "other")
+    world.reject(busy, "450 4.2.0 mailbox busy")
+    assert send(stack.postfix.submission_port, sender, busy, compose(sender, busy)).code == 250
+    status, sent = api.post("/api/v1/send", {"from": make_agent(), "to": [busy],
+                                             "subject": "Hello", "body": "Hello.\n"})
+    assert status == 200
+
+    def told() -> list[tuple[str, str, str]]:
+        """What the ledger says of the recipient."""
+        with stack.db() as db, db.cursor() as query:
+            query.execute("SELECT outcome, detail->>'code', detail->>'detail' FROM message_events "
+                          "WHERE message_id = %s AND stage = 'recipient' ORDER BY id",
+                          [sent["id"]])
+            return query.fetchall()
+
+    (outcome, code, detail), = wait_until("the delay", told, 30, 0.1)
+    assert (outcome, code) == ("deferred", "4.2.0") and "mailbox busy" in detail
+    wait_until("the other mail to be tried twice", lambda: 2 <= sum(
+        knock.sender == sender for knock in world.knocks_for(busy)), 30)
+    world.accept(busy)
+    stack.postfix.flush()
+    wait_until("the delivery", lambda: len(told()) == 2, 30, 0.1)
+    assert [outcome for outcome, _, _ in told()] == ["deferred", "delivered"]
+    wait_until("both mails", lambda: len(world.mails_to(busy)) == 2, 30)
+    verp = next(mail.sender for mail in world.mails_to(busy) if mail.sender != sender)
+    assert (warned(stack, verp), warned(stack, sender)) == (True, False)
 
 
 def test_nobody_relays_through_it(stack, account):

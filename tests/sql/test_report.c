@@ -101,6 +101,16 @@ static void status_goes_forward_only(void **state)
 		    "bounced sent sent");
 }
 
+static void a_delay_is_told_once(void **state)
+{
+	(void)state;
+	assert_int_equal(apply("b@w.example", "deferred", "4.2.0", false), 1);
+	assert_int_equal(apply("b@w.example", "deferred", "4.4.1", false), 0);
+	assert_text("SELECT status || ' ' || code FROM outbound_recipients WHERE n = 2",
+		    "deferred 4.2.0");
+	assert_text("SELECT count(*)::text FROM message_events", "1");
+}
+
 static void an_address_that_is_gone_is_suppressed_once(void **state)
 {
 	(void)state;
@@ -127,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_attempt_is_found_with_its_own_recipients, filled),
 		cmocka_unit_test_setup(status_goes_forward_only, filled),
+		cmocka_unit_test_setup(a_delay_is_told_once, filled),
 		cmocka_unit_test_setup(an_address_that_is_gone_is_suppressed_once, filled),
 		cmocka_unit_test_setup(nothing_is_told_of_addresses_that_did_not_get_the_mail,
 				       filled),
