@@ -90,7 +90,7 @@ run: deps ## start everything under run/ and stay (Ctrl-C stops it)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m scripts.stack run --build $(B) $(if $(RELAYHOST),--relayhost '$(RELAYHOST)')
 
-demo: deps ## the main job once, without a terminal
+demo: deps ## mail to agents and from them, shown and checked, without a terminal
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m scripts.stack demo --build $(B)
 

@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: the main job once. A signed mail and a forged one go in by SMTP;
-what reaches a webhook, a WebSocket and REST is shown and checked."""
+"""`make demo`: the main job once. A signed mail and a forged one go in by SMTP; what
+reaches a webhook, a WebSocket and REST is shown and checked. Then an agent answers,
+and writes to another one and to nobody; what leaves, and what became of it, as well."""
 
 from __future__ import annotations
 
 import json
+import re
+from email.message import EmailMessage
 from pathlib import Path
 
+import dkim
+
 from . import mail
-from .part import StackError
+from .part import StackError, wait_until
 from .peers import (Api, Delivery, WebhookReceiver, WebSocketListener, check_auth_headers,
                     check_standard_webhook)
-from .stack import MAIL_HOST, Account, Stack
+from .stack import MAIL_HOST, SHARED_DOMAIN, Account, Stack
 
 SENDER = "alice@sender.example"
 HONEST, FORGER = "127.0.0.7", "127.0.0.66"  # the server of sender.example, and not
+NOBODY = f"nobody-here@{SHARED_DOMAIN}"
 SHOWN_CHARACTERS = 72
 
 
@@ -41,11 +47,15 @@ class Demo:
         with WebhookReceiver() as hook:
             cloud = api.make_agent("cloud-bot", hook.url)
             local = api.make_agent("local-bot")
-            self.stack.wait_for_domain(cloud.rpartition("@")[2])
+            self.stack.publish_records(SHARED_DOMAIN)
+            self.stack.wait_for_domain(SHARED_DOMAIN)
             key = self.stack.agent_key(account, local)
+            writer = Api(self.stack.url, key)
             with WebSocketListener(self.stack.url, local, key) as socket:
-                self.show_signed(account, api, hook, socket, [cloud, local])
+                lunch = self.show_signed(account, api, hook, socket, [cloud, local])
                 self.show_forged(account, hook, cloud)
+                self.show_answer(writer, local, lunch)
+                self.show_agents(account, writer, hook, local, cloud)
         print(f"\n{'all as it should be' if not self.failed else f'{self.failed} wrong'}")
         return 1 if self.failed else 0
 
@@ -59,7 +69,8 @@ class Demo:
         return signer
 
     def show_signed(self, account: Account, api: Api, hook: WebhookReceiver,
-                    socket: WebSocketListener, agents: list[str]) -> None:
+                    socket: WebSocketListener, agents: list[str]) -> dict:
+        """The mail, as REST tells the second agent."""
         print(f"\n1. A mail from {SENDER}, DKIM-signed, sent by its own server to {agents}")
         message = self.signer.sign(mail.compose(f"Alice <{SENDER}>", agents, "Lunch?",
                                                 "Hi bots,\n\nlunch at noon?\n"))
@@ -77,6 +88,7 @@ class Demo:
                    and notice["recipient"] == agents[1])
         status, detail = api.get(f"/api/v1/agents/{agents[1]}/messages/{notice['message_id']}")
         self.check("REST hands it out", status == 200 and detail["subject"] == "Lunch?")
+        return detail
 
     def show_forged(self, account: Account, hook: WebhookReceiver, agent: str) -> None:
         print(f"\n2. A forgery: From {SENDER}, from another server ({FORGER}), unsigned, with "
@@ -90,13 +102,84 @@ class Demo:
         auth = delivery.json["auth_headers"]
         print(f"  The agent may read it, but is told: Verified: {auth['X-E2A-Auth-Verified']}, "
               f"{auth['X-E2A-Auth-Domain-Check']}\n  Its header, as the agent gets it:")
-        header = delivery.raw.partition(b"\r\n\r\n")[0].decode()
-        print("".join(f"    {line}\n" for line in header.splitlines()), end="")
+        lower = show_header(delivery.raw).lower()
         self.check_delivery(delivery, account, verified="false")
-        lower = header.lower()
         self.check("the forged X-E2A headers are gone", "x-e2a-" not in lower)
         self.check("the forged Authentication-Results is gone",
                    lower.count("authentication-results:") == 1 and "dkim=pass" not in lower)
+
+    def show_answer(self, writer: Api, agent: str, lunch: dict) -> None:
+        print(f"\n3. {agent} answers {SENDER}, with a key that reaches this agent only")
+        sent = self.write(writer, f"/api/v1/agents/{agent}/messages/{lunch['message_id']}/reply",
+                          {"body": "Noon is fine.\n"})
+        raw = self.wait_captured(sent["message_id"])
+        print("  Its header, as it left for the world and was captured in the outbox:")
+        show_header(raw)
+        header = mail.Mail("", [], raw).parsed
+        thread = lunch["email_message_id"]
+        self.check("From is the agent itself", header["From"].addresses[0].addr_spec == agent)
+        self.check_call("python3-dkim finds a good signature of the agent's domain",
+                        self.check_dkim, raw, header)
+        self.check("it answers Alice's mail", header["Subject"] == "Re: Lunch?"
+                   and header["In-Reply-To"] == thread and header["References"] == thread)
+        self.check("no X-E2A header leaves",
+                   not any(name.lower().startswith("x-e2a-") for name in header.keys()))
+        self.check("bounces come back to an address of this mail alone", bool(
+            re.fullmatch(rf"<bounce-[0-9a-f]{{32}}@{SHARED_DOMAIN}>", header["Return-Path"])))
+
+    def write(self, writer: Api, path: str, body: dict) -> dict:
+        status, answer = writer.post(path, body)
+        print(f"  POST {path}: {status} {json.dumps(answer)}")
+        if status != 200:
+            raise StackError("the mail was not taken")
+        self.check("it is on its way", answer["status"] == "sent")
+        return answer
+
+    def check_dkim(self, raw: bytes, header: EmailMessage) -> None:
+        if f"d={SHARED_DOMAIN};" not in header["DKIM-Signature"]:
+            raise StackError("signed by somebody else")
+        if not dkim.verify(raw, dnsfunc=self.stack.dns.txt):
+            raise StackError("the signature is wrong")
+
+    def wait_captured(self, message_id: str) -> bytes:
+        wanted = f"\nMessage-ID: {message_id}\n".encode()
+
+        def probe() -> bytes | None:
+            texts = [path.read_bytes() for path in self.stack.postfix.captured()]
+            return next((t for t in texts if wanted in t), None)
+
+        return wait_until("the mail in the outbox", probe, 30)
+
+    def show_agents(self, account: Account, writer: Api, hook: WebhookReceiver, agent: str,
+                    other: str) -> None:
+        print(f"\n4. {agent} writes to {other}, and to {NOBODY}, who does not exist")
+        sent = self.write(writer, "/api/v1/send", {
+            "to": [other, NOBODY], "subject": "Lunch with Alice", "body": "Noon. Book a table?\n",
+            "conversation_id": "lunch"})
+        delivery = hook.wait(lambda d: b"Book a table" in d.raw)
+        print(f"\n  POST {delivery.path}, as the cloud agent got it:")
+        show(delivery)
+        auth = delivery.json["auth_headers"]
+        self.check_delivery(delivery, account, verified="true")
+        self.check("the sender is the agent, and is one", auth["X-E2A-Auth-Sender"] == agent
+                   and auth["X-E2A-Auth-Entity-Type"] == "agent")
+        self.check("the conversation is the sender's",
+                   delivery.json["conversation_id"] == "lunch")
+        found = self.wait_settled(writer, f"/api/v1/agents/{agent}/sent/{sent['id']}")
+        print("\n  What became of it, by REST:")
+        for one in found.values():
+            print(f"    {one['address']}: {one['status']}, {one['detail'] or one['code']}")
+        self.check("the other agent has it", found[other]["status"] == "delivered")
+        self.check("nobody has not", found[NOBODY]["status"] == "failed")
+
+    def wait_settled(self, writer: Api, path: str) -> dict[str, dict]:
+        """The recipients of a mail by address, once nothing more is to come."""
+        def probe() -> dict[str, dict] | None:
+            recipients = writer.get(path)[1]["recipients"]
+            settled = all(r["status"] not in ("queued", "sent", "deferred") for r in recipients)
+            return {r["address"]: r for r in recipients} if settled else None
+
+        return wait_until("the end of the mail's way", probe, 30, 0.2)
 
     def check_delivery(self, delivery: Delivery, account: Account, verified: str) -> None:
         auth = delivery.json["auth_headers"]
@@ -116,6 +199,13 @@ def shorten(value: object) -> object:
 def pretty(value: dict) -> str:
     text = json.dumps({k: shorten(v) for k, v in value.items()}, indent=2, ensure_ascii=False)
     return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+def show_header(raw: bytes) -> str:
+    """Prints it; gives it back as text."""
+    header = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0].decode()
+    print("".join(f"    {line}\n" for line in header.splitlines()), end="")
+    return header
 
 
 def show(delivery: Delivery) -> None:

@@ -14,6 +14,7 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rdatatype
+import dns.zone
 
 from .part import Part, StackError, make_dir, run, wait_until, write_file
 
@@ -102,6 +103,21 @@ class Dns(Part):
     def publish(self, name: str, kind: str, *values: str, ttl: int = 0) -> None:
         self.set(name, kind, *values, ttl=ttl)
         self.reload()
+
+    def publish_zone(self, origin: str, text: str) -> None:
+        """Adds the lines of a zone file to what there is."""
+        zone = dns.zone.from_text(f"$TTL 0\n{text}", origin, relativize=False,
+                                  check_origin=False)
+        for name, ttl, data in zone.iterate_rdatas():
+            key = (name.to_text().lower(), dns.rdatatype.to_text(data.rdtype))
+            self.records.setdefault(key, []).append((ttl, data.to_text()))
+        self.reload()
+
+    def txt(self, name: bytes, timeout: float = 5) -> bytes | None:
+        """One TXT record as it is served; the `dnsfunc` of python3-dkim."""
+        question = dns.message.make_query(name.decode(), dns.rdatatype.TXT)
+        answer = dns.query.udp_with_fallback(question, "127.0.0.1", timeout, self.port)[0].answer
+        return b"".join(answer[0][0].strings) if answer else None
 
     def write(self) -> None:
         lines = ["$ORIGIN .\n$TTL 0\n",

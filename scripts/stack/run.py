@@ -73,7 +73,13 @@ Try, in another terminal:
   curl -s -H "Authorization: Bearer $E2A_API_KEY" $E2A_URL/api/v1/agents
   printf 'From: alice@sender.example\\nSubject: Hello\\n\\nHi.\\n' |
       curl -s smtp://$E2A_SMTP --mail-from alice@sender.example --mail-rcpt $E2A_AGENT -T -
-  curl -s -H "Authorization: Bearer $E2A_AGENT_KEY" "$E2A_URL/api/v1/agents/$E2A_AGENT/messages"
+  AUTH="Authorization: Bearer $E2A_AGENT_KEY"; AGENT=$E2A_URL/api/v1/agents/$E2A_AGENT
+  curl -s -H "$AUTH" $AGENT/messages
+  ID=$(curl -s -H "$AUTH" $AGENT/messages | grep -o 'msg_[0-9a-f]*' | tail -1)
+  curl -s -H "$AUTH" $AGENT/messages/$ID/reply -d '{{"body":"Hello back."}}'
+  curl -s -H "$AUTH" $E2A_URL/api/v1/send \\
+      -d '{{"to":["bob@example.net"],"subject":"Hi","body":"Hi Bob."}}'
+  curl -s -H "$AUTH" $AGENT/sent
   /usr/bin/python3 -m websockets "ws://${{E2A_URL#http://}}/api/v1/agents/$E2A_AGENT/ws?token=$E2A_AGENT_KEY"
 
 Ctrl-C stops all of it.""", flush=True)
@@ -98,6 +104,7 @@ def run(options: Options) -> int:
         # a sender whose mail from 127.0.0.1 is genuine
         stack.dns.publish("sender.example", "TXT", "v=spf1 ip4:127.0.0.0/8 -all")
         account = stack.bootstrap()
+        stack.publish_records(SHARED_DOMAIN)
         agent = Api(stack.url, account.api_key).make_agent("bot")
         stack.wait_for_domain(SHARED_DOMAIN)
         key = stack.agent_key(account, agent)

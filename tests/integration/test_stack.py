@@ -161,3 +161,10 @@ def test_a_short_reachable_path_is_used_itself():
         shutil.rmtree(directory)
 
 
+def test_the_demo_is_all_as_it_should_be(build):
+    done = subprocess.run(["/usr/bin/python3", "-B", "-m", "scripts.stack", "demo", "--build",
+                           str(build)], cwd=ROOT, env=CLEAN_ENV, capture_output=True, text=True,
+                          timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:] + done.stderr
+    assert done.stdout.endswith("\nall as it should be\n") and "FAIL" not in done.stdout
+    assert re.findall(r"(?m)^(\d)\. ", done.stdout) == ["1", "2", "3", "4"]
