@@ -8,6 +8,7 @@
 #include "apid/slug.h"
 #include "apid/webhook_url.h"
 #include "common/mail/addr.h"
+#include "common/mail/verp.h"
 #include "common/store/store_domain.h"
 
 #include <inttypes.h>
@@ -120,7 +121,7 @@ static bool owns_verified(struct req *r, struct slice domain)
 /* Fills email, address and domain. */
 static bool find_address(struct req *r, const struct create *c, struct store_agent *agent)
 {
-	struct slice local, domain;
+	struct slice local, domain, reserved;
 
 	if (c->slug.n) {
 		agent->email = slice_str(arena_printf(&r->arena, "%.*s@%s", SLICE_ARGS(c->slug),
@@ -136,8 +137,10 @@ static bool find_address(struct req *r, const struct create *c, struct store_age
 		if (!owns_verified(r, agent->domain))
 			return false;
 	}
-	return addr_fold(agent->email, &r->arena, &agent->address) == OK ||
-	       bad(r, "invalid email address");
+	if (addr_fold(agent->email, &r->arena, &agent->address))
+		return bad(r, "invalid email address");
+	return !verp_is(agent->address, &r->arena, &reserved) ||
+	       bad(r, "addresses of this form are reserved for bounces");
 }
 
 static bool check_mode(struct req *r, const struct create *c, struct store_agent *agent)

@@ -47,11 +47,12 @@ struct outbound {
 	size_t slots_n;
 	struct outbound_attempt **ready; /* claimed, for whichever connection is free next */
 	size_t ready_n, ready_max;
-	int64_t draft_bytes; /* of those and of what is being sent */
+	int64_t draft_bytes; /* of all batches in memory */
 	struct task claim_task;
 	struct outbound_batch_config claim;
 	struct outbound_batch *claimed;
 	struct fail claim_fail;
+	char after_user[ID_MAX]; /* whose turn it was last */
 	bool claiming, again, draining;
 	bool away; /* the listener is: nothing is claimed until */
 	int64_t away_until_ms;
@@ -69,13 +70,6 @@ static void send_run(struct task *t)
 	struct slot *s = CONTAINER(t, struct slot, task);
 
 	outbound_mail_send(&s->owner->tools, s->injector, s->at);
-}
-
-/* The end of a job, as far as we are concerned. */
-static void give_up(struct outbound *o, struct outbound_attempt *at)
-{
-	o->draft_bytes -= at->batch->jobs[at->i].size;
-	outbound_ends_add(o->ends, at);
 }
 
 static void release_ready(struct outbound *o);
@@ -106,7 +100,7 @@ static void sent(struct task *t)
 
 	if (s->at->asked)
 		note_listener(s->owner, s->at);
-	give_up(s->owner, TAKE(s->at));
+	outbound_ends_add(s->owner->ends, TAKE(s->at));
 	s->state = FREE;
 	s->connected = true;
 	s->free_ms = clock_mono_ms();
@@ -196,7 +190,6 @@ static void add_ready(struct outbound *o, struct outbound_batch *b)
 		at->batch = b;
 		at->i = i;
 		b->refs++;
-		o->draft_bytes += b->jobs[i].size;
 		assert(o->ready_n < o->ready_max);
 		o->ready[o->ready_n++] = at;
 	}
@@ -209,7 +202,20 @@ static void release_ready(struct outbound *o)
 		struct outbound_attempt *at = take_ready(o);
 
 		outbound_mail_end(at, STORE_OUTBOUND_SNOOZED, EVENT_STOPPED, 0);
-		give_up(o, at);
+		outbound_ends_add(o->ends, at);
+	}
+}
+
+/* The next claim goes on behind the last user of this one, and from the first one at the end. */
+static void turn_to(struct outbound *o, const struct outbound_batch *b)
+{
+	char user[ID_MAX];
+
+	*o->after_user = '\0';
+	for (size_t i = 0; i < b->n; i++) {
+		snprintf(user, sizeof(user), "%.*s", SLICE_ARGS(b->jobs[i].user_id));
+		if (strcmp(user, o->after_user) > 0)
+			memcpy(o->after_user, user, sizeof(user));
 	}
 }
 
@@ -223,8 +229,10 @@ static void claimed(struct task *t)
 		log_warn("outbound_claim_failed", LF_STR("cause", o->claim_fail.what));
 	if (!b)
 		return;
-	/* there may be more where so many came from */
-	o->again = o->again || b->n > 0;
+	/* there may be more where these came from, or before the first of these users */
+	o->again = o->again || b->n > 0 || *o->after_user;
+	turn_to(o, b);
+	outbound_batch_charge(b, &o->draft_bytes);
 	add_ready(o, b);
 	outbound_batch_unref(b);
 	if (o->draining)
@@ -242,6 +250,7 @@ static void claim(struct outbound *o)
 		o->claim.limit = 1;
 	o->claim.max_bytes = bytes > 0 ? bytes : 0;
 	o->claim.any_size = o->draft_bytes == 0;
+	o->claim.after_user = slice_str(o->after_user);
 	o->claim_task = (struct task){ .lane = LANE_DB, .run = claim_run, .done = claimed };
 	o->claiming = true;
 	o->again = false;
@@ -338,8 +347,10 @@ enum err outbound_new(const struct outbound_config *config, struct outbound **re
 	enum err e;
 
 	o->config = *config;
-	if (gethostname(o->host, sizeof(o->host) - 1))
-		return fail_set(fail, ERR_CONFIG, "this host has no name");
+	if (*config->settings->inject_host)
+		snprintf(o->host, sizeof(o->host), "%s", config->settings->inject_host);
+	else if (gethostname(o->host, sizeof(o->host) - 1))
+		return fail_set(fail, ERR_CONFIG, "this host has no name: set inject_host");
 	e = dkim_signer_new(&o->signer, fail);
 	if (e == OK)
 		e = open_slots(o, fail);

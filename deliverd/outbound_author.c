@@ -15,7 +15,7 @@ enum { PRIVATE_KEY_MAX = 8192 };
 struct known { /* what is known of a domain */
 	struct known *next;
 	struct slice domain;
-	bool has_key;
+	bool has_key, broken; /* a key, and one that does not open */
 	struct store_dkim_signer signer;
 	struct buf private_key;
 };
@@ -67,15 +67,18 @@ static enum err look_up(struct outbound_authors *a, struct db *db, struct slice 
 		e = store_dkim_signer(db, a->keys, domain, &a->arena, &k->signer, &k->private_key,
 				      fail);
 		k->has_key = e == OK;
+		k->broken = e == ERR_CRYPTO;
 	}
 	*ret = k;
-	return e == ERR_NOT_FOUND ? OK : e;
+	/* a key that is broken concerns the mail of its domain alone */
+	return e == ERR_NOT_FOUND || e == ERR_CRYPTO ? OK : e;
 }
 
 /* A signature by a key that is not published would only say that something is wrong. */
 static void sign_with(const struct known *k, bool believed, struct outbound_author *ret)
 {
 	ret->sign = k->has_key && believed;
+	ret->unable = k->broken;
 	ret->key =
 		(struct dkim_sign_key){ k->domain, k->signer.selector, buf_slice(&k->private_key) };
 }

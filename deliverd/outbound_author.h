@@ -18,6 +18,7 @@ struct outbound_author {
 	struct slice name;     /* display name, or empty */
 	struct slice reply_to; /* or empty */
 	bool sign;
+	bool unable; /* it should be signed, and the key does not open */
 	struct dkim_sign_key key;
 };
 

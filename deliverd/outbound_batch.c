@@ -6,7 +6,7 @@
 #include "deliverd/outbound_batch.h"
 
 #include "common/base/clock.h"
-#include "deliverd/verp.h"
+#include "common/mail/verp.h"
 
 struct claim {
 	const struct outbound_batch_config *config;
@@ -47,6 +47,7 @@ static enum err run(struct db *db, void *arg, struct fail *fail)
 		.limit = c->config->limit,
 		.max_bytes = c->config->max_bytes,
 		.any_size = c->config->any_size,
+		.after_user = c->config->after_user,
 	};
 	enum err e;
 
@@ -79,10 +80,20 @@ enum err outbound_batch_claim(struct db *db, const struct outbound_batch_config 
 	return e;
 }
 
+void outbound_batch_charge(struct outbound_batch *b, int64_t *used)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->bytes += b->jobs[i].size;
+	b->charged = used;
+	*used += b->bytes;
+}
+
 void outbound_batch_unref(struct outbound_batch *b)
 {
 	if (--b->refs)
 		return;
+	if (b->charged)
+		*b->charged -= b->bytes;
 	empty(b);
 	arena_release(&b->arena);
 	free(b);

@@ -17,7 +17,8 @@ struct outbound_batch {
 	struct outbound_author *author; /* of each job */
 	struct slice *verp;             /* of each job */
 	size_t n;
-	size_t refs; /* jobs in memory, and whoever holds the batch */
+	size_t refs;             /* jobs in memory, and whoever holds the batch */
+	int64_t bytes, *charged; /* of the drafts, and what they were added to */
 	char lease_id[ID_MAX];
 	int64_t lease_end_ms; /* clock_mono_ms */
 };
@@ -29,6 +30,7 @@ struct outbound_batch_config { /* borrowed */
 	int64_t lease_ms;
 	int64_t limit, max_bytes;
 	bool any_size;
+	struct slice after_user; /* whose turn it was last */
 };
 
 /*
@@ -37,6 +39,8 @@ struct outbound_batch_config { /* borrowed */
  */
 enum err outbound_batch_claim(struct db *db, const struct outbound_batch_config *config,
 			      struct outbound_batch **ret, struct fail *fail) MUST_CHECK;
+/* Adds the size of its drafts to *used, as long as they are in memory. */
+void outbound_batch_charge(struct outbound_batch *b, int64_t *used);
 /* Drops one reference. */
 void outbound_batch_unref(struct outbound_batch *b);
 

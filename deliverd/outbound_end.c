@@ -32,25 +32,49 @@ static void attempt_free(struct outbound_attempt *at)
 
 /* ---- on a worker ---- */
 
-static enum err write_batch(struct outbound_ends *e, struct db *db)
+static enum err write_ends(struct outbound_ends *e, struct db *db, size_t from, size_t n)
 {
 	struct store_outbound_result results[BATCH_MAX];
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct store_outbound_rcpt *rcpts;
-	size_t rcpts_n = 0;
+	size_t rcpts_n = 0, ours;
+	enum err code;
 
-	for (size_t i = 0; i < e->batch_n; i++)
-		rcpts_n += e->v[i]->rcpts_n;
+	for (size_t i = 0; i < n; i++)
+		rcpts_n += e->v[from + i]->rcpts_n;
 	rcpts = arena_calloc(&a, rcpts_n, sizeof(*rcpts));
 	rcpts_n = 0;
-	for (size_t i = 0; i < e->batch_n; i++) {
-		const struct outbound_attempt *at = e->v[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct outbound_attempt *at = e->v[from + i];
 
 		results[i] = at->result;
 		for (size_t k = 0; k < at->rcpts_n; k++)
 			rcpts[rcpts_n++] = at->rcpts[k];
 	}
-	return store_outbound_finish(db, results, e->batch_n, rcpts, rcpts_n, &e->ours, &e->fail);
+	code = store_outbound_finish(db, results, n, rcpts, rcpts_n, &ours, &e->fail);
+	if (code == OK)
+		e->ours += ours;
+	return code;
+}
+
+/*
+ * One that cannot be written at all must not keep the others: it is left to its lease, and
+ * Postfix will be asked.
+ */
+static enum err write_batch(struct outbound_ends *e, struct db *db)
+{
+	enum err code = write_ends(e, db, 0, e->batch_n);
+
+	if (code == OK || err_info(code)->retryable || code == ERR_COMMIT_UNKNOWN)
+		return code;
+	for (size_t i = 0; i < e->batch_n; i++) {
+		code = write_ends(e, db, i, 1);
+		if (code && (err_info(code)->retryable || code == ERR_COMMIT_UNKNOWN))
+			return code;
+		if (code)
+			fail_set(&e->v[i]->fail, code, "%s", e->fail.what);
+	}
+	return OK;
 }
 
 static void run(struct task *t)
@@ -58,6 +82,7 @@ static void run(struct task *t)
 	struct outbound_ends *e = CONTAINER(t, struct outbound_ends, task);
 	struct db *db;
 
+	e->ours = 0;
 	e->fail.code = db_pool_get(e->pool, DB_WAIT_MS, &db, &e->fail);
 	if (e->fail.code)
 		return;

@@ -116,7 +116,7 @@ static enum err make_ticket(const struct outbound_tools *tools, const struct out
 	const struct ticket_request request = {
 		.job = job->id,
 		.attempt = job->attempts,
-		.now_s = clock_now_us() / 1000000,
+		.now_s = at->begun_us / 1000000,
 		.lifetime_s = lifetime_ms / SECOND,
 		.sender = at->batch->verp[at->i],
 		.recipients = job->rcpts,
@@ -189,6 +189,16 @@ static struct slice reply_text(struct outbound_attempt *at, const struct smtp_re
 				      r->enhanced, *r->text ? " " : "", r->text));
 }
 
+/*
+ * Is this the last word about a recipient? 5.7 is about who may send: at this listener a
+ * setting is wrong then, as in judge_refusal().
+ */
+static bool is_refusal(const struct store_outbound_job *job, const struct smtp_reply *r)
+{
+	return r->code >= 500 &&
+	       (!slice_starts(reply_code(r), S("5.7.")) || job->attempts >= REFUSED_MAX);
+}
+
 /* The replies to single recipients; returns how many are still to be tried. */
 static size_t judge_rcpts(struct outbound_attempt *at, const struct store_outbound_job *job,
 			  const struct smtp_reply *replies, bool taken, size_t *ret_taken)
@@ -198,7 +208,7 @@ static size_t judge_rcpts(struct outbound_attempt *at, const struct store_outbou
 	*ret_taken = 0;
 	for (size_t i = 0; i < job->rcpts_n; i++) {
 		const struct smtp_reply *r = &replies[i];
-		bool yes = r->code >= 200 && r->code < 300, no = r->code >= 500;
+		bool yes = r->code >= 200 && r->code < 300, no = is_refusal(job, r);
 
 		open += !no && !(yes && taken);
 		*ret_taken += yes && taken;
@@ -313,7 +323,7 @@ static void compose_and_inject(const struct outbound_tools *tools, struct inject
 	buf_add(&mail, room, sizeof(room));
 	if (compose(&at->batch->jobs[at->i], author, &at->arena, &mail, &at->fail))
 		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
-	else if (sign(tools, author, &mail, &whole, &at->fail))
+	else if (author->unable || sign(tools, author, &mail, &whole, &at->fail))
 		outbound_mail_end(at, STORE_OUTBOUND_LATER, EVENT_NO_KEY,
 				  wait_after(at->batch->jobs[at->i].attempts));
 	else
@@ -325,6 +335,8 @@ void outbound_mail_send(const struct outbound_tools *tools, struct injector *in,
 {
 	const struct store_outbound_job *job = &at->batch->jobs[at->i];
 
+	/* first: however long we are stopped from here on, the ticket ends before the lease */
+	at->begun_us = clock_now_us();
 	at->fail.code = OK;
 	if (job->rcpts_n == 0)
 		outbound_mail_end(at, STORE_OUTBOUND_REFUSED, EVENT_NO_RECIPIENT, 0);

@@ -14,6 +14,7 @@ enum { OUTBOUND_MAIL_MAX = 37748736 }; /* bytes; what the inject listener takes 
 struct outbound_attempt {
 	struct outbound_batch *batch;
 	size_t i; /* job of the batch */
+	int64_t begun_us;
 	/* how it ended */
 	struct store_outbound_result result;
 	struct store_outbound_rcpt *rcpts;

@@ -17,6 +17,7 @@ enum {
 	LEASE_MS = 10 * MINUTE,
 	FOREIGN_MS = 15 * MINUTE, /* then the host that made the attempt is taken for gone */
 	AGAIN_MS = MINUTE,        /* the log may become readable */
+	AGAIN_MAX_MS = 60 * MINUTE,
 	EARLY_MS = 10 * SECOND,
 	BATCH_MAX = 8,
 };
@@ -24,6 +25,7 @@ enum {
 struct traced {
 	struct store_outbound_lost job;
 	struct postfix_trace_answer found;
+	bool again; /* it was taken, and not for everybody yet */
 	struct store_outbound_result result;
 };
 
@@ -31,7 +33,8 @@ struct outbound_tracer {
 	struct outbound_tracer_config config;
 	struct loop_timer *timer;
 	struct task task;
-	bool busy, stopped;
+	bool busy;
+	atomic_bool stopped;
 	/* of one run */
 	struct arena arena;
 	char lease_id[ID_MAX];
@@ -55,28 +58,30 @@ static bool is_early(const struct traced *x)
  * Those whom Postfix took, and those whom it refused. Where the log does not tell, it took
  * them: it has the mail, and a second copy would be worse than a wrong word.
  */
-static void add_rcpts(struct outbound_tracer *t, const struct traced *x,
-		      const struct smtp_reply *replies)
+static void add_rcpts(struct outbound_tracer *t, struct traced *x, const struct smtp_reply *replies)
 {
 	for (size_t i = 0; i < x->job.rcpts_n; i++) {
 		const struct smtp_reply *r = &replies[i];
-		bool refused = r->code >= 400;
+		bool later = r->code >= 400 && r->code < 500, refused = r->code >= 500;
 
+		x->again = x->again || later;
 		t->rcpts[t->rcpts_n++] = (struct store_outbound_rcpt){
 			.job_id = x->job.job_id,
 			.address = x->job.rcpts[i],
-			.status = refused ? "failed" : "sent",
+			.status = refused ? "failed"
+				  : later ? "queued"
+					  : "sent",
 			.code = slice_str(arena_strdup(&t->arena, r->enhanced)),
-			.detail = refused ? slice_str(arena_printf(&t->arena, "%d %s", r->code,
-								   r->text))
-					  : S(""),
+			.detail = refused || later ? slice_str(arena_printf(&t->arena, "%d %s",
+									    r->code, r->text))
+						   : S(""),
 		};
 	}
 }
 
 static void ask_postfix(struct outbound_tracer *t, struct traced *x)
 {
-	const struct postfix_trace_source source = postfix_trace_source(t->config.settings);
+	struct postfix_trace_source source = postfix_trace_source(t->config.settings);
 	const struct postfix_trace_query query = {
 		.sender = x->job.verp,
 		.rcpts = x->job.rcpts,
@@ -86,9 +91,23 @@ static void ask_postfix(struct outbound_tracer *t, struct traced *x)
 	};
 	struct smtp_reply *replies = arena_calloc(&t->arena, x->job.rcpts_n, sizeof(*replies));
 
-	postfix_trace(&source, &query, replies, &x->found);
+	source.stop = &t->stopped;
+	if (x->job.reported)
+		x->found.outcome = POSTFIX_TRACE_ACCEPTED;
+	else
+		postfix_trace(&source, &query, replies, &x->found);
 	if (x->found.outcome == POSTFIX_TRACE_ACCEPTED)
 		add_rcpts(t, x, replies);
+}
+
+/* The longer nobody can tell, the less often it is worth a search. */
+static int64_t wait_ms(const struct traced *x)
+{
+	int64_t age_ms = (clock_now_us() - x->job.over_us) / 1000;
+
+	if (age_ms < AGAIN_MS)
+		return AGAIN_MS;
+	return age_ms < AGAIN_MAX_MS ? age_ms : AGAIN_MAX_MS;
 }
 
 static void judge(struct outbound_tracer *t, struct traced *x)
@@ -96,15 +115,15 @@ static void judge(struct outbound_tracer *t, struct traced *x)
 	static const struct {
 		enum store_outbound_outcome outcome;
 		enum event_reason reason;
-		int64_t wait_ms;
 	} ends[] = {
-		[POSTFIX_TRACE_ACCEPTED] = { STORE_OUTBOUND_TAKEN, EVENT_FOUND, 0 },
-		[POSTFIX_TRACE_NOT_ACCEPTED] = { STORE_OUTBOUND_LATER, EVENT_NOT_FOUND, 0 },
-		[POSTFIX_TRACE_CANNOT_TELL] = { STORE_OUTBOUND_UNKNOWN, EVENT_UNTRACEABLE,
-						AGAIN_MS },
+		[POSTFIX_TRACE_ACCEPTED] = { STORE_OUTBOUND_TAKEN, EVENT_FOUND },
+		[POSTFIX_TRACE_NOT_ACCEPTED] = { STORE_OUTBOUND_LATER, EVENT_NOT_FOUND },
+		[POSTFIX_TRACE_CANNOT_TELL] = { STORE_OUTBOUND_UNKNOWN, EVENT_UNTRACEABLE },
 	};
 
-	if (x->job.foreign)
+	x->found = (struct postfix_trace_answer){ 0 };
+	x->again = false;
+	if (x->job.foreign && !x->job.reported)
 		x->found = (struct postfix_trace_answer){ .outcome = POSTFIX_TRACE_CANNOT_TELL };
 	else
 		ask_postfix(t, x);
@@ -112,9 +131,12 @@ static void judge(struct outbound_tracer *t, struct traced *x)
 		.job_id = x->job.job_id,
 		.lease_id = slice_str(t->lease_id),
 		.outcome = ends[x->found.outcome].outcome,
-		.reason = x->job.foreign ? EVENT_OTHER_HOST : ends[x->found.outcome].reason,
-		.wait_ms = ends[x->found.outcome].wait_ms,
+		.reason = x->job.foreign && !x->job.reported ? EVENT_OTHER_HOST
+							     : ends[x->found.outcome].reason,
+		.wait_ms = x->found.outcome == POSTFIX_TRACE_CANNOT_TELL ? wait_ms(x) : 0,
 	};
+	if (x->again)
+		x->result.outcome = STORE_OUTBOUND_LATER;
 	if (is_early(x)) {
 		x->result.outcome = STORE_OUTBOUND_LOST;
 		x->result.wait_ms = EARLY_MS;
@@ -174,9 +196,13 @@ static void run(struct task *task)
 	t->fail.code = with_db(t, find_lost);
 	if (t->fail.code || t->n == 0)
 		return;
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n && !atomic_load(&t->stopped); i++)
 		judge(t, &t->v[i]);
-	t->fail.code = with_db(t, write_ends);
+	/* what was not judged keeps its lease, and is looked for when that is over */
+	if (atomic_load(&t->stopped))
+		t->n = 0;
+	else
+		t->fail.code = with_db(t, write_ends);
 }
 
 /* ---- on the loop ---- */
@@ -218,7 +244,7 @@ static void done(struct task *task)
 	arena_release(&t->arena);
 	arena_init(&t->arena);
 	t->busy = false;
-	if (!t->stopped)
+	if (!atomic_load(&t->stopped))
 		loop_timer_start(t->timer, t->n == BATCH_MAX ? 0 : LOOK_MS);
 }
 
@@ -244,7 +270,7 @@ struct outbound_tracer *outbound_tracer_new(const struct outbound_tracer_config 
 
 void outbound_tracer_stop(struct outbound_tracer *t)
 {
-	t->stopped = true;
+	atomic_store(&t->stopped, true);
 	loop_timer_stop(t->timer);
 }
 

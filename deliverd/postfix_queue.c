@@ -16,15 +16,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 1024 * 1024, READ_BYTES = 64 * 1024, EXIT_POLL_MS = 10, CAUSE_MAX = 150 };
+enum {
+	LINE_MAX_BYTES = 1024 * 1024,
+	READ_BYTES = 64 * 1024,
+	STOP_POLL_MS = 200,
+	EXIT_POLL_MS = 10,
+	CAUSE_MAX = 150
+};
 #define OUTPUT_MAX (1024LL * 1024 * 1024)
 
 struct listing {
 	struct slice sender;
 	int64_t end_ms;
-	int64_t left;    /* bytes that may still come */
-	struct buf line; /* the beginning of the present one */
-	struct buf said; /* the first line that is no entry */
+	const atomic_bool *stop; /* or NULL */
+	int64_t left;            /* bytes that may still come */
+	struct buf line;         /* the beginning of the present one */
+	struct buf said;         /* the first line that is no entry */
 	bool found;
 	char id[POSTFIX_QUEUE_ID_MAX + 1];
 	struct fail *fail;
@@ -134,13 +141,12 @@ static enum err read_all(struct listing *l, int in)
 
 	for (;;) {
 		struct pollfd ready = { .fd = in, .events = POLLIN };
-		int64_t ms = l->end_ms - clock_mono_ms();
-		int got = ms > 0 ? poll(&ready, 1, (int)ms) : 0;
+		int got = poll(&ready, 1, STOP_POLL_MS);
 		ssize_t n;
 
-		if (got == 0)
+		if (clock_mono_ms() >= l->end_ms || (l->stop && atomic_load(l->stop)))
 			return fail_set(l->fail, ERR_TIMEOUT, "postqueue: timed out");
-		if (got < 0)
+		if (got <= 0)
 			continue;
 		n = read(in, p, READ_BYTES);
 		if (n < 0 && errno != EINTR)
@@ -192,11 +198,12 @@ static enum err list(struct listing *l, const char *program)
 }
 
 enum err postfix_queue_find(const char *program, struct slice sender, int64_t timeout_ms,
-			    bool *ret_found, char ret_id[POSTFIX_QUEUE_ID_MAX + 1],
-			    struct fail *fail)
+			    const atomic_bool *stop, bool *ret_found,
+			    char ret_id[POSTFIX_QUEUE_ID_MAX + 1], struct fail *fail)
 {
 	struct listing l = { .sender = sender,
 			     .end_ms = clock_mono_ms() + timeout_ms,
+			     .stop = stop,
 			     .left = OUTPUT_MAX,
 			     .line = BUF_INIT(LINE_MAX_BYTES),
 			     .said = BUF_INIT(CAUSE_MAX),

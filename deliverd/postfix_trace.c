@@ -63,8 +63,8 @@ void postfix_trace(const struct postfix_trace_source *source, const struct postf
 
 	*ret = (struct postfix_trace_answer){ 0 };
 	/* in this order: a mail that leaves the queue meanwhile is in the log by then */
-	queue = postfix_queue_find(source->postqueue, q->sender, QUEUE_TIMEOUT_MS, &queued,
-				   ret->queue_id, &queue_fail);
+	queue = postfix_queue_find(source->postqueue, q->sender, QUEUE_TIMEOUT_MS, source->stop,
+				   &queued, ret->queue_id, &queue_fail);
 	logged = postfix_log_search(source->log, source->log_window_bytes, &look, ret_rcpts, &log,
 				    &log_fail);
 	if (log.accepted)

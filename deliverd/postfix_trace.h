@@ -16,6 +16,7 @@ struct postfix_trace_source {
 	const char *log;
 	int64_t log_window_bytes;
 	int64_t settle_ms; /* after the attempt Postfix may work on the mail for so long */
+	const atomic_bool *stop; /* when it is true nobody can tell; or NULL */
 };
 
 struct postfix_trace_query {

@@ -6,8 +6,8 @@
  */
 #include "deliverd/report.h"
 
+#include "common/mail/verp.h"
 #include "common/store/store_report.h"
-#include "deliverd/verp.h"
 
 bool report_is(struct mail *m, struct report *ret)
 {
@@ -26,9 +26,17 @@ static const char *status_of(enum bounce_kind kind)
 	return names[kind];
 }
 
+/* Postfix forwards what it knows of a client; of mail that it made itself it knows none. */
+static bool is_from_postfix(const struct mail *m)
+{
+	return m->xforward.addr.n == 0 && m->xforward.ident.n == 0;
+}
+
 static enum err apply(struct mail *m, struct db *db, const struct store_report_attempt *attempt,
 		      struct report *ret)
 {
+	/* of one recipient another one, who saw the same envelope sender, may tell anything */
+	bool may_suppress = is_from_postfix(m) || attempt->rcpts_n == 1;
 	struct store_report_rcpt *v;
 	struct bounce b;
 
@@ -45,12 +53,12 @@ static enum err apply(struct mail *m, struct db *db, const struct store_report_a
 			.detail = attempt->world || b.v[i].kind == BOUNCE_FAILED
 					  ? b.v[i].diagnostic
 					  : S(""), /* it names a message of the other's */
-			.suppress =
-				b.v[i].kind == BOUNCE_FAILED && bounce_suppresses(b.v[i].status),
+			.suppress = may_suppress && b.v[i].kind == BOUNCE_FAILED &&
+				    bounce_suppresses(b.v[i].status),
 		};
 	if (b.n == 0)
 		return OK;
-	return store_report_apply(db, ret->message_id, v, b.n, &ret->moved, &ret->fail);
+	return store_report_apply(db, attempt, v, b.n, &ret->moved, &ret->fail);
 }
 
 void report_store(struct mail *m, struct db *db, struct report *ret)

@@ -104,7 +104,8 @@ CREATE TABLE outbound_attempts (
 	part text NOT NULL,
 	host text NOT NULL,
 	started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-	over_at timestamptz NOT NULL
+	over_at timestamptz NOT NULL,
+	reported_at timestamptz -- something came back to it: Postfix had the mail
 );
 CREATE INDEX outbound_attempts_message_idx ON outbound_attempts (message_id, started_at);
 
@@ -126,7 +127,8 @@ CREATE FUNCTION note_dropped_outbound() RETURNS trigger
 LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$
 BEGIN
 	INSERT INTO message_events (message_id, user_id, stage, outcome, reason, detail)
-		SELECT j.message_id, j.user_id, 'outbound', 'failed', 'message_deleted',
+		SELECT j.message_id, j.user_id, 'outbound',
+			CASE j.state WHEN 'pending' THEN 'failed' ELSE 'unknown' END, 'message_deleted',
 			jsonb_build_object('part', j.part)
 		FROM outbound_jobs j WHERE j.message_id = OLD.id AND j.state <> 'failed';
 	RETURN OLD;

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The only ways by which e2a-apid's role writes mail from agents, and by which it
--- changes whether a human has to agree. Definer's functions: what they do not do,
--- a caller who has that role cannot do either.
+-- changes whether a human has to agree. Definer's functions: from there is no way to a job,
+-- to a mail in another agent's name, nor to the release of a mail that is held. (The role
+-- makes credentials, so whoever has it can act as any user does.)
 
 -- Is this a credential of the whole account: the id of an API key or the hash of a
 -- session?
@@ -54,7 +55,8 @@ REVOKE ALL ON FUNCTION within_reply_budget FROM PUBLIC;
 
 -- A mail of an agent. By the agent's own row, which is locked against a change
 -- meanwhile, it is sent or held. No row: there is no such agent, or nobody has proved
--- its domain. `folded` are the addresses of the three lists as they are compared;
+-- its domain. `author` is the agent's address; but a test mail goes from noreply@ to the
+-- agent alone. `folded` are the addresses of the three lists as they are compared;
 -- `thread` is empty for mail that begins one.
 CREATE FUNCTION submit_outbound(new_id text, owner text, agent text, kind text, author text,
 	own_message_id text, subject text, body_text text, body_html text,
@@ -72,6 +74,11 @@ BEGIN
 		AND EXISTS (SELECT FROM mail_recipients r WHERE r.email = g.email) FOR SHARE;
 	IF NOT FOUND THEN
 		RETURN;
+	END IF;
+	IF (CASE kind WHEN 'test' THEN folded <> ARRAY[a.address] OR author NOT LIKE 'noreply@%'
+			OR EXISTS (SELECT FROM agents g WHERE g.address = lower(author))
+		ELSE lower(author) <> a.address END) THEN
+		RAISE EXCEPTION 'not an author for this agent';
 	END IF;
 	reason := CASE
 		WHEN a.hitl_enabled THEN 'hitl'

@@ -72,6 +72,7 @@ struct settings {
 	int64_t inject_settle_ms;
 	char *postfix_log;
 	int64_t postfix_log_window;
+	char *inject_host; /* "" = gethostname(2) */
 	int64_t inject_connections;
 	char *mail_from;   /* its sender; "" = noreply@ mail_host */
 	char *feedback_to; /* "" = postmaster */

@@ -11,35 +11,45 @@
 enum { CLAIM, SUPPRESS, LOAD, ATTEMPT, FINISH, ERASE, TRACE };
 
 /*
- * Users in turn: the first job of each, then the second, ... by one step through the
- * index for each user who has one.
+ * $3 users at most who have something due, from the one behind $6 on: one step through the
+ * index for each, however many users and jobs wait.
  */
+#define NEXT_USER(after)                                                                           \
+	"SELECT j.user_id FROM outbound_jobs j WHERE j.state = 'pending' "                         \
+	"AND j.due_at <= now() AND j.user_id > " after " ORDER BY j.user_id LIMIT 1"
 #define USERS                                                                                      \
-	"RECURSIVE users AS ((SELECT j.user_id FROM outbound_jobs j WHERE j.state = 'pending' "    \
-	"ORDER BY j.user_id LIMIT 1) UNION ALL SELECT (SELECT j.user_id FROM outbound_jobs j "     \
-	"WHERE j.state = 'pending' AND j.user_id > u.user_id ORDER BY j.user_id LIMIT 1) "         \
-	"FROM users u WHERE u.user_id IS NOT NULL)"
+	"RECURSIVE users AS (SELECT (" NEXT_USER(                                                  \
+		"$6") ") AS user_id, 1 AS n UNION ALL "                                            \
+		      "SELECT (" NEXT_USER(                                                        \
+			      "u.user_id") "), u.n + 1 FROM users u "                              \
+					   "WHERE u.user_id IS NOT NULL AND u.n < $3::bigint)"
 
 const struct db_stmt store_outbound_stmts[] = {
-	/* $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 any size */
+	/*
+	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 any size, $6 behind which user. The
+	 * users in turn: the first job of each, then the second, ... Some more than the limit
+	 * are looked at, because another worker may be claiming the same ones.
+	 */
 	[CLAIM] = { "outbound_claim",
 		    "WITH " USERS ", due AS MATERIALIZED (SELECT d.id, d.due_at, d.size, d.turn "
 		    "FROM users u CROSS JOIN LATERAL (SELECT t.*, row_number() OVER "
 		    "(ORDER BY t.due_at, t.id) AS turn FROM (SELECT j.id, j.due_at, j.size "
 		    "FROM outbound_jobs j WHERE j.user_id = u.user_id AND j.state = 'pending' "
-		    "AND j.due_at <= now() ORDER BY j.due_at LIMIT $3::bigint) t) d "
-		    "WHERE u.user_id IS NOT NULL ORDER BY d.turn, d.due_at LIMIT $3::bigint), "
-		    "sized AS MATERIALIZED (SELECT d.id, sum(d.size) OVER w AS total, "
-		    "row_number() OVER w AS n FROM due d "
-		    "WINDOW w AS (ORDER BY d.turn, d.due_at, d.id)), "
-		    "mine AS MATERIALIZED (SELECT j.id FROM outbound_jobs j "
-		    "WHERE j.id = ANY (ARRAY(SELECT s.id FROM sized s "
-		    "WHERE s.total <= $4::bigint OR (s.n = 1 AND $5::boolean))) "
-		    "AND j.state = 'pending' AND j.due_at <= now() "
-		    "ORDER BY j.id FOR UPDATE SKIP LOCKED) "
+		    "AND j.due_at <= now() ORDER BY j.due_at LIMIT 3 * $3::bigint) t) d "
+		    "WHERE u.user_id IS NOT NULL), "
+		    "mine AS MATERIALIZED (SELECT j.id, j.size, d.turn, d.due_at "
+		    "FROM due d JOIN outbound_jobs j ON j.id = d.id "
+		    "WHERE j.state = 'pending' AND j.due_at <= now() "
+		    "ORDER BY d.turn, d.due_at, d.id LIMIT $3::bigint "
+		    "FOR UPDATE OF j SKIP LOCKED), "
+		    "sized AS MATERIALIZED (SELECT m.id, sum(m.size) OVER w AS total, "
+		    "row_number() OVER w AS n FROM mine m "
+		    "WINDOW w AS (ORDER BY m.turn, m.due_at, m.id)) "
 		    "UPDATE outbound_jobs j SET state = 'injecting', lease_id = $1, "
 		    "lease_until = now() + $2::bigint * interval '1 ms', "
-		    "attempts = j.attempts + 1 FROM mine m WHERE j.id = m.id RETURNING j.id",
+		    "attempts = j.attempts + 1 FROM sized s WHERE j.id = s.id "
+		    "AND (s.total <= $4::bigint OR (s.n = 1 AND $5::boolean)) "
+		    "RETURNING j.id, j.user_id",
 		    true },
 	/* $1 jobs */
 	[SUPPRESS] = { "outbound_suppress",
@@ -48,10 +58,10 @@ const struct db_stmt store_outbound_stmts[] = {
 		       "FROM outbound_jobs j, suppressions s WHERE j.id = ANY ($1::text[]) "
 		       "AND r.message_id = j.message_id AND r.part = j.part "
 		       "AND r.status = 'queued' AND s.user_id = j.user_id "
-		       "AND s.address = r.folded RETURNING r.message_id, j.user_id, r.address) "
+		       "AND s.address = r.folded RETURNING r.message_id, j.user_id, r.n) "
 		       "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
 		       "detail) SELECT h.message_id, h.user_id, 'recipient', 'failed', "
-		       "'suppressed', jsonb_build_object('recipient', h.address) FROM hit h",
+		       "'suppressed', jsonb_build_object('recipient', h.n) FROM hit h",
 		       true },
 	/* $1 jobs */
 	[LOAD] = { "outbound_load",
@@ -99,7 +109,7 @@ const struct db_stmt store_outbound_stmts[] = {
 		     "AS t (job, address, status, code, detail) JOIN ours o ON o.id = t.job "
 		     "WHERE p.message_id = o.message_id AND p.address = t.address "
 		     "AND recipient_rank(t.status) >= recipient_rank(p.status) "
-		     "RETURNING p.message_id, o.user_id, p.address, p.status, p.code, p.detail), "
+		     "RETURNING p.message_id, o.user_id, p.n, p.status, p.code), "
 		     "gone AS (DELETE FROM outbound_jobs j USING ours o "
 		     "WHERE j.id = o.id AND o.outcome IN ('taken', 'refused')), "
 		     "kept AS (UPDATE outbound_jobs j SET state = CASE o.outcome "
@@ -118,8 +128,8 @@ const struct db_stmt store_outbound_stmts[] = {
 		     "o.attempts) FROM ours o WHERE o.outcome <> 'snoozed' "
 		     "AND (o.outcome NOT IN ('lost', 'unknown') OR o.reason = 'no_answer' "
 		     "OR (o.outcome = 'unknown' AND o.state <> 'unknown')) UNION ALL SELECT r.message_id, r.user_id, "
-		     "'recipient', r.status, '', jsonb_build_object('recipient', r.address, "
-		     "'code', r.code, 'detail', r.detail) FROM rcpt r WHERE r.status = 'failed') "
+		     "'recipient', r.status, '', jsonb_build_object('recipient', r.n, "
+		     "'code', r.code) FROM rcpt r WHERE r.status = 'failed') "
 		     "SELECT count(*), (SELECT count(*) FROM drafts) FROM ours",
 		     true },
 	/* $1 jobs that were. A failed one keeps its draft, and so does a hold. */
@@ -133,19 +143,19 @@ const struct db_stmt store_outbound_stmts[] = {
 	[TRACE] = { "outbound_trace",
 		    "WITH late AS MATERIALIZED (SELECT j.id, t.verp, t.started_at, "
 		    "t.over_at, "
-		    "t.host <> $3 AS foreign_host, j.state = 'unknown' AS was_unknown "
+		    "t.host <> $3 AS foreign_host, t.reported_at IS NOT NULL AS reported, j.state = 'unknown' AS was_unknown "
 		    "FROM outbound_jobs j CROSS JOIN LATERAL (SELECT s.verp, s.started_at, "
-		    "s.over_at, s.host FROM outbound_attempts s WHERE s.message_id = j.message_id "
+		    "s.over_at, s.host, s.reported_at FROM outbound_attempts s WHERE s.message_id = j.message_id "
 		    "AND s.job_id = j.id ORDER BY s.started_at DESC LIMIT 1) t "
 		    "WHERE j.state IN ('injecting', 'unknown') AND j.lease_until < now() "
-		    "AND (t.host = $3 OR (j.state = 'injecting' AND j.lease_until < now() "
+		    "AND (t.host = $3 OR t.reported_at IS NOT NULL OR (j.state = 'injecting' AND j.lease_until < now() "
 		    "- $4::bigint * interval '1 ms')) "
-		    "ORDER BY j.lease_until LIMIT $5::bigint FOR UPDATE OF j SKIP LOCKED) "
+		    "ORDER BY j.state, j.lease_until LIMIT $5::bigint FOR UPDATE OF j SKIP LOCKED) "
 		    "UPDATE outbound_jobs j SET lease_id = $1, "
 		    "lease_until = now() + $2::bigint * interval '1 ms' FROM late l "
 		    "WHERE j.id = l.id RETURNING j.id, j.message_id, l.verp, l.started_at, "
 		    "l.over_at, "
-		    "j.attempts, l.was_unknown, l.foreign_host, (SELECT array_agg(p.address "
+		    "j.attempts, l.was_unknown, l.foreign_host, l.reported, (SELECT array_agg(p.address "
 		    "ORDER BY p.n) FROM outbound_recipients p WHERE p.message_id = j.message_id "
 		    "AND p.part = j.part AND p.status = 'queued')",
 		    true },
@@ -167,6 +177,7 @@ static enum err lease(struct db *db, const struct store_outbound_claim *c, struc
 	db_arg_int(&args, c->limit);
 	db_arg_int(&args, c->max_bytes);
 	db_arg_bool(&args, c->any_size);
+	db_arg_text(&args, c->after_user);
 	e = db_query(db, &store_outbound_stmts[CLAIM], &args, &r, fail);
 	if (e)
 		return e;
@@ -411,7 +422,8 @@ enum err store_outbound_trace(struct db *db, const struct store_outbound_trace *
 		l->attempts = db_int(r, i, 5);
 		l->unknown = db_bool(r, i, 6);
 		l->foreign = db_bool(r, i, 7);
-		db_texts(r, i, 8, a, &l->rcpts, &l->rcpts_n);
+		l->reported = db_bool(r, i, 8);
+		db_texts(r, i, 9, a, &l->rcpts, &l->rcpts_n);
 	}
 	return OK;
 }

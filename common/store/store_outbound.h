@@ -53,9 +53,10 @@ struct store_outbound_job {
 struct store_outbound_claim {
 	struct slice lease_id;
 	int64_t lease_ms;
-	int64_t limit;     /* jobs, at most STORE_OUTBOUND_BATCH_MAX */
-	int64_t max_bytes; /* of drafts, over all of them */
-	bool any_size;     /* a first one may be larger */
+	int64_t limit;           /* jobs, at most STORE_OUTBOUND_BATCH_MAX */
+	int64_t max_bytes;       /* of drafts, over all of them */
+	bool any_size;           /* a first one may be larger */
+	struct slice after_user; /* whose turn it was last; empty: from the first one */
 };
 
 /*
@@ -114,8 +115,9 @@ struct store_outbound_lost {
 	int64_t started_us;
 	int64_t over_us; /* after that it was not under way any more */
 	int64_t attempts;
-	bool unknown; /* it was asked for before, in vain */
-	bool foreign; /* another host made the attempt: its Postfix cannot be asked here */
+	bool unknown;  /* it was asked for before, in vain */
+	bool foreign;  /* another host made the attempt: its Postfix cannot be asked here */
+	bool reported; /* something came back to it */
 	struct slice *rcpts;
 	size_t rcpts_n;
 };

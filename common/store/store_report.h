@@ -12,6 +12,7 @@ extern const struct db_stmt store_report_stmts[];
 
 /* The injection that a report came back to. */
 struct store_report_attempt {
+	struct slice verp;
 	struct slice message_id;
 	bool world;          /* else its recipients are agents of ours */
 	struct slice *rcpts; /* of its envelope */
@@ -31,9 +32,10 @@ struct store_report_rcpt {
 
 /*
  * Moves recipients forward; what they have passed already changes nothing and is not
- * told twice. *ret_n says how many moved.
+ * told twice. *ret_n says how many moved. That something came back shows that Postfix had
+ * the mail.
  */
-enum err store_report_apply(struct db *db, struct slice message_id,
+enum err store_report_apply(struct db *db, const struct store_report_attempt *attempt,
 			    const struct store_report_rcpt *v, size_t n, size_t *ret_n,
 			    struct fail *fail) MUST_CHECK;
 

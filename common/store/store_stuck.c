@@ -53,7 +53,7 @@ const struct db_stmt store_stuck_stmts[] = {
 		       "") ", "
 			   "rcpt AS (UPDATE outbound_recipients r SET status = 'failed', code = '', "
 			   "detail = $2, updated_at = clock_timestamp() FROM job WHERE " RCPT
-			   " AND r.status = 'queued' RETURNING r.address), "
+			   " AND r.status = 'queued' RETURNING r.n), "
 			   "kept AS (UPDATE outbound_jobs j SET state = 'failed', lease_id = NULL, "
 			   "lease_until = NULL, last_error = $3 FROM job "
 			   "WHERE j.id = job.id AND job.able), "
@@ -61,7 +61,7 @@ const struct db_stmt store_stuck_stmts[] = {
 			   "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'failed', $3, "
 			   "jsonb_build_object('part', job.part) FROM job WHERE job.able UNION ALL "
 			   "SELECT job.message_id, job.user_id, 'recipient', 'failed', $3, "
-			   "jsonb_build_object('recipient', r.address, 'detail', $2) FROM job, rcpt r) "
+			   "jsonb_build_object('recipient', r.n) FROM job, rcpt r) "
 			   "SELECT job.able, job.busy, job.state FROM job",
 		   true },
 	{ 0 },

@@ -156,9 +156,47 @@ static void the_role_of_apid_has_no_way_past_a_hold(void **state)
 	assert_text("SELECT count(*)::text FROM outbound_jobs", "0");
 }
 
+static void nobody_writes_in_the_name_of_another_agent(void **state)
+{
+	static const struct {
+		const char *kind, *author, *to;
+		bool may;
+	} rows[] = {
+		{ "send", "Bot@x.example", "a@w.example", true },
+		{ "send", "shy@x.example", "a@w.example", false },
+		{ "reply", "bot@y.example", "a@w.example", false },
+		{ "send", "noreply@x.example", "a@w.example", false },
+		{ "test", "noreply@x.example", "bot@x.example", true },
+		{ "test", "noreply@x.example", "a@w.example", false },
+		{ "test", "shy@x.example", "bot@x.example", false },
+		{ "test", "noreply@y.example", "bot@x.example",
+		  false }, /* there is such an agent */
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+
+	(void)state;
+	fresh_script(owner, "UPDATE agents SET email = 'noreply@y.example', address = "
+			    "'noreply@y.example' WHERE email = 'bot@y.example'");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+		AUTO(buf_release) struct buf sql = BUF_INIT(2000);
+		struct db_stmt stmt = { "t_author", NULL, true };
+		struct fail fail = { 0 };
+
+		buf_addf(&sql,
+			 "SELECT * FROM submit_outbound('msg_' || lpad('%zu', 32, '0'), 'u', "
+			 "'bot@x.example', '%s', '%s', '<1@x>', 'S', 'T', '', '{%s}', '{}', '{}', "
+			 "'{%s}', '', '', '{}', '', 0, '', 2, 1000, 1000, 1000, false)",
+			 i + 1, rows[i].kind, rows[i].author, rows[i].to, rows[i].to);
+		stmt.sql = buf_cstr(&sql);
+		assert_row(i, (db_query(db, &stmt, NULL, NULL, &fail) == OK) == rows[i].may);
+	}
+}
+
 /* ---- the worker's side ---- */
 
 struct claimed {
+	const char *after_user;
 	struct db *db;
 	struct arena a;
 	struct db_rows *rows;
@@ -174,6 +212,7 @@ static enum err claim_tx(struct db *db, void *arg, struct fail *fail)
 		.lease_ms = 60000,
 		.limit = 3,
 		.max_bytes = 1000000,
+		.after_user = slice_str(c->after_user),
 	};
 	struct slice verps[STORE_OUTBOUND_BATCH_MAX];
 	enum err e = store_outbound_claim(db, &claim, &c->a, &c->v, &c->n, &c->rows, fail);
@@ -185,12 +224,17 @@ static enum err claim_tx(struct db *db, void *arg, struct fail *fail)
 	return e ? e : store_outbound_attempt(db, c->v, c->n, verps, S("here"), 60000, fail);
 }
 
-static void claim(struct claimed *c)
+static void claim_behind(struct claimed *c, const char *user)
 {
 	struct fail fail = { 0 };
 
-	*c = (struct claimed){ .db = fresh_open(DATABASE, "e2a_deliverd") };
+	*c = (struct claimed){ .after_user = user, .db = fresh_open(DATABASE, "e2a_deliverd") };
 	assert_ok(db_tx(c->db, claim_tx, c, &fail), &fail);
+}
+
+static void claim(struct claimed *c)
+{
+	claim_behind(c, "");
 }
 
 static void claimed_release(struct claimed *c)
@@ -266,6 +310,36 @@ static void users_are_served_in_turn(void **state)
 	for (size_t i = 0; i < c.n; i++)
 		of_v += slice_eq(c.v[i].user_id, S("v"));
 	assert_int_equal(of_v, 1);
+}
+
+static void the_next_turn_begins_behind_the_last_user(void **state)
+{
+	AUTO(claimed_release) struct claimed c = { 0 };
+	AUTO(claimed_release) struct claimed none = { 0 };
+
+	(void)state;
+	submit("1", "u", "bot@x.example", "", "sent");
+	submit("4", "v", "bot@y.example", "", "sent");
+	claim_behind(&c, "u");
+	assert_int_equal(c.n, 2);
+	assert_slice(c.v[0].user_id, S("v"));
+	claim_behind(&none, "v");
+	assert_int_equal(none.n, 0);
+}
+
+static void jobs_that_another_worker_is_claiming_are_passed_over(void **state)
+{
+	AUTO(db_closep) struct db *other = fresh_open(DATABASE, "e2a_deliverd");
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit("1", "u", "bot@x.example", "", "sent");
+	submit("2", "u", "bot@x.example", "", "sent");
+	submit("3", "u", "bot@x.example", "", "sent");
+	fresh_script(other, "BEGIN; SELECT FROM outbound_jobs WHERE due_at <= (SELECT due_at "
+			    "FROM outbound_jobs ORDER BY due_at OFFSET 2 LIMIT 1) FOR UPDATE");
+	claim(&c);
+	assert_int_equal(c.n, 3);
 }
 
 static void a_job_that_is_claimed_is_nobody_elses(void **state)
@@ -421,8 +495,12 @@ int main(void)
 		cmocka_unit_test_setup(an_agent_row_decides_between_sending_and_holding, filled),
 		cmocka_unit_test_setup(a_thread_that_goes_on_too_long_is_held, filled),
 		cmocka_unit_test_setup(the_role_of_apid_has_no_way_past_a_hold, filled),
+		cmocka_unit_test_setup(nobody_writes_in_the_name_of_another_agent, filled),
 		cmocka_unit_test_setup(a_claimed_job_has_all_that_its_mail_is_made_of, filled),
 		cmocka_unit_test_setup(users_are_served_in_turn, filled),
+		cmocka_unit_test_setup(the_next_turn_begins_behind_the_last_user, filled),
+		cmocka_unit_test_setup(jobs_that_another_worker_is_claiming_are_passed_over,
+				       filled),
 		cmocka_unit_test_setup(a_job_that_is_claimed_is_nobody_elses, filled),
 		cmocka_unit_test_setup(an_attempt_that_comes_back_late_changes_nothing, filled),
 		cmocka_unit_test_setup(ends_leave_what_is_still_needed, filled),

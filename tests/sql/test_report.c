@@ -52,10 +52,12 @@ static size_t apply(const char *address, const char *status, const char *code, b
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
 	const struct store_report_rcpt r = { slice_str(address), status, slice_str(code), S("said"),
 					     suppress };
+	const struct store_report_attempt attempt = { .verp = S("bounce-1@x.example"),
+						      .message_id = S("m") };
 	struct fail fail = { 0 };
 	size_t n;
 
-	assert_ok(store_report_apply(db, S("m"), &r, 1, &n, &fail), &fail);
+	assert_ok(store_report_apply(db, &attempt, &r, 1, &n, &fail), &fail);
 	return n;
 }
 

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < n; i++)
 		names[i] = slice_str(argv[ARGS + i]);
 	const struct postfix_trace_source source = { POSTFIX_QUEUE_PROGRAM, argv[1], WINDOW,
-						     number(argv[2]) * 1000 };
+						     number(argv[2]) * 1000, NULL };
 	const struct postfix_trace_query query = { slice_str(argv[5]), names, n,
 						   number(argv[3]) * 1000000,
 						   number(argv[4]) * 1000000 };

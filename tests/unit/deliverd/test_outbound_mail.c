@@ -38,12 +38,15 @@ static void describe(const struct fixture *f, struct buf *ret)
 	}
 }
 
+enum { DENIED = 554 };
+
 static struct smtp_reply reply(int code)
 {
 	static const char *const enhanced[] = { "", "", "2.1.5", "", "4.2.1", "5.1.1" };
 	struct smtp_reply r = { .code = code };
 
-	snprintf(r.enhanced, sizeof(r.enhanced), "%s", enhanced[code / 100]);
+	snprintf(r.enhanced, sizeof(r.enhanced), "%s",
+		 code == DENIED ? "5.7.1" : enhanced[code / 100]);
 	snprintf(r.text, sizeof(r.text), "text");
 	return r;
 }
@@ -94,6 +97,21 @@ static void each_answer_has_its_end(void **state)
 		  STORE_OUTBOUND_LATER,
 		  EVENT_SMTP_LATER,
 		  "a:failed/5.1.1 b:queued/4.2.1 c:queued/4.2.1" },
+		/* about us, not about them: the operator gets some time */
+		{ INJECT_NOBODY,
+		  DENIED,
+		  { DENIED, DENIED, 550 },
+		  1,
+		  STORE_OUTBOUND_LATER,
+		  EVENT_SMTP_LATER,
+		  "a:queued/5.7.1 b:queued/5.7.1 c:failed/5.1.1" },
+		{ INJECT_NOBODY,
+		  DENIED,
+		  { DENIED, DENIED, 550 },
+		  12,
+		  STORE_OUTBOUND_REFUSED,
+		  EVENT_SMTP_REFUSED,
+		  "a:failed/5.7.1 b:failed/5.7.1 c:failed/5.1.1" },
 		{ INJECT_CONNECT, 0, { 0 }, 1, STORE_OUTBOUND_SNOOZED, EVENT_CONNECT, "" },
 		{ INJECT_LATER,
 		  451,

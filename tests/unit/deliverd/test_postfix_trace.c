@@ -120,7 +120,8 @@ static void what_postqueue_does_has_its_meaning(void **state)
 
 		snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", rows[i].script);
 		put(in_folder("postqueue"), script, 0755);
-		e = postfix_queue_find(in_folder("postqueue"), S(VERP), 1000, &found, id, &fail);
+		e = postfix_queue_find(in_folder("postqueue"), S(VERP), 1000, NULL, &found, id,
+				       &fail);
 		if (e != rows[i].want)
 			fail_msg("row %zu: %s", i, fail.what);
 		assert_row(i, found == rows[i].found);
@@ -137,8 +138,9 @@ static void a_postqueue_that_is_not_there_is_told(void **state)
 	bool found;
 
 	(void)state;
-	assert_int_equal(postfix_queue_find(in_folder("absent"), S(VERP), 1000, &found, id, &fail),
-			 ERR_IO);
+	assert_int_equal(
+		postfix_queue_find(in_folder("absent"), S(VERP), 1000, NULL, &found, id, &fail),
+		ERR_IO);
 	assert_non_null(strstr(fail.what, "absent: No such file"));
 }
 
@@ -162,7 +164,7 @@ static enum postfix_trace_outcome trace(const char *script, const char *logged, 
 	const struct postfix_trace_query query = { S(VERP), names, RCPTS, begun,
 						   begun + 5 * SECOND_US };
 	const struct postfix_trace_source source = { in_folder("postqueue"), in_folder("log"),
-						     1 << 20, settle_ms };
+						     1 << 20, settle_ms, NULL };
 	AUTO(buf_release) struct buf log = BUF_INIT(10000);
 
 	if (logged) {

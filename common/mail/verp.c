@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses by which reports find their mail. */
-#include "deliverd/verp.h"
+#include "common/mail/verp.h"
 
 #include "common/base/ids.h"
 #include "common/mail/addr.h"

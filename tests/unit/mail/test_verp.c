@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "deliverd/verp.h"
+#include "common/mail/verp.h"
 #include "tests/unit/test.h"
 
 static void a_new_address_is_known_again_and_like_no_other(void **state)

@@ -4,8 +4,8 @@
  * attempt, so that what comes back names the attempt. The digits are random: only
  * those who saw the mail know the address, and Postfix refuses all others at RCPT.
  */
-#ifndef E2A_DELIVERD_VERP_H
-#define E2A_DELIVERD_VERP_H
+#ifndef E2A_MAIL_VERP_H
+#define E2A_MAIL_VERP_H
 
 #include "common/base/arena.h"
 #include "common/base/slice.h"
