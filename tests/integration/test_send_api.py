@@ -18,6 +18,7 @@ from scripts.stack.part import wait_until
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.client import Caller, SecondApid, add_key, second_apid, signed_in, with_key
 from tests.integration.sender import SEND, Sender, mail, numbers, query, said
+from tests.integration.wire import Lmtp
 
 UNVERIFIED = "agent domain must be verified before sending\n"
 GONE = "every recipient is on the suppression list\n"
@@ -353,6 +354,22 @@ def test_a_thread_that_goes_on_too_long_is_held(stack, limited):
     assert me.reply(other, agent=two).status == 200, "another agent"
 
 
+def test_replies_without_ids_are_one_thread(stack, limited):
+    """Whoever leaves out Message-IDs does not get around the budget."""
+    me = Sender(stack, limited.port)
+    message = me.receive()
+    query(stack, "UPDATE messages SET raw_id = NULL, email_message_id = '' WHERE id = %s", message)
+    assert [me.reply(message).status for _ in range(3)] == [200, 200, 202]
+
+
+def test_what_no_header_field_holds_is_refused(stack, account):
+    with second_apid(stack, 35, recipients_per_message="1000") as apid:
+        me = Sender(stack, apid.port)
+        many = [f"u{n}@{'x' * 60}.{'y' * 60}.{'z' * 60}.example" for n in range(400)]
+        assert said(me.send(to=many)) == (400, "To cannot be put into a mail\n")
+        assert me.send(to=many[:200], cc=many[200:]).status == 200
+
+
 # ---- repeated requests ----
 
 def test_a_repeated_send_sends_once(me):
@@ -495,8 +512,23 @@ def test_reply_all_needs_what_the_mail_said(stack, me):
     assert said(me.reply(message, reply_all=True)) == (
         400, "reply_all requires inbound raw_message but none was stored\n")
     assert me.stored(me.reply(message))["to_addresses"] == ["alice@sender.example"]
-    large = me.receive(X_Long="x" * 900 + ("\n " + "y" * 900) * 110)
-    assert me.reply(large).status == 200
+
+
+def test_reply_all_does_not_rely_on_half_a_header(stack, me):
+    agent = me.make_agent()
+    for size in (100_000, 300_000):
+        long = "".join(f"X-Long: {'x' * 900}\r\n" for _ in range(size // 900)).encode()
+        with Lmtp(stack) as lmtp:
+            assert lmtp.mail(agent, b"From: a@b.example\r\n" + long + b"To: c@b.example, d@b.example"
+                             b"\r\n\r\nHi.\r\n")[0].code == 250
+        newest = me.inbox(agent)[0]["message_id"]
+        assert me.reply(newest, agent=agent).status == 200
+        answer = me.reply(newest, agent=agent, reply_all=True)
+        if size < 256 * 1024:
+            assert me.stored(answer)["cc_addresses"] == ["c@b.example", "d@b.example"]
+        else:
+            assert said(answer) == (400, "reply_all requires parseable inbound headers: "
+                                    "the header section is too large\n")
 
 
 def test_answering_marks_nothing_read(me):
