@@ -32,19 +32,34 @@ END
 $$;
 REVOKE ALL ON FUNCTION set_hitl FROM PUBLIC;
 
--- Whether one more mail of this thread may go to each of the peers without a human:
--- two programs that answer each other would never end. Counted in the order of the
--- addresses, so that two mails at once do not wait for each other.
+-- Is it an answer to one of the peers, whatever the mail says of itself? They have written
+-- to the agent within the span. (Of a busy agent the last mails are looked at.)
+CREATE FUNCTION is_exchange(agent text, peers text[], span interval) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = e2a, pg_temp AS $$
+	SELECT EXISTS (SELECT FROM (SELECT m.header_from FROM messages m
+			WHERE m.agent_email = agent AND m.direction = 'inbound'
+			AND m.created_at > now() - span
+			ORDER BY m.created_at DESC LIMIT 1000) m
+		WHERE lower(m.header_from) = ANY (peers))
+$$;
+REVOKE ALL ON FUNCTION is_exchange FROM PUBLIC;
+
+-- Whether one more mail may go to each of the peers without a human: two programs that
+-- answer each other would never end. Counted by thread, and by peer alone, up to three times as
+-- many: what a thread is called is for the peer to say, and some call each mail a new one.
+-- In the order of the addresses, so that two mails at once do not wait for each other.
 CREATE FUNCTION within_reply_budget(agent text, peers text[], thread text, most bigint,
 	span interval) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
-	peer text;
+	counted record;
 BEGIN
-	FOR peer IN SELECT DISTINCT p FROM unnest(peers) p ORDER BY p LOOP
+	FOR counted IN SELECT DISTINCT p AS peer, c.name, c.allowed FROM unnest(peers) p,
+			(VALUES (thread, most), ('', 3 * most)) AS c (name, allowed)
+			WHERE c.name <> '' OR c.allowed > most ORDER BY 1, 2 LOOP
 		IF take_slot('reply:' || encode(sha256(convert_to(
-				json_build_array(agent, peer, thread)::text, 'UTF8')), 'hex'),
-				most::integer, span) > 0 THEN
+				json_build_array(agent, counted.peer, counted.name)::text, 'UTF8')),
+				'hex'), counted.allowed::integer, span) > 0 THEN
 			RETURN false;
 		END IF;
 	END LOOP;
@@ -69,6 +84,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	a agents;
 	bytes bigint := octet_length(body_text) + octet_length(body_html) + attached_bytes;
+	span interval := reply_budget_ms * interval '1 ms';
 BEGIN
 	SELECT g.* INTO a FROM agents g WHERE g.email = agent AND g.user_id = owner
 		AND EXISTS (SELECT FROM mail_recipients r WHERE r.email = g.email) FOR SHARE;
@@ -82,8 +98,9 @@ BEGIN
 	END IF;
 	reason := CASE
 		WHEN a.hitl_enabled THEN 'hitl'
-		WHEN thread <> '' AND NOT within_reply_budget(a.address, folded, thread, reply_budget,
-			reply_budget_ms * interval '1 ms') THEN 'reply_budget'
+		WHEN (thread <> '' OR is_exchange(agent, folded, span))
+			AND NOT within_reply_budget(a.address, folded, thread, reply_budget, span)
+			THEN 'reply_budget'
 		ELSE '' END;
 	outcome := CASE reason WHEN '' THEN 'sent' ELSE 'pending_approval' END;
 	expires := CASE WHEN reason <> ''

@@ -110,6 +110,40 @@ static void a_thread_that_goes_on_too_long_is_held(void **state)
 	submit("5", "u", "bot@x.example", "", "sent");
 }
 
+static void a_peer_that_calls_each_mail_a_new_thread_is_held_too(void **state)
+{
+	char number[8], thread[8];
+
+	(void)state;
+	for (int i = 1; i <= 7; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		snprintf(thread, sizeof(thread), "t%d", i);
+		submit(number, "u", "bot@x.example", thread,
+		       i <= 6 ? "sent" : "pending_approval reply_budget");
+	}
+}
+
+static void mail_to_somebody_who_has_just_written_counts_as_an_answer(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	char number[8];
+
+	(void)state;
+	for (int i = 1; i <= 8; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		submit(number, "u", "bot@x.example", "", "sent");
+	}
+	fresh_script(owner,
+		     "INSERT INTO messages (id, user_id, agent_email, direction, header_from,"
+		     " expires_at) VALUES ('in', 'u', 'bot@x.example', 'inbound',"
+		     " 'A@w.example', now())");
+	for (int i = 11; i <= 17; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		submit(number, "u", "bot@x.example", "",
+		       i <= 16 ? "sent" : "pending_approval reply_budget");
+	}
+}
+
 static void refused(const char *sql)
 {
 	const struct db_stmt stmt = { "t_refused", sql, true };
@@ -494,6 +528,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_agent_row_decides_between_sending_and_holding, filled),
 		cmocka_unit_test_setup(a_thread_that_goes_on_too_long_is_held, filled),
+		cmocka_unit_test_setup(a_peer_that_calls_each_mail_a_new_thread_is_held_too,
+				       filled),
+		cmocka_unit_test_setup(mail_to_somebody_who_has_just_written_counts_as_an_answer,
+				       filled),
 		cmocka_unit_test_setup(the_role_of_apid_has_no_way_past_a_hold, filled),
 		cmocka_unit_test_setup(nobody_writes_in_the_name_of_another_agent, filled),
 		cmocka_unit_test_setup(a_claimed_job_has_all_that_its_mail_is_made_of, filled),
