@@ -205,7 +205,7 @@ const struct conf_row settings_table[] = {
 	{ ROW(recipients_per_message), .type = CONF_INT, .min = 1, .max = 100, .def = "50",
 	  .help = "recipients that one mail of an agent may have" },
 	{ ROW(reply_budget), .type = CONF_INT, .min = 1, .max = RATE_MAX, .def = "30",
-	  .help = "mails of one thread that an agent may send one peer in reply_budget_window; further ones are held" },
+	  .help = "mails by which one agent may answer one address in one thread, within the window; three times as many in any" },
 	{ ROW_MS(reply_budget_window), .min = MINUTE, .max = 7 * DAY, .def = "1h",
 	  .help = "the time in which they are counted" },
 	{ ROW_MS(outbound_lifetime), .min = MINUTE, .max = 30 * DAY, .def = "5d",
