@@ -362,14 +362,6 @@ def test_replies_without_ids_are_one_thread(stack, limited):
     assert [me.reply(message).status for _ in range(3)] == [200, 200, 202]
 
 
-def test_what_no_header_field_holds_is_refused(stack, account):
-    with second_apid(stack, 35, recipients_per_message="1000") as apid:
-        me = Sender(stack, apid.port)
-        many = [f"u{n}@{'x' * 60}.{'y' * 60}.{'z' * 60}.example" for n in range(400)]
-        assert said(me.send(to=many)) == (400, "To cannot be put into a mail\n")
-        assert me.send(to=many[:200], cc=many[200:]).status == 200
-
-
 # ---- repeated requests ----
 
 def test_a_repeated_send_sends_once(me):
