@@ -2,11 +2,10 @@
 /* Bodies on their way in. What was reserved goes back exactly once. */
 #include "apid/intake.h"
 
-enum { STEP = 1024 * 1024 }; /* bytes that a body of unknown length reserves at once */
-
-void intake_init(struct intake *i, struct budget *budget, struct buf *body)
+void intake_init(struct intake *i, struct shares *shares, const struct netaddr *client,
+		 struct buf *body)
 {
-	*i = (struct intake){ .budget = budget, .body = body };
+	*i = (struct intake){ .shares = shares, .client = client, .body = body };
 }
 
 static size_t at_most(uint64_t n, size_t max)
@@ -14,28 +13,26 @@ static size_t at_most(uint64_t n, size_t max)
 	return n < max ? (size_t)n : max;
 }
 
-/* There is to be room for a body of so many bytes. */
+/* There is to be room for a body of so many bytes, and for some more if more is to come. */
 static bool reserve(struct intake *i, size_t total)
 {
 	if (total <= INTAKE_FREE || total <= i->reserved)
 		return true;
-	if (!budget_take(i->budget, total - i->reserved))
+	total = at_most(total + INTAKE_STEP, total > i->expected ? i->body->max : i->expected);
+	if (!shares_take(i->shares, i->client, total - i->reserved))
 		return false;
 	i->reserved = total;
+	buf_reserve(i->body, total - i->body->len);
 	return true;
 }
 
 bool intake_expect(struct intake *i, uint64_t announced)
 {
-	size_t total = at_most(announced, i->body->max);
-
-	if (!reserve(i, total)) {
-		intake_refuse(i);
-		return false;
-	}
-	if (total > INTAKE_FREE)
-		buf_reserve(i->body, total);
-	return true;
+	i->expected = at_most(announced ? announced : UINT64_MAX, i->body->max);
+	if (announced <= INTAKE_FREE || shares_fit(i->shares, i->client, i->expected))
+		return true;
+	intake_refuse(i);
+	return false;
 }
 
 /* Somebody else can use the memory meanwhile. */
@@ -55,8 +52,6 @@ bool intake_take(struct intake *i, struct slice data)
 {
 	size_t total = at_most(i->body->len + data.n, i->body->max);
 
-	if (total > i->reserved && total > INTAKE_FREE)
-		total = at_most(total + STEP, i->body->max);
 	if (!i->refused && !reserve(i, total))
 		intake_refuse(i);
 	if (!i->refused)
@@ -68,6 +63,6 @@ bool intake_take(struct intake *i, struct slice data)
 
 void intake_release(struct intake *i)
 {
-	budget_give(i->budget, i->reserved);
+	shares_give(i->shares, i->client, i->reserved);
 	i->reserved = 0;
 }

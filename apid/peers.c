@@ -35,9 +35,7 @@ static int compare(const void *a, const void *b)
 {
 	const struct client_count *x = a, *y = b;
 
-	if (x->client.n != y->client.n)
-		return x->client.n < y->client.n ? -1 : 1;
-	return memcmp(x->client.b, y->client.b, x->client.n);
+	return netaddr_compare(&x->client, &y->client);
 }
 
 struct peers *peers_new(int64_t most)

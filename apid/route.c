@@ -161,3 +161,12 @@ void route_find(struct slice method, const struct target *t, struct route_match 
 		ret->other_method = true;
 	}
 }
+
+size_t route_largest_body(void)
+{
+	size_t most = 0;
+
+	for (const struct route *r = route_table; r->method; r++)
+		most = r->body_max > most ? r->body_max : most;
+	return most;
+}

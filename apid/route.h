@@ -47,6 +47,8 @@ struct route_match {
 	struct slice param[ROUTE_PARAMS_MAX];
 };
 
+/* The most bytes that a row admits. */
+size_t route_largest_body(void);
 void route_find(struct slice method, const struct target *t, struct route_match *ret);
 
 #endif

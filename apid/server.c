@@ -27,7 +27,7 @@ struct server {
 	const struct app *app;
 	struct MHD_Daemon *mhd;
 	struct conns conns;
-	struct budget bodies; /* libmicrohttpd's thread's own */
+	struct shares bodies; /* libmicrohttpd's thread's own */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	size_t under_way; /* requests, under the lock */
@@ -65,7 +65,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 	x->req = req_new(s->app);
 	x->target = mem_strdup(target);
 	x->start_ms = clock_mono_ms();
-	intake_init(&x->intake, &s->bodies, &x->req->body);
+	intake_init(&x->intake, &s->bodies, &x->req->client_ip, &x->req->body);
 	x->conn->request = x;
 	pthread_mutex_lock(&s->lock);
 	s->under_way++;
@@ -406,7 +406,7 @@ enum err server_new(const struct app *app, struct server **ret, struct fail *fai
 	pthread_condattr_t attr;
 
 	s->app = app;
-	s->bodies.limit = (size_t)app->settings->http_body_memory;
+	shares_init(&s->bodies, (size_t)app->settings->http_body_memory, route_largest_body());
 	conns_init(&s->conns, app->peers, (size_t)app->settings->http_max_connections,
 		   app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
 	pthread_mutex_init(&s->lock, NULL);
@@ -460,6 +460,7 @@ void server_free(struct server *s)
 	if (s->mhd)
 		MHD_stop_daemon(s->mhd);
 	conns_release(&s->conns);
+	shares_release(&s->bodies);
 	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -96,6 +96,11 @@ enum err netaddr_parse(struct slice text, struct netaddr *ret)
 	return ERR_INPUT;
 }
 
+int netaddr_compare(const struct netaddr *a, const struct netaddr *b)
+{
+	return a->n != b->n ? (a->n < b->n ? -1 : 1) : memcmp(a->b, b->b, a->n);
+}
+
 void netaddr_text(const struct netaddr *a, char ret[NETADDR_TEXT_MAX])
 {
 	const char *p = inet_ntop(a->n == 4 ? AF_INET : AF_INET6, a->b, ret, NETADDR_TEXT_MAX);

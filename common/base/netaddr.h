@@ -32,6 +32,8 @@ struct netcidr_list {
 enum err netaddr_parse(struct slice text, struct netaddr *ret) MUST_CHECK;
 /* 4 or 16 bytes in network order; else ERR_INPUT. */
 enum err netaddr_from_bytes(struct slice bytes, struct netaddr *ret) MUST_CHECK;
+/* Negative, 0 or positive: some order in which equal addresses are equal. */
+int netaddr_compare(const struct netaddr *a, const struct netaddr *b);
 void netaddr_text(const struct netaddr *a, char ret[NETADDR_TEXT_MAX]);
 
 /*

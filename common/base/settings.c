@@ -163,7 +163,7 @@ const struct conf_row settings_table[] = {
 	  .help = "at a stop, requests under way may take so long" },
 	{ ROW(http_body_memory), .type = CONF_BYTES, .min = 32 * MIB, .max = 65536 * MIB,
 	  .def = "256m",
-	  .help = "bytes of request bodies above 64k in memory over all connections; beyond it the answer is 503" },
+	  .help = "bytes of request bodies above 64k in memory over all connections, a quarter of them for one client; beyond it the answer is 503" },
 	{ ROW(http_per_client), .type = CONF_INT, .min = 1, .max = 100000, .def = "100",
 	  .help = "HTTP connections of one client address; trusted proxies are not counted" },
 	{ ROW(http_trusted_proxies), .type = CONF_TEXT, .def = "",
