@@ -48,7 +48,9 @@ enum {
 	"'approval_expires_at', wire_time(x.approval_expires_at), "                                \
 	"'reviewed_at', wire_time(x.reviewed_at), "                                                \
 	"'rejection_reason', nullif(x.rejection_reason, ''), 'edited', nullif(x.edited, false), "  \
-	"'body_text', d.body_text, 'body_html', nullif(d.body_html, '')"
+	"'body_text', left(d.body_text, 16384), 'body_html', "                                     \
+	"nullif(left(d.body_html, 16384), ''), 'body_truncated', "                                 \
+	"nullif(greatest(length(d.body_text), length(d.body_html)) > 16384, false)"
 
 /* ... and what the contract of older servers does not know. */
 #define MESSAGE_MORE                                                                               \
