@@ -23,6 +23,7 @@ from scripts.stack.reader import Reader
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from scripts.stack.world import World
 from tests.integration import schema
+from tests.integration.outbound import Author
 
 HONEST = "127.0.0.7"  # the address that sender.example may send from
 LOG_CHARACTERS = 6000
@@ -106,6 +107,40 @@ numbers = itertools.count(1)
 def make_agent(api: Api) -> Callable[..., str]:
     """make_agent(webhook="") -> address of a new agent on the shared domain."""
     return lambda webhook="": api.make_agent(f"t{next(numbers)}", webhook)
+
+
+@pytest.fixture
+def make_author(stack: Stack, api: Api, make_agent: Callable[..., str]) -> Callable[[], Author]:
+    """A new agent on the shared domain, to write as."""
+    return lambda: Author(stack, api, make_agent())
+
+
+@pytest.fixture
+def author(make_author: Callable[[], Author]) -> Author:
+    return make_author()
+
+
+@pytest.fixture
+def strange_author(stack: Stack, strange_api: Api) -> Author:
+    return Author(stack, strange_api, strange_api.make_agent(f"s{next(numbers)}"))
+
+
+@pytest.fixture(scope="session")
+def own_author(stack: Stack, account: Account, api: Api) -> Author:
+    """On a domain of the user's own, whose key is published."""
+    domain = "own-domain.example"
+    status, made = api.post("/api/v1/domains", {"domain": domain})
+    assert status == 201, made
+    key = made["dns_records"]["dkim"]
+    stack.dns.set(domain, "TXT", made["verification_token"])
+    stack.dns.publish(f"{key['host']}.{domain}", "TXT", key["value"])
+    assert api.post(f"/api/v1/domains/{domain}/verify")[0] == 200
+    status, found = api.get(f"/api/v1/domains/{domain}")
+    assert found["dns_records"]["dkim"]["status"] == "published", found
+    status, made = api.post("/api/v1/agents", {"email": f"bot@{domain}", "agent_mode": "local"})
+    assert status == 201, made
+    stack.wait_for_domain(domain)
+    return Author(stack, api, made["email"])
 
 
 @pytest.fixture

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail that waits for a human, and everybody who would rather not wait: clients, keys,
+and e2a-apid's own role in the database."""
+
+from __future__ import annotations
+
+import psycopg2
+import pytest
+
+from scripts.stack.mail import compose, send
+from tests.integration.outbound import Author, address, ledger, state_of
+
+
+def hold(author: Author, enabled: bool = True) -> None:
+    status, answer = author.api.call("PUT", author.path, {"hitl_enabled": enabled})
+    assert status == 200, answer
+
+
+@pytest.fixture
+def held_author(author) -> Author:
+    hold(author)
+    return author
+
+
+def nothing_leaves(stack, world, author: Author, to: str) -> None:
+    """A later mail of somebody else has arrived, and this one has not."""
+    hold(author, False)
+    try:
+        after = address()
+        author.wait_status(author.send(after)["id"], {after: "delivered"})
+    finally:
+        hold(author)
+    assert world.knocks_for(to) == []
+    with stack.db() as db, db.cursor() as query:
+        query.execute("SELECT count(*) FROM outbound_jobs WHERE agent_email = %s",
+                      [author.address])
+        assert query.fetchone()[0] == 0
+
+
+def test_mail_of_a_held_agent_waits(stack, world, held_author):
+    to = address()
+    status, answer = held_author.ask(to=[to], cc=[address()], html_body="<p>x</p>")
+    assert status == 202
+    assert answer.keys() >= {"message_id", "status", "approval_expires_at"}
+    assert answer["status"] == "pending_approval" and answer["message_id"].startswith("msg_")
+    assert ledger(stack, answer["message_id"]) == [("outbound", "held", "hitl")]
+    assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
+    nothing_leaves(stack, world, held_author, to)
+
+
+def test_switching_the_hold_off_releases_nothing(stack, world, held_author):
+    to = address()
+    status, answer = held_author.ask(to=[to])
+    assert status == 202
+    hold(held_author, False)
+    nothing_leaves(stack, world, held_author, to)
+    assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
+
+
+def test_bad_input_is_refused_before_it_is_held(held_author):
+    """A human is not asked about what could never leave."""
+    assert held_author.ask(to=["nobody"])[0] == 400
+
+
+# ---- past the API ----
+
+ATTEMPTS = {
+    "a job of one's own": "INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, "
+        "size, give_up_at) VALUES ('job_x', %(id)s, %(user)s, %(agent)s, 'world', 1, "
+        "now() + interval '1 hour')",
+    "another status": "UPDATE messages SET status = 'sent' WHERE id = %(id)s",
+    "no hold": "UPDATE agents SET hitl_enabled = false WHERE email = %(agent)s",
+    "another reason": "UPDATE messages SET hold_reason = '' WHERE id = %(id)s",
+    "another recipient": "UPDATE outbound_recipients SET address = 'x@far.example' "
+        "WHERE message_id = %(id)s",
+    "one recipient more": "INSERT INTO outbound_recipients (message_id, n, kind, address, folded, "
+        "part) VALUES (%(id)s, 9, 'to', 'x@far.example', 'x@far.example', 'world')",
+    "another text": "UPDATE outbound_drafts SET body_text = 'x' WHERE message_id = %(id)s",
+    "an envelope sender": "INSERT INTO outbound_attempts (verp, message_id, job_id, part, host) "
+        "VALUES ('bounce-x@agents.example', %(id)s, 'job_x', 'world', 'x')",
+    "an attachment more": "SELECT attach_outbound(%(id)s, 0, 'a', 'text/plain', 'x')",
+    "an attachment to what was touched": "UPDATE messages SET inbox_status = 'read' "
+        "WHERE id = %(id)s; SELECT attach_outbound(%(id)s, 0, 'a', 'text/plain', 'x')",
+    "no hold, without a credential": "SELECT set_hitl(%(user)s, %(agent)s, '', '', false, 1, "
+        "'approve')",
+    "the function of the account check": "SELECT is_account(%(user)s, '', '')",
+    "a function of its own": "CREATE FUNCTION e2a.submit() RETURNS void LANGUAGE sql AS ''",
+    "a role with more rights": "SET ROLE e2a_deliverd",
+    "the owner": "SET ROLE e2a",
+    "triggers switched off": "SET session_replication_role = replica",
+    "the DKIM keys": "SELECT sealed FROM dkim_keys",
+}
+
+
+@pytest.fixture
+def as_apid(stack):
+    """A connection with the role, and the rights, of e2a-apid."""
+    connection = stack.postgres.connect("e2a_apid")
+    connection.autocommit = False
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("sql", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_the_role_of_apid_gets_past_no_hold(stack, account, world, held_author, as_apid, sql):
+    to = address()
+    status, answer = held_author.ask(to=[to])
+    assert status == 202
+    values = {"id": answer["message_id"], "user": account.user_id, "agent": held_author.address}
+    try:
+        with as_apid, as_apid.cursor() as query:
+            query.execute(sql, values)
+            assert query.description and query.fetchone() == (False,), "it was let"
+    except psycopg2.Error as e:
+        assert e.pgcode in ("42501", "P0001", "22P02"), e
+    assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
+    assert held_author.api.get(held_author.path)[1]["hitl_enabled"] is True
+    assert world.knocks_for(to) == []
+
+
+def test_what_apid_may_submit_is_held_too(stack, account, world, held_author, as_apid):
+    """The one way that is open goes by the agent's own row."""
+    to, new_id = address(), "msg_" + "1" * 31 + "0"
+    with as_apid, as_apid.cursor() as query:
+        query.execute(
+            "SELECT outcome, reason FROM submit_outbound(%(id)s, %(user)s, %(agent)s, 'send', "
+            "%(agent)s, '<x@agents.example>', 'Past', 'x', '', ARRAY[%(to)s], '{}', '{}', "
+            "ARRAY[%(to)s], '', '', '{}', '', 0, '', 30, 3600000, 3600000, 3600000, false)",
+            {"id": new_id, "user": account.user_id, "agent": held_author.address, "to": to})
+        assert query.fetchone() == ("pending_approval", "hitl")
+    nothing_leaves(stack, world, held_author, to)
+
+
+def test_a_local_process_cannot_use_the_inject_listener(stack, world, author):
+    to = address()
+    mark = stack.milter.log_mark()
+    outcome = send(stack.inject_port, author.address, to, compose(author.address, to))
+    assert (outcome.code, outcome.text[:5]) == (550, "5.7.1"), outcome
+    stack.milter.wait_log("ticket_refused", mark)
+    assert world.knocks_for(to) == []
