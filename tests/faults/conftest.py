@@ -2,7 +2,8 @@
 """Each file has a stack of its own, whose parts its tests stop and kill. Postgres
 writes durably here, and leases and retries are short.
 
-SETTINGS and POSTFIX of a test module are added to the stack's."""
+SETTINGS and POSTFIX of a test module are added to the stack's; with WORLD it has a
+world to send to."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from scripts.stack.part import write_file
 from scripts.stack.peers import Api
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from tests.faults.audit import Journal, Receiver
-from tests.integration.conftest import (build, hook, pytest_runtest_call,  # noqa: F401
-                                        pytest_runtest_makereport)
+from tests.integration.conftest import (author, build, hook, make_author,  # noqa: F401
+                                        pytest_runtest_call, pytest_runtest_makereport)
 
 SETTINGS = {"webhook_timeout": "2s", "webhook_schedule": "1s 1s 1s 2s 2s 5s 5s 5s 5s 5s 1h"}
 
@@ -41,7 +42,8 @@ class SecondDeliverd(Deliverd):
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest, build: Path) -> Iterator[Stack]:  # noqa: F811
     settings = {**NO_LIMITS, **SETTINGS, **getattr(request.module, "SETTINGS", {})}
-    with Stack(build, settings=settings, postfix=getattr(request.module, "POSTFIX", {})) as s:
+    with Stack(build, settings=settings, postfix=getattr(request.module, "POSTFIX", {}),
+               world=getattr(request.module, "WORLD", False)) as s:
         yield s
 
 
