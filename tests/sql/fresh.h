@@ -84,4 +84,18 @@ static inline struct db *fresh_migrated(const char *database)
 	return db;
 }
 
+/* The first cell that a statement of the owner's gives. */
+static inline void fresh_assert_text(const char *database, const char *sql, const char *want)
+{
+	const struct db_stmt stmt = { "fresh_text", sql, false };
+	AUTO(db_closep) struct db *db = fresh_open(database, NULL);
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	struct fail fail = { 0 };
+
+	assert_ok(db_query(db, &stmt, NULL, &r, &fail), &fail);
+	assert_true(db_rows_count(r) > 0);
+	if (!slice_eq(db_slice(r, 0, 0), slice_str(want)))
+		fail_msg("%s: %.*s, not %s", sql, SLICE_ARGS(db_slice(r, 0, 0)), want);
+}
+
 #endif

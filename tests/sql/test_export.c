@@ -103,8 +103,7 @@ static void a_snapshot_sees_one_state_and_changes_nothing(void **state)
 	static const struct db_stmt count = { "test_count", "SELECT count(*) FROM users", false };
 	static const struct db_stmt write = { "test_write", "DELETE FROM users", true };
 	AUTO(db_closep)
-	struct db *db = fresh_open(DATABASE, NULL),
-		  *other = fresh_open(DATABASE, NULL);
+	struct db *db = fresh_open(DATABASE, NULL), *other = fresh_open(DATABASE, NULL);
 	AUTO(db_rows_freep) struct db_rows *before = NULL, *after = NULL;
 	struct fail fail = { 0 };
 
@@ -123,8 +122,7 @@ static void a_snapshot_of_which_nothing_is_asked_ends(void **state)
 	static const struct db_stmt nap = { "test_nap", "SELECT pg_sleep(0.2)", false };
 	static const struct db_stmt one = { "test_one", "SELECT 1", false };
 	AUTO(db_closep)
-	struct db *db = fresh_open(DATABASE, NULL),
-		  *other = fresh_open(DATABASE, NULL);
+	struct db *db = fresh_open(DATABASE, NULL), *other = fresh_open(DATABASE, NULL);
 	struct fail fail = { 0 };
 
 	(void)state;

@@ -36,16 +36,7 @@ static int filled(void **state)
 	return 0;
 }
 
-static void assert_text(const char *sql, const char *want)
-{
-	const struct db_stmt stmt = { "t_text", sql, false };
-	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	struct fail fail = { 0 };
-
-	assert_ok(db_query(db, &stmt, NULL, &r, &fail), &fail);
-	assert_slice(db_slice(r, 0, 0), slice_str(want));
-}
+#define assert_text(sql, want) fresh_assert_text(DATABASE, sql, want)
 
 static size_t apply(const char *address, const char *status, const char *code, bool suppress)
 {

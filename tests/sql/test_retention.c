@@ -55,17 +55,7 @@ static void change(const char *sql)
 	fresh_script(db, sql);
 }
 
-static void assert_text(const char *sql, const char *want)
-{
-	const struct db_stmt stmt = { "t_text", sql, false };
-	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	AUTO(arena_release) struct arena a = ARENA_INIT;
-	struct fail fail = { 0 };
-
-	assert_ok(db_query(db, &stmt, NULL, &r, &fail), &fail);
-	assert_string_equal(arena_dup(&a, db_slice(r, 0, 0)), want);
-}
+#define assert_text(sql, want) fresh_assert_text(DATABASE, sql, want)
 
 static void messages_go_in_time_and_not_while_something_is_open(void **state)
 {

@@ -87,17 +87,7 @@ static void change(const char *sql)
 	fresh_script(db, sql);
 }
 
-static void assert_text(const char *sql, const char *want)
-{
-	const struct db_stmt stmt = { "t_text", sql, false };
-	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	struct fail fail = { 0 };
-
-	assert_ok(db_query(db, &stmt, NULL, &r, &fail), &fail);
-	if (!slice_eq(db_slice(r, 0, 0), slice_str(want)))
-		fail_msg("%s: %.*s, not %s", sql, SLICE_ARGS(db_slice(r, 0, 0)), want);
-}
+#define assert_text(sql, want) fresh_assert_text(DATABASE, sql, want)
 
 struct act {
 	const struct store_submission *s;
