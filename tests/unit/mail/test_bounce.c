@@ -133,6 +133,51 @@ static void bounces_say_what_became_of_whom(void **state)
 	}
 }
 
+static void words_tell_whose_fault_it_is(void **state)
+{
+	static const struct {
+		const char *answer, *want;
+	} rows[] = {
+		{ "550 no such user", "" },
+		{ "550 User unknown", "" },
+		{ "550 rejected", "" },
+		{ "554 delivery error: this user doesn't have an account", "" },
+		{ "host relay.example[192.0.2.1] said: 550 no such user", "" },
+		{ "552 no", "5.2.2" },
+		{ "550 mailbox is full", "5.2.2" },
+		{ "550 SPF check failed", "5.7.1" },
+		{ "550 failed DMARC", "5.7.1" },
+		{ "550 DKIM signature did not verify", "5.7.1" },
+		{ "550 against our policy", "5.7.1" },
+		{ "554 message rejected: low reputation", "5.7.1" },
+		{ "550 blocked using bl.example", "5.7.1" },
+		{ "550 Sender verify failed", "5.7.1" },
+		{ "550 could not verify sender", "5.7.1" },
+		{ "550 Sender address rejected: Domain not found", "5.7.1" },
+		{ "550 authentication required", "5.7.1" },
+		{ "550 unauthenticated mail", "5.7.1" },
+		{ "550 relay not permitted", "5.7.1" },
+		{ "550 Relaying denied", "5.7.1" },
+		{ "550 we do not relay", "5.7.1" },
+		{ "554 access denied", "5.7.1" },
+		{ "550 a virus was found", "5.7.1" },
+		{ "550 rate limited", "4.7.1" },
+		{ "550 rate limit exceeded", "4.7.1" },
+		{ "550 Too many mails", "4.7.1" },
+		{ "550 Greylisted, come again", "4.7.1" },
+		{ "554 too many hops", "5.4.6" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct slice got = bounce_status_guess(slice_str(rows[i].answer), &a);
+
+		assert_slice_row(got, slice_str(rows[i].want), i);
+		assert_row(i, !bounce_suppresses(got));
+	}
+}
+
 static void answers_are_quoted_on_one_line(void **state)
 {
 	static const struct {
@@ -496,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounces_say_what_became_of_whom),
+		cmocka_unit_test(words_tell_whose_fault_it_is),
 		cmocka_unit_test(answers_are_quoted_on_one_line),
 		cmocka_unit_test(groups_are_read_with_tolerance),
 		cmocka_unit_test(texts_are_believed_only_near_a_recipient),
