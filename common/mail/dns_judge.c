@@ -50,7 +50,7 @@ enum dns_status dns_judge_mx(const struct dns_answer *answer, struct slice host)
 		slice_cut(&name, ' ', &number);
 		if (slice_to_u64(number, PREFERENCE_MAX, &preference) || preference > best)
 			continue;
-		ours = (ours && preference == best) ||
+		ours = (ours || preference < best) &&
 		       slice_ieq(without_dot(name), without_dot(host));
 		best = preference;
 	}
@@ -154,7 +154,14 @@ static bool fits_service(struct slice value, struct slice key)
 	return lists(value, S("email"), S("*"));
 }
 
-enum { TAG_VERSION, TAG_KEY, TAG_TYPE, TAG_HASH, TAG_SERVICE, TAG_COUNT };
+/* "y": verifiers treat mail with a signature like mail without (RFC 6376 3.6.1). */
+static bool fits_flags(struct slice value, struct slice key)
+{
+	(void)key;
+	return !lists(value, S("y"), S("y"));
+}
+
+enum { TAG_VERSION, TAG_KEY, TAG_TYPE, TAG_HASH, TAG_SERVICE, TAG_FLAGS, TAG_COUNT };
 
 /* Other tags change nothing for a verifier (RFC 6376 3.2). */
 static const struct {
@@ -163,7 +170,7 @@ static const struct {
 } dkim_tags[TAG_COUNT] = {
 	[TAG_VERSION] = { "v", fits_version }, [TAG_KEY] = { "p", same_but_blanks },
 	[TAG_TYPE] = { "k", fits_type },       [TAG_HASH] = { "h", fits_hash },
-	[TAG_SERVICE] = { "s", fits_service },
+	[TAG_SERVICE] = { "s", fits_service }, [TAG_FLAGS] = { "t", fits_flags },
 };
 
 static size_t dkim_tag_find(struct slice name)
@@ -209,32 +216,48 @@ static bool is_spf(struct slice text)
 	return slice_ieq(version, S("v=spf1"));
 }
 
-/* What stands behind "all" is never looked at (RFC 7208 5.1). */
-static bool spf_passes(struct slice record, struct slice mechanism)
+/*
+ * Does the record let the mechanism pass? DNS_UNKNOWN when another one, to which it leads,
+ * may. What stands behind "all" is never looked at (RFC 7208 5.1), nor a redirect beside
+ * it (6.1).
+ */
+static enum dns_status spf_passes(struct slice record, struct slice mechanism)
 {
+	enum dns_status none = DNS_DIFFERENT, redirected = DNS_DIFFERENT;
 	struct slice term;
 
 	while (slice_cut(&record, ' ', &term)) {
 		if (slice_starts(term, S("+")))
 			term = slice_sub(term, 1, term.n);
 		if (slice_ieq(term, mechanism))
-			return true;
+			return DNS_PUBLISHED;
+		if (slice_istarts(term, S("include:")))
+			none = DNS_UNKNOWN;
+		if (slice_istarts(term, S("redirect=")))
+			redirected = DNS_UNKNOWN;
 		if (term.n && *term.p && strchr("-~?", *term.p))
 			term = slice_sub(term, 1, term.n);
-		if (slice_ieq(term, S("all")))
-			return false;
+		if (slice_ieq(term, S("all")) || slice_ieq(term, mechanism))
+			return none;
 	}
-	return false;
+	return none == DNS_UNKNOWN ? none : redirected;
 }
 
-static bool spf_names_all(struct slice record, struct slice mechanisms)
+/* Each of them has to pass. */
+static enum dns_status spf_names_all(struct slice record, struct slice mechanisms)
 {
+	enum dns_status all = DNS_PUBLISHED;
 	struct slice one;
 
-	while (slice_cut(&mechanisms, ' ', &one))
-		if (one.n && !spf_passes(record, one))
-			return false;
-	return true;
+	while (slice_cut(&mechanisms, ' ', &one)) {
+		enum dns_status status = one.n ? spf_passes(record, one) : DNS_PUBLISHED;
+
+		if (status == DNS_DIFFERENT)
+			return status;
+		if (status == DNS_UNKNOWN)
+			all = status;
+	}
+	return all;
 }
 
 enum dns_status dns_judge_spf(const struct dns_answer *answer, struct slice mechanisms,
@@ -248,12 +271,11 @@ enum dns_status dns_judge_spf(const struct dns_answer *answer, struct slice mech
 			record = answer->v[i];
 			n++;
 		}
-	if (n == 0)
-		return DNS_MISSING;
-	return n == 1 && (spf_names_all(record, mechanisms) ||
-			  (mx_is_ours && spf_passes(record, S("mx"))))
-		       ? DNS_PUBLISHED
-		       : DNS_DIFFERENT;
+	if (n != 1)
+		return n ? DNS_DIFFERENT : DNS_MISSING;
+	if (mx_is_ours && spf_passes(record, S("mx")) == DNS_PUBLISHED)
+		return DNS_PUBLISHED;
+	return spf_names_all(record, mechanisms);
 }
 
 /* ---- DMARC ---- */
