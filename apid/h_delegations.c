@@ -43,7 +43,7 @@ static void write_one(struct jsonw *w, const struct store_delegation *d)
 struct ask {
 	struct store_agent agent;
 	struct slice human, domain;
-	bool admitted; /* by the limit of the address */
+	bool admitted; /* by the limits of the address */
 	char token[TOKEN_HEX_LEN + 1];
 };
 
@@ -151,19 +151,19 @@ static enum err ask_human(struct req *r, void *arg, struct fail *fail)
 		.lifetime_ms = r->app->settings->delegation_link_ms,
 		.most = r->app->settings->delegations_per_agent,
 	};
-	struct store_delegation d;
-	bool ours, made;
+	struct store_delegation_asked asked;
+	bool ours;
 	enum err e = judge_domain(r, ask->domain, &ours, fail);
 
 	if (e)
 		return e;
 	crypto_sha256(slice_str(ask->token), hash);
 	wanted.mailed = ask->admitted && !ours;
-	e = store_delegation_ask(r->db, &wanted, &r->arena, &d, &made, fail);
-	if (e == OK && wanted.mailed && !d.confirmed_us)
-		e = mail_human(r, ask, d.human, fail);
+	e = store_delegation_ask(r->db, &wanted, &r->arena, &asked, fail);
+	if (e == OK && asked.mailed)
+		e = mail_human(r, ask, asked.is.human, fail);
 	if (e == OK)
-		write_one(resp_json(&r->resp, made ? 201 : 200), &d);
+		write_one(resp_json(&r->resp, asked.made ? 201 : 200), &asked.is);
 	return e;
 }
 
@@ -195,10 +195,28 @@ static void run_ask(struct req *r, struct ask *ask)
 	}
 }
 
+/*
+ * With any tag it is the same human. What the account may not send does not spend what
+ * others may.
+ */
+static bool admit_mail(struct req *r, struct slice human)
+{
+	struct slice folded, local, domain;
+	const char *whom;
+
+	if (addr_fold(human, &r->arena, &folded) || !addr_split(folded, &local, &domain))
+		return false;
+	local = addr_without_tag(local);
+	whom = arena_printf(&r->arena, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
+	return limit_admit_name(r, LIMIT_DELEGATION_MAILS,
+				slice_str(arena_printf(&r->arena, "%.*s:%s",
+						       SLICE_ARGS(r->principal.user_id), whom))) &&
+	       limit_admit_name(r, LIMIT_DELEGATION_MAILS_ALL, slice_str(whom));
+}
+
 void delegation_create(struct req *r)
 {
 	struct ask ask = { 0 };
-	struct slice folded;
 
 	if (!req_agent(r, &ask.agent) || !read_human(r, &ask))
 		return;
@@ -206,8 +224,7 @@ void delegation_create(struct req *r)
 		resp_error(&r->resp, 403, "delegations are switched off on this server");
 		return;
 	}
-	ask.admitted = addr_fold(ask.human, &r->arena, &folded) == OK &&
-		       limit_admit_name(r, LIMIT_DELEGATION_MAILS, folded);
+	ask.admitted = admit_mail(r, ask.human);
 	id_random_hex(TOKEN_HEX_LEN, ask.token);
 	run_ask(r, &ask);
 	crypto_wipe(ask.token, sizeof(ask.token));

@@ -39,9 +39,12 @@ static const struct {
 	[LIMIT_DELEGATIONS] = { "delegations", BY_USER, offsetof(struct settings, rate_delegations),
 				HOUR_MS, "delegation requests per hour" },
 	/* Over days: nobody shall be asked again and again. */
-	[LIMIT_DELEGATION_MAILS] = { "delegation_mails", BY_USER,
+	[LIMIT_DELEGATION_MAILS] = { "delegation_mails", BY_NAME,
 				     offsetof(struct settings, rate_delegation_mails), DAY_MS,
 				     NULL },
+	[LIMIT_DELEGATION_MAILS_ALL] = { "delegation_mails_all", BY_NAME,
+					 offsetof(struct settings, rate_delegation_mails_all),
+					 DAY_MS, NULL },
 	[LIMIT_SEND] = { "send", BY_NAME, offsetof(struct settings, rate_send), MINUTE_MS,
 			 "sends per minute" },
 };

@@ -16,14 +16,15 @@ struct req;
 
 enum limit {
 	LIMIT_NONE,
-	LIMIT_REGISTRATION,     /* by client address, before everything else */
-	LIMIT_FEEDBACK,         /* the same */
-	LIMIT_SIGN_IN,          /* the same */
-	LIMIT_POLL,             /* by user, after authentication */
-	LIMIT_DOMAINS,          /* the same */
-	LIMIT_DELEGATIONS,      /* the same */
-	LIMIT_DELEGATION_MAILS, /* by address that is mailed to */
-	LIMIT_SEND,             /* by agent, at its place among a handler's checks */
+	LIMIT_REGISTRATION,         /* by client address, before everything else */
+	LIMIT_FEEDBACK,             /* the same */
+	LIMIT_SIGN_IN,              /* the same */
+	LIMIT_POLL,                 /* by user, after authentication */
+	LIMIT_DOMAINS,              /* the same */
+	LIMIT_DELEGATIONS,          /* the same */
+	LIMIT_DELEGATION_MAILS,     /* by account and address that is mailed to */
+	LIMIT_DELEGATION_MAILS_ALL, /* by that address */
+	LIMIT_SEND,                 /* by agent, at its place among a handler's checks */
 	LIMIT_COUNT
 };
 

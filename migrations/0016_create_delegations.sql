@@ -18,6 +18,14 @@ CREATE INDEX delegations_agent_idx ON delegations (agent_email, created_at, id);
 CREATE INDEX delegations_active_idx ON delegations (agent_email, confirmed_at)
 	WHERE state = 'active';
 
+-- Whom an account asks no more, whichever of its agents, and when that one is gone.
+CREATE TABLE delegation_declines (
+	user_id text NOT NULL REFERENCES users ON DELETE CASCADE,
+	human text NOT NULL, -- in small letters, without tag
+	created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (user_id, human)
+);
+
 ALTER TABLE mail_jobs DROP CONSTRAINT mail_jobs_kind_check;
 ALTER TABLE mail_jobs ADD CONSTRAINT mail_jobs_kind_check
 	CHECK (kind IN ('sign_in', 'feedback', 'delegation'));

@@ -62,6 +62,7 @@ GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid
 GRANT SELECT, DELETE ON suppressions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)
 	ON delegations TO e2a_apid;
+GRANT SELECT, INSERT ON delegation_declines TO e2a_apid;
 -- It makes keys and never reads one back.
 GRANT SELECT (domain_id, selector, state, public_key, published, status, checked_at, created_at,
 	retired_at), INSERT, UPDATE (state, published, status, checked_at, retired_at)

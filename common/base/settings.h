@@ -95,14 +95,15 @@ struct settings {
 	int64_t export_concurrency;
 	int64_t export_timeout_ms;
 	/* how often: admissions in a sliding window; and how many of a thing one user may have */
-	int64_t rate_registration;     /* an hour, per client address */
-	int64_t rate_poll;             /* a minute, per user */
-	int64_t rate_feedback;         /* an hour, per client address */
-	int64_t rate_domains;          /* a minute, per user */
-	int64_t rate_sign_in;          /* an hour, per account address and per client address */
-	int64_t rate_delegations;      /* an hour, per user */
-	int64_t rate_delegation_mails; /* a day, per address */
-	int64_t rate_send;             /* a minute, per agent */
+	int64_t rate_registration;         /* an hour, per client address */
+	int64_t rate_poll;                 /* a minute, per user */
+	int64_t rate_feedback;             /* an hour, per client address */
+	int64_t rate_domains;              /* a minute, per user */
+	int64_t rate_sign_in;              /* an hour, per account address and per client address */
+	int64_t rate_delegations;          /* an hour, per user */
+	int64_t rate_delegation_mails;     /* a day, per user and address */
+	int64_t rate_delegation_mails_all; /* a day, per address */
+	int64_t rate_send;                 /* a minute, per agent */
 	int64_t agents_per_user;
 	int64_t domains_per_user;
 	int64_t keys_per_user;

@@ -19,9 +19,11 @@
 #define OURS                                                                                       \
 	"EXISTS (SELECT FROM domains o WHERE o.verified "                                          \
 	"AND o.domain = split_part(d.human_email, '@', 2))"
+/* A human with any tag is the same human: as addr_without_tag() has it. */
+#define UNTAGGED(address) "lower(regexp_replace(" address ", '^([^+@]+)[+][^@]*@', '\\1@'))"
 
 enum { N_COLUMNS = 8 };
-enum { OPEN, RENEW, ADD, LIST, REVOKE, FIND, CONFIRM, END };
+enum { OPEN, DECLINED, RENEW, ADD, LIST, REVOKE, FIND, CONFIRM, END };
 
 const struct db_stmt store_delegation_stmts[] = {
 	/* $1 agent, $2 human */
@@ -29,6 +31,11 @@ const struct db_stmt store_delegation_stmts[] = {
 		   "SELECT " COLUMNS " FROM delegations d WHERE d.agent_email = $1 "
 		   "AND lower(d.human_email) = lower($2) AND d.state <> 'revoked' FOR UPDATE",
 		   false },
+	/* $1 user, $2 human */
+	[DECLINED] = { "delegation_declined",
+		       "SELECT EXISTS (SELECT FROM delegation_declines c WHERE c.user_id = $1 "
+		       "AND c.human = " UNTAGGED("$2") ")",
+		       false },
 	/* $1 id, $2 hash, $3 mailed, $4 lifetime ms */
 	[RENEW] = { "delegation_renew",
 		    "UPDATE delegations d SET "
@@ -69,9 +76,16 @@ const struct db_stmt store_delegation_stmts[] = {
 		      " RETURNING " LINK_COLUMNS,
 		      true },
 	[END] = { "delegation_end",
+		  "WITH ended (id, agent, human, state, created_at, link_expires_at, confirmed_at, "
+		  "revoked_at, user_id, user_name, user_email) AS ("
 		  "UPDATE delegations d SET state = 'revoked', revoked_at = clock_timestamp() "
 		  "FROM users u WHERE " OF_LINK " AND (d.state = 'active' "
-		  "OR d.state = 'pending' AND " LIVE ") RETURNING " LINK_COLUMNS,
+		  "OR d.state = 'pending' AND " LIVE ") RETURNING " LINK_COLUMNS "), "
+		  "declined AS (INSERT INTO delegation_declines (user_id, human) "
+		  "SELECT e.user_id, " UNTAGGED(
+			  "e.human") " FROM ended e "
+				     "WHERE e.confirmed_at IS NULL ON CONFLICT DO NOTHING) "
+				     "SELECT ended.* FROM ended",
 		  true },
 	{ 0 },
 };
@@ -115,6 +129,21 @@ static enum err find_open(struct db *db, const struct store_delegation_ask *ask,
 		return fail_set(fail, ERR_NOT_FOUND, "no such delegation");
 	read_row(r, 0, a, ret);
 	return OK;
+}
+
+static enum err find_declined(struct db *db, const struct store_delegation_ask *ask, bool *ret,
+			      struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, ask->user_id);
+	db_arg_text(&args, ask->human);
+	e = db_query(db, &store_delegation_stmts[DECLINED], &args, &r, fail);
+	if (e == OK)
+		*ret = db_bool(r, 0, 0);
+	return e;
 }
 
 /* An active one is not touched. */
@@ -163,26 +192,29 @@ static enum err add(struct db *db, const struct store_delegation_ask *ask, struc
 }
 
 enum err store_delegation_ask(struct db *db, const struct store_delegation_ask *ask,
-			      struct arena *a, struct store_delegation *ret, bool *ret_made,
+			      struct arena *a, struct store_delegation_asked *ret,
 			      struct fail *fail)
 {
-	enum err e = store_user_lock(db, ask->user_id, fail);
+	struct store_delegation_ask wanted = *ask;
 	struct store_delegation d;
-	bool made;
+	bool made, declined;
+	enum err e = store_user_lock(db, ask->user_id, fail);
 
 	if (e)
 		return e;
 	e = find_open(db, ask, a, &d, fail);
+	if (e && e != ERR_NOT_FOUND)
+		return e;
 	made = e == ERR_NOT_FOUND;
-	if (e == OK)
-		e = renew(db, ask, a, &d, fail);
-	else if (made)
-		e = add(db, ask, a, &d, fail);
+	/* Behind the lock of the row: whoever declined it meanwhile has done so. */
+	e = find_declined(db, ask, &declined, fail);
 	if (e)
 		return e;
-	*ret = d;
-	*ret_made = made;
-	return OK;
+	wanted.mailed = ask->mailed && !declined;
+	e = made ? add(db, &wanted, a, &d, fail) : renew(db, &wanted, a, &d, fail);
+	if (e == OK)
+		*ret = (struct store_delegation_asked){ d, made, wanted.mailed && !d.confirmed_us };
+	return e;
 }
 
 enum err store_delegation_list(struct db *db, struct slice user_id, struct slice agent,

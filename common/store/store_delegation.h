@@ -29,9 +29,15 @@ struct store_delegation_ask {
 	struct slice agent; /* email, of the user's */
 	struct slice human;
 	const uint8_t *link_hash; /* SHA256_LEN bytes */
-	bool mailed;              /* the link goes to the human; else they keep the one before */
+	bool mailed;              /* the link may go to the human; else they keep the one before */
 	int64_t lifetime_ms;      /* of the link */
 	int64_t most;             /* that an agent may have which are not revoked */
+};
+
+struct store_delegation_asked {
+	struct store_delegation is;
+	bool made;
+	bool mailed; /* the link is to go to the human: they have not agreed, nor ever declined */
 };
 
 /*
@@ -41,7 +47,7 @@ struct store_delegation_ask {
  * when it has `most`.
  */
 enum err store_delegation_ask(struct db *db, const struct store_delegation_ask *ask,
-			      struct arena *a, struct store_delegation *ret, bool *ret_made,
+			      struct arena *a, struct store_delegation_asked *ret,
 			      struct fail *fail) MUST_CHECK;
 
 struct store_delegation_key {
@@ -75,7 +81,10 @@ enum err store_delegation_find(struct db *db, const uint8_t link_hash[SHA256_LEN
 enum err store_delegation_confirm(struct db *db, const uint8_t link_hash[SHA256_LEN],
 				  struct arena *a, struct store_delegation_link *ret,
 				  struct fail *fail) MUST_CHECK;
-/* The same; ERR_CONFLICT unless it is pending or active. */
+/*
+ * The same; ERR_CONFLICT unless it is pending or active. Who ends a pending one declined:
+ * the account's questions go to them no more, with whatever tag.
+ */
 enum err store_delegation_end(struct db *db, const uint8_t link_hash[SHA256_LEN], struct arena *a,
 			      struct store_delegation_link *ret, struct fail *fail) MUST_CHECK;
 

@@ -219,6 +219,7 @@ def test_the_account_takes_the_question_back(stack, ask, agent, human, browser):
 
 def test_after_the_end_one_can_ask_again(stack, ask, agent, human, browser):
     old = token_for(stack, ask, agent, human)
+    act(browser, old)
     act(browser, old, "revoke")
     first, = listed(ask, agent)
     second = begin(ask, agent, human)
@@ -226,6 +227,29 @@ def test_after_the_end_one_can_ask_again(stack, ask, agent, human, browser):
     assert act(browser, newest_token(stack, human, old)).status == 200
     assert act(browser, old, "revoke").status == 409
     assert states(ask, agent) == ["active", "revoked"]
+
+
+def test_who_declined_is_never_mailed_again(stack, ask, agent, stranger, browser):
+    """Whichever agent it is for, whatever the tag, and when the one declined is gone."""
+    local = unique()
+    human, tagged = f"{local}+a@people.example", f"{local.upper()}+b@people.example"
+    old = token_for(stack, ask, agent, human)
+    other = make_agent(ask)
+    waits = token_for(stack, ask, other, tagged)
+    act(browser, old, "revoke")
+    again = begin(ask, agent, human)
+    assert again["state"] == "pending" and states(ask, agent) == ["pending", "revoked"]
+    for one, status in ((human, 200), (tagged, 201), (f"{local}@people.example", 201)):
+        assert begin(ask, agent, one, status).keys() == again.keys()
+    assert ask("DELETE", f"/api/v1/agents/{quote(agent)}").status < 300
+    begin(ask, make_agent(ask), human)
+    begin(ask, other, tagged, 200)
+    for one, n in ((human, 1), (tagged, 1), (f"{local}@people.example", 0)):
+        assert no_mail_waits(stack, one) and len(mails_to(stack, one)) == n
+    assert act(browser, waits).status == 200  # they may think better of it
+    theirs = with_key(stack.http_port, stranger.api_key)
+    begin(theirs, make_agent(theirs), human)
+    wait_mails(stack, human, 2)
 
 
 def test_several_humans_may_agree(stack, ask, agent, browser):
@@ -438,21 +462,42 @@ def test_the_answer_is_the_same_whether_the_human_has_an_account(stack, ask, str
 
 # ---- how often, and how many ----
 
-def test_an_address_is_asked_so_often_in_a_day_by_whomever(stack, ask, stranger, agent, human, browser):
+def callers(apid, *keys: str) -> list[Caller]:
+    return [with_key(apid.port, key) for key in keys]
+
+
+def test_an_account_asks_an_address_so_often_in_a_day(stack, owner, ask, stranger, agent, browser):
+    """Other accounts may still."""
+    local = unique()
+    human, tagged = f"{local}@people.example", f"{local}+tag@people.example"
     with second_apid(stack, 61, rate_delegation_mails="2") as apid:
-        one, two = with_key(apid.port, ask.fields[0].split()[-1]), with_key(apid.port,
-                                                                           stranger.api_key)
+        one, two = callers(apid, owner.api_key, stranger.api_key)
         begin(one, agent, human)
-        theirs = make_agent(two)
-        begin(two, theirs, human)
-        tokens = {link_of(m)[1] for m in wait_mails(stack, human, 2)}
+        begin(one, agent, tagged)
+        tokens = [newest_token(stack, human), newest_token(stack, tagged)]
         third = make_agent(one)
         unheard, again = begin(one, third, human), begin(one, agent, human.upper(), 200)
         assert (unheard["state"], again["state"]) == ("pending", "pending")
-    assert no_mail_waits(stack, human) and len(mails_to(stack, human)) == 2
+        begin(one, agent, f"{local}+other@people.example")
+        assert no_mail_waits(stack, f"{local}%") and len(mails_to(stack, human)) == 1
+        begin(two, make_agent(two), human)
+        wait_mails(stack, human, 2)
+    assert not mails_to(stack, f"{local}+other@people.example")
     for token in tokens:  # what the human has still works
         assert act(browser, token).status == 200
-    assert states(ask, agent) == ["active"] and states(ask, third) == ["pending"]
+    assert states(ask, agent) == ["pending", "active", "active"] and states(ask, third) == ["pending"]
+
+
+def test_an_address_is_asked_so_often_in_a_day_by_whomever(stack, owner, stranger, agent, human):
+    with second_apid(stack, 65, rate_delegation_mails_all="2") as apid:
+        one, two = callers(apid, owner.api_key, stranger.api_key)
+        theirs = make_agent(two)
+        begin(one, agent, human)
+        begin(two, theirs, human)
+        wait_mails(stack, human, 2)
+        begin(two, theirs, human, 200)
+        begin(one, agent, human.replace("@", "+tag@"))
+    assert no_mail_waits(stack, human.replace("@", "%@")) and len(mails_to(stack, human)) == 2
 
 
 def test_a_user_asks_so_often_in_an_hour(stack, ask, owner, agent):

@@ -8,8 +8,8 @@
 enum { LINE_MAX_BYTES = 4096 };
 
 static const char *const accesses[] = {
-	[ACCESS_PUBLIC] = "public",   [ACCESS_ACCOUNT] = "account", [ACCESS_AGENT] = "agent",
-	[ACCESS_SENDER] = "sender",   [ACCESS_SESSION] = "session", [ACCESS_HANDLER] = "handler",
+	[ACCESS_PUBLIC] = "public", [ACCESS_ACCOUNT] = "account", [ACCESS_AGENT] = "agent",
+	[ACCESS_SENDER] = "sender", [ACCESS_SESSION] = "session", [ACCESS_HANDLER] = "handler",
 };
 
 /* The settings that say how often. */
@@ -22,6 +22,7 @@ static const char *const limits[LIMIT_COUNT] = {
 	[LIMIT_DOMAINS] = "rate_domains",
 	[LIMIT_DELEGATIONS] = "rate_delegations",
 	[LIMIT_DELEGATION_MAILS] = "rate_delegation_mails",
+	[LIMIT_DELEGATION_MAILS_ALL] = "rate_delegation_mails_all",
 	[LIMIT_SEND] = "rate_send",
 };
 

@@ -30,6 +30,7 @@ static void the_refused_are_told_the_number_of_the_setting(void **state)
 		{ LIMIT_DELEGATIONS,
 		  SLICE_INIT("rate limit exceeded — max 21 delegation requests per hour") },
 		{ LIMIT_DELEGATION_MAILS, SLICE_INIT("rate limit exceeded — try again later") },
+		{ LIMIT_DELEGATION_MAILS_ALL, SLICE_INIT("rate limit exceeded — try again later") },
 		{ LIMIT_SEND, SLICE_INIT("rate limit exceeded — max 60 sends per minute") },
 	};
 
