@@ -185,6 +185,7 @@ const struct store_export_omission store_export_omissions[] = {
 	{ "outbound_jobs", "mail that is about to leave: its message says so" },
 	{ "outbound_attempts", "addresses to which reports about a mail come back" },
 	{ "outbound_attachments", "kept for hours, until the mail that they belong to has left" },
+	{ "delegation_declines", "what humans who are not the user asked for" },
 	{ "idempotency_keys", "for a day, copies of answers about what is exported" },
 	{ "rate_counters", "how many requests there were of late" },
 	{ "rate_hits", "when they were" },
