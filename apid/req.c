@@ -177,10 +177,20 @@ void req_admit(struct req *r, struct db *db)
 	r->db = NULL;
 }
 
+/* Handlers of routes without a body do not look for one: what came is no request of theirs. */
+static bool has_fitting_body(struct req *r)
+{
+	if (!r->body_unread || r->route->body_max)
+		return true;
+	r->resp.close = true;
+	resp_error(&r->resp, 400, "invalid request body");
+	return false;
+}
+
 void req_run(struct req *r, struct db *db)
 {
 	r->db = db;
-	if (may_run(r))
+	if (may_run(r) && has_fitting_body(r))
 		r->route->run(r);
 	resp_finish(&r->resp);
 	r->db = NULL;

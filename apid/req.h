@@ -52,7 +52,8 @@ struct req {
 	struct upgrade upgrade;
 	struct framing framing;
 	struct buf body;
-	bool body_bad; /* longer than the route admits */
+	bool body_bad;    /* longer than the route admits */
+	bool body_unread; /* so long that none of it was read */
 	struct principal principal;
 	const struct store_idem *idem; /* the key it may be repeated by, once idem_admit() saw it */
 	struct db *db;                 /* while a worker runs the handler */

@@ -269,7 +269,8 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 		resp_finish(&r->resp);
 	}
 	if (announced(x->mhd) > r->body.max + INTAKE_DISCARD_MAX) {
-		r->body_bad = true; /* answered before the body: the connection will be closed */
+		r->body_bad = r->body_unread =
+			true; /* answered before the body: the connection will be closed */
 		return conclude(x);
 	}
 	return needs_admission(x) ? dispatch(x, run_admission, JOB_REQUEST) : expect_body(x);

@@ -84,6 +84,20 @@ def test_a_body_far_too_large_is_answered_before_it_is_sent(stack, account):
         assert answer.closes and client.closed()
 
 
+def test_a_body_far_too_large_where_none_is_asked_for_is_no_act(stack, account):
+    kept = stack.bootstrap("no-body@other.example")
+    with Http(stack.http_port, kept.api_key) as client:
+        head = client.head("DELETE", "/api/v1/users/me?confirm=DELETE",
+                           "Content-Length: 99999999999")
+        client.asked.clear()  # the document says it once, for all operations
+        client.write(head)
+        answer = client.answer()
+        assert (answer.status, answer.text) == BAD_BODY
+        assert answer.closes and client.closed()
+    with Http(stack.http_port, kept.api_key) as client:
+        assert client.request("GET", "/api/v1/agents").status == 200, "the account is there"
+
+
 @pytest.mark.parametrize("text", [t for t in TEXTS if t not in ("NUL", "a megabyte",
                                                                 "lone surrogate")])
 def test_free_text_comes_back_as_it_went_in(http, text):
