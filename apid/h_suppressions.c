@@ -8,6 +8,8 @@
 #include "common/mail/addr.h"
 #include "common/store/store_suppression.h"
 
+#define NO_ADDRESS "address must be an e-mail address"
+
 static void write_one(struct jsonw *w, const struct store_suppression *s)
 {
 	jsonw_object(w);
@@ -85,23 +87,41 @@ void suppression_list(struct req *r)
 	if (asked.n == 0)
 		list_all(r);
 	else if (addr_fold(asked, &r->arena, &address))
-		resp_error(&r->resp, 400, "address must be an e-mail address");
+		resp_error(&r->resp, 400, NO_ADDRESS);
 	else if (page_query_token(r, S("suppression"), S(""), &token))
 		list_one(r, address);
 }
 
-void suppression_delete(struct req *r)
+static void delete_one(struct req *r, struct slice address)
 {
 	struct fail fail = { 0 };
-	struct slice address;
-	enum err e = addr_fold(r->param[0], &r->arena, &address);
+	enum err e = store_suppression_delete(r->db, r->principal.user_id, address, &fail);
 
 	if (e == OK)
-		e = store_suppression_delete(r->db, r->principal.user_id, address, &fail);
-	if (e == OK)
 		resp_empty(&r->resp, 204);
-	else if (e == ERR_NOT_FOUND || e == ERR_INPUT)
+	else if (e == ERR_NOT_FOUND)
 		req_deny(r);
 	else
 		req_fail(r, &fail, "failed to delete suppression");
+}
+
+void suppression_delete(struct req *r)
+{
+	struct slice address;
+
+	if (addr_fold(r->param[0], &r->arena, &address))
+		req_deny(r);
+	else
+		delete_one(r, address);
+}
+
+/* An address with a '/' fits into no path. */
+void suppression_delete_asked(struct req *r)
+{
+	struct slice asked = slice_trim(target_query(&r->target, S("address"))), address;
+
+	if (addr_fold(asked, &r->arena, &address))
+		resp_error(&r->resp, 400, NO_ADDRESS);
+	else
+		delete_one(r, address);
 }

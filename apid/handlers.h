@@ -78,6 +78,7 @@ void delegation_answer(struct req *r);
 
 void suppression_list(struct req *r);
 void suppression_delete(struct req *r);
+void suppression_delete_asked(struct req *r);
 
 /* A WebSocket request that came to the HTTP server: says why it cannot be served. */
 void ws_refuse(struct req *r);

@@ -79,6 +79,8 @@ const struct route route_table[] = {
 	  ABSENT_DOMAIN },
 
 	{ "GET", "/api/v1/suppressions", .access = ACCESS_ACCOUNT, .run = suppression_list },
+	{ "DELETE", "/api/v1/suppressions", .access = ACCESS_ACCOUNT,
+	  .run = suppression_delete_asked, ABSENT_SUPPRESSION },
 	{ "DELETE", "/api/v1/suppressions/{}", .access = ACCESS_ACCOUNT, .run = suppression_delete,
 	  ABSENT_SUPPRESSION },
 

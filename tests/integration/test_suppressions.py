@@ -150,6 +150,19 @@ def test_what_is_no_address_is_told_so_and_harms_nobody(stack, ask, user, text):
     assert addresses(ask("GET", LIST)) == ["stays@peer.example"]
 
 
+def test_an_address_that_fits_into_no_path_is_taken_off_too(stack, ask, user):
+    suppress(stack, user, "sales/eu@peer.example", "a+b@peer.example", "stays@peer.example")
+    for address in ("Sales%2FEU@peer.example", "a%2Bb@peer.example"):
+        assert ask("DELETE", f"{LIST}?address={address}").status == 204
+        again = ask("DELETE", f"{LIST}?address={address}")
+        assert (again.status, again.text) == NOT_FOUND
+    assert addresses(ask("GET", LIST)) == ["stays@peer.example"]
+    for query in ("", "?address=", "?address=%20", "?address=%2F"):
+        answer = ask("DELETE", LIST + query)
+        assert (answer.status, answer.text) == (400, "address must be an e-mail address\n")
+    assert addresses(ask("GET", LIST)) == ["stays@peer.example"]
+
+
 def test_the_list_goes_with_the_account(stack, ask, user):
     suppress(stack, user, "gone@peer.example")
     assert ask("DELETE", "/api/v1/users/me?confirm=DELETE").status == 200

@@ -113,6 +113,7 @@ class World:
         self.api = Api(self.stack.url, self.key)
         self.session = add_session(self.stack, self.user_id)
         email = self.make_agent()
+        self.make_suppression("gone@example.org")  # the example of a query
         self.things = Things(email, self.make_message(email), self.make_domain(),
                              self.make_secret(), self.make_key()[0], self.make_suppression(),
                              self.make_delegation(email), self.make_outbound(email))
@@ -173,11 +174,12 @@ class World:
                           f"human{next(numbers)}@world.example", self.link_token.encode()])
         return made
 
-    def make_suppression(self) -> str:
-        address = f"gone{next(numbers)}-{os.urandom(4).hex()}@world.example"
+    def make_suppression(self, address: str = "") -> str:
+        address = address or f"gone{next(numbers)}-{os.urandom(4).hex()}@world.example"
         with self.stack.db() as db, db.cursor() as query:
             query.execute("INSERT INTO suppressions (user_id, address, reason) "
-                          "VALUES (%s, %s, 'bounce')", [self.user_id, address])
+                          "VALUES (%s, %s, 'bounce') ON CONFLICT DO NOTHING",
+                          [self.user_id, address])
         return address
 
     def restore(self, done: Operation) -> None:
@@ -204,6 +206,8 @@ class World:
                 self.forget_delegations()
             case "deleteSuppression":
                 t.address = self.make_suppression()
+            case "deleteSuppressionAsked":
+                self.make_suppression("gone@example.org")
             case "signOut":
                 self.session = add_session(self.stack, self.user_id)
 
