@@ -29,7 +29,7 @@ void outbound_get(struct req *r)
 	if (e == OK) {
 		w = resp_json(&r->resp, 200);
 		jsonw_object(w);
-		sent_json_keys(w, &m);
+		sent_json_keys(w, &m, true);
 		if (m.held)
 			e = held_content_write(r, m.id, &fail);
 		jsonw_object_end(w);
@@ -55,7 +55,7 @@ void sent_get(struct req *r)
 	}
 	w = resp_json(&r->resp, 200);
 	jsonw_object(w);
-	sent_json_keys(w, &m);
+	sent_json_keys(w, &m, !r->principal.agent_scope);
 	jsonw_object_end(w);
 }
 
@@ -69,7 +69,7 @@ static void write_page(struct req *r, const struct store_sent *v, size_t n,
 	jsonw_array(w);
 	for (size_t i = 0; i < n; i++) {
 		jsonw_object(w);
-		sent_json_keys(w, &v[i]);
+		sent_json_keys(w, &v[i], !r->principal.agent_scope);
 		jsonw_object_end(w);
 	}
 	jsonw_array_end(w);

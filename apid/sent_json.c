@@ -51,7 +51,7 @@ static void write_decision(struct jsonw *w, const struct store_sent *m)
 		jsonw_key_bool(w, "edited", true);
 }
 
-void sent_json_keys(struct jsonw *w, const struct store_sent *m)
+void sent_json_keys(struct jsonw *w, const struct store_sent *m, bool decision)
 {
 	jsonw_key_text(w, "id", m->id);
 	jsonw_key_text(w, "agent_id", m->agent);
@@ -65,7 +65,8 @@ void sent_json_keys(struct jsonw *w, const struct store_sent *m)
 	jsonw_key_text(w, "status", m->status);
 	resp_key_seconds(w, "created_at", m->created_us);
 	key_text(w, "email_message_id", m->in_reply_to);
-	write_decision(w, m);
+	if (decision)
+		write_decision(w, m);
 	if (!m->left)
 		return;
 	jsonw_key_text(w, "provider_message_id", m->message_id);

@@ -120,6 +120,23 @@ def test_an_agent_sees_what_left(stack, account, status, left):
     assert said(agent_key("GET", f"/api/v1/messages/{sent}")) == ABSENT
 
 
+def test_that_a_mail_had_to_wait_is_for_the_account_alone(stack, account):
+    """Of one that left, with all that may be told of the decision."""
+    sender = Sender(stack)
+    sender.hold()
+    sent, decision = sender.send().json["id"], {"approval_expires_at", "hold_reason",
+                                                "reviewed_at", "edited"}
+    query(stack, "UPDATE messages SET status = 'sent', reviewed_at = now(), edited = true "
+          "WHERE id = %s", sent)
+    agent_key = with_key(stack.http_port, add_key(stack, sender.user_id, agent=sender.agent)[1])
+    path = f"/api/v1/agents/{sender.agent}/sent"
+    for call, seen in ((sender.call, decision), (agent_key, set())):
+        shown = call("GET", f"{path}/{sent}").json
+        assert shown["status"] == "sent" and decision & shown.keys() == seen
+        assert call("GET", path).json["messages"] == [shown]
+    assert decision <= detail(sender, sent).json.keys()
+
+
 def test_mail_of_others_and_mail_that_came_in_is_absent(stack, me, other):
     foreign, received = other.send().json["id"], me.receive()
     second = me.make_agent()
