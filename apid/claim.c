@@ -40,6 +40,13 @@ static enum err save(struct req *r, struct store_domain *d, struct fail *fail)
 	return e ? e : store_domain_get(r->db, d->id, &r->arena, d, fail);
 }
 
+static void describe(struct req *r, const struct store_domain *d,
+		     struct dns_record ret[DNS_RECORD_COUNT])
+{
+	memcpy(ret, d->records, sizeof(d->records));
+	dns_records_describe(r->app->settings, d->token, &r->arena, ret);
+}
+
 bool claim_look(struct req *r, struct store_domain *d)
 {
 	const struct settings *s = r->app->settings;
@@ -55,6 +62,19 @@ bool claim_look(struct req *r, struct store_domain *d)
 	if (e)
 		req_fail(r, &fail, "failed to save what DNS says");
 	return e == OK;
+}
+
+bool claim_is_fresh(struct req *r, const struct store_domain *d)
+{
+	int64_t age_us = r->app->settings->domain_look_age_ms * 1000, now_us = clock_now_us();
+	struct dns_record records[DNS_RECORD_COUNT];
+
+	describe(r, d, records);
+	for (size_t i = 0; i < DNS_RECORD_COUNT; i++)
+		if (records[i].host.n &&
+		    (records[i].checked_us > now_us || now_us - records[i].checked_us >= age_us))
+			return false;
+	return true;
 }
 
 /* ---- JSON ---- */
@@ -90,8 +110,7 @@ static void write_records(struct jsonw *w, struct req *r, const struct store_dom
 {
 	struct dns_record records[DNS_RECORD_COUNT];
 
-	memcpy(records, d->records, sizeof(records));
-	dns_records_describe(r->app->settings, d->token, &r->arena, records);
+	describe(r, d, records);
 	jsonw_key(w, "dns_records");
 	jsonw_object(w);
 	for (size_t i = 0; i < DNS_RECORD_COUNT; i++)

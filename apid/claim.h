@@ -14,6 +14,8 @@ bool claim_find(struct req *r, struct store_domain *ret);
  * the answer when that fails; no answer of DNS is no failure.
  */
 bool claim_look(struct req *r, struct store_domain *d);
+/* Were all of its records looked for so short a time ago that nobody has to look again? */
+bool claim_is_fresh(struct req *r, const struct store_domain *d);
 /* Writes the claim with what is to be published for it. */
 void claim_json(struct jsonw *w, struct req *r, const struct store_domain *d);
 /* Tells deliverd that the set of verified domains has changed. */

@@ -12,7 +12,7 @@ void domain_get(struct req *r)
 {
 	struct store_domain d;
 
-	if (claim_find(r, &d) && claim_look(r, &d))
+	if (claim_find(r, &d) && (claim_is_fresh(r, &d) || claim_look(r, &d)))
 		claim_json(resp_json(&r->resp, 200), r, &d);
 }
 
@@ -87,11 +87,11 @@ void domain_verify(struct req *r)
 {
 	struct store_domain d;
 
-	if (!claim_find(r, &d) || (proof_is_asked(r) && !claim_look(r, &d)))
+	if (!claim_find(r, &d))
 		return;
 	if (d.verified)
 		write_verified(r, &d);
-	else if (proven(r, &d))
+	else if ((!proof_is_asked(r) || claim_look(r, &d)) && proven(r, &d))
 		verify(r, &d);
 }
 

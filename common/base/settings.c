@@ -45,6 +45,8 @@ const struct conf_row settings_table[] = {
 	  .help = "what SPF records of e2a domains are to name; empty: a: and mail_host" },
 	{ ROW_MS(domain_check_interval), .min = SECOND, .max = 7 * DAY, .def = "1h",
 	  .help = "how often the records of verified domains are looked for" },
+	{ ROW_MS(domain_look_age), .min = 0, .max = HOUR, .def = "30s",
+	  .help = "who asks for a domain is told what was found so short a time ago, without another look" },
 	{ ROW(public_suffix_list), .type = CONF_TEXT,
 	  .def = "/usr/share/publicsuffix/effective_tld_names.dat",
 	  .help = "public suffix list, for organisational domains (RFC 7489 3.2)" },

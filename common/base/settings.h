@@ -28,6 +28,7 @@ struct settings {
 	char *dns_config;    /* extra unbound.conf(5) text, "" = none */
 	char *spf_mechanism; /* "" = a:mail_host */
 	int64_t domain_check_interval_ms;
+	int64_t domain_look_age_ms; /* 0: look each time */
 	char *public_suffix_list;
 	/* milter */
 	char *milter_listen;        /* libmilter form: unix:/path or inet:port@host */

@@ -17,7 +17,7 @@ import pytest
 from scripts.stack import Stack
 from scripts.stack.peers import Api
 from scripts.stack.stack import MAIL_HOST
-from tests.integration.client import add_key
+from tests.integration.client import add_key, second_apid
 
 KINDS = ("mx", "txt", "dkim", "spf", "dmarc")
 OURS = f"a:{MAIL_HOST}"
@@ -175,10 +175,9 @@ def test_verifying_looks_at_all_records(claim):
     assert claim.verify()[0] == 412
     assert claim.listed()["dns_records"]["dmarc"]["status"] == "published"
     claim.publish("@", claim.listed()["verification_token"])
-    assert claim.verify()[0] == 200
-    assert claim.listed()["dns_records"]["txt"]["status"] == "published"
     claim.publish("_dmarc", "v=DMARC1")
     assert claim.verify()[0] == 200
+    assert claim.listed()["dns_records"]["txt"]["status"] == "published"
     assert claim.listed()["dns_records"]["dmarc"]["status"] == "different"
 
 
@@ -189,6 +188,33 @@ def test_a_verified_domain_stays_so_when_its_token_is_gone(claim):
     answer = claim.get()
     assert answer["verified"] is True
     assert answer["dns_records"]["txt"]["status"] == "missing"
+
+
+def test_who_is_verified_is_told_so_without_a_look(claim):
+    claim.publish("@", claim.listed()["verification_token"])
+    assert claim.verify()[0] == 200
+    looked = claim.listed()
+    claim.publish("@", "else")
+    assert claim.verify()[0] == 200
+    assert claim.listed() == looked
+
+
+def test_what_was_looked_at_a_moment_ago_is_not_looked_at_again(stack, account, claim):
+    with second_apid(stack, 44, domain_look_age="1h") as apid:
+        api = Api(f"http://127.0.0.1:{apid.port}", account.api_key)
+        path = f"/api/v1/domains/{claim.name}"
+        first = api.get(path)[1]
+        assert statuses(first["dns_records"])["mx"] == "missing"
+        claim.publish_mx(f"10 {MAIL_HOST}.")
+        assert api.get(path) == (200, first)
+        assert claim.status("mx") == "published", "another server looks each time"
+        assert api.call("POST", f"{path}/dkim/rotate")[0] == 200
+        assert "checked_at" in api.get(path)[1]["dns_records"]["dkim_next"], "a new key is looked for"
+        with stack.db() as db, db.cursor() as query:
+            query.execute("UPDATE domain_records SET checked_at = checked_at - interval '1 h' "
+                          "WHERE record = 'spf'")
+        before = api.get(path)[1]["dns_records"]["spf"]["checked_at"]
+        assert api.get(path)[1]["dns_records"]["spf"]["checked_at"] == before
 
 
 # ---- whose ----
