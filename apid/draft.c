@@ -56,6 +56,48 @@ static bool has_line_end(struct slice s)
 	return slice_find(s, '\r') >= 0 || slice_find(s, '\n') >= 0;
 }
 
+/* Characters of UTF-8 with this beginning and a last byte from `first` to `last`. */
+struct range {
+	struct slice head;
+	unsigned char first, last;
+};
+
+/* What ends lines or commands terminals beyond ASCII: U+0080 to U+009F, U+2028, U+2029. */
+static const struct range controls[] = {
+	{ SLICE_INIT("\xc2"), 0x80, 0x9f },
+	{ SLICE_INIT("\xe2\x80"), 0xa8, 0xa9 },
+};
+
+/* What turns text around, so that a name ends otherwise than it seems: U+202A to U+202E, U+2066
+ * to U+2069. */
+static const struct range turns[] = {
+	{ SLICE_INIT("\xe2\x80"), 0xaa, 0xae },
+	{ SLICE_INIT("\xe2\x81"), 0xa6, 0xa9 },
+};
+
+static bool starts_with_one(struct slice s, const struct range *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s.n > v[i].head.n && slice_starts(s, v[i].head) &&
+		    (unsigned char)s.p[v[i].head.n] >= v[i].first &&
+		    (unsigned char)s.p[v[i].head.n] <= v[i].last)
+			return true;
+	return false;
+}
+
+static bool has_one(struct slice s, const struct range *v, size_t n)
+{
+	for (; s.n; s = slice_sub(s, 1, s.n))
+		if (starts_with_one(s, v, n))
+			return true;
+	return false;
+}
+
+static bool has_control(struct slice s)
+{
+	return slice_has_ctl(s) || has_one(s, controls, ARRAY_LEN(controls));
+}
+
 /* ---- texts ---- */
 
 static enum err refuse(struct buf *reason, const char *field, const char *what)
@@ -91,7 +133,7 @@ static enum err check_texts(const struct draft *d, struct buf *reason)
 		if (slice_find(texts[i].text, '\0') >= 0)
 			return refuse(reason, texts[i].field, "NUL");
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-		if (slice_has_ctl(lines[i].text))
+		if (has_control(lines[i].text))
 			return refuse(reason, lines[i].field, "control characters");
 	if (check_length(reason, "subject", d->subject, COMPOSE_SUBJECT_MAX))
 		return ERR_INPUT;
@@ -105,8 +147,10 @@ static const char *wrong_with_line(struct slice s, size_t max)
 {
 	if (has_line_end(s))
 		return "contains CR/LF: header injection refused";
-	if (slice_has_ctl(s))
+	if (has_control(s))
 		return "must not contain control characters";
+	if (has_one(s, turns, ARRAY_LEN(turns)))
+		return "must not contain characters that turn text around";
 	return s.n > max ? "is longer than 255 bytes" : NULL;
 }
 

@@ -77,7 +77,7 @@ def test_mail_to_agents_and_to_the_world_goes_two_ways(stack, me, other):
 
 def test_all_of_a_held_mail_is_kept(stack, careful):
     data = bytes(range(256)) * 5
-    names = ["a.csv", "../../etc/passwd", 'quote".pdf', "caf\u00e9 \u202egnp.exe", "", "a;b=c\\%0d"]
+    names = ["a.csv", "../../etc/passwd", 'quote".pdf', "caf\u00e9 \u200fgnp.exe", "", "a;b=c\\%0d"]
     files = [{"filename": n, "content_type": "text/csv; charset=utf-8",
               "data": base64.b64encode(data).decode()} for n in names]
     answer = careful.send(subject="Gr\u00fc\u00dfe \U0001f4c4", body="one\r\ntwo\n.\n",
@@ -591,11 +591,16 @@ def test_usage_is_counted_where_the_operator_wants_it(stack, account):
 # ---- what hostile clients do with it ----
 
 def test_no_text_of_a_client_ends_up_in_another_field(careful):
-    evil = "a\u2028b\x85c\u202e<script>\\\"{}',;@"
+    evil = "a\u00a0b\u200fc<script>\\\"{}',;@"
     answer = careful.send(subject=evil, conversation_id=evil,
                           attachments=[{"filename": evil, "data": ""}])
     row = careful.stored(answer)
     assert (row["subject"], row["conversation_id"]) == (evil, evil)
+    for c in "\x85\u2028\u2029":
+        assert said(careful.send(subject=c)) == (400, "subject must not contain control characters\n")
+    answer = careful.send(attachments=[{"filename": "a\u202egnp.exe", "data": ""}])
+    assert said(answer) == (400, "attachment 1: filename must not contain characters that turn "
+                            "text around\n")
 
 
 def test_any_name_of_an_agent_can_send(me, other):

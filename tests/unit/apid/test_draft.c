@@ -47,9 +47,9 @@ static void texts_have_what_a_mail_can_carry(void **state)
 	static const struct draft good[] = {
 		{ .subject = SLICE_INIT("") },
 		{ .subject = SLICE_INIT("Gr\xc3\xbc\xc3\x9f"
-					"e \xf0\x9f\x93\x84 \xc2\x85") },
+					"e \xf0\x9f\x93\x84 \xc2\xa0\xe2\x80\xae") },
 		{ .body = SLICE_INIT("\r\n.\r\n\t\x01\x1b[31m"), .html_body = SLICE_INIT("<p>\n") },
-		{ .conversation_id = SLICE_INIT("any text: <b> \xc2\x85\xe2\x80\xa8") },
+		{ .conversation_id = SLICE_INIT("any text: <b> \xc2\xa0\xe2\x80\xaa") },
 	};
 	static const struct {
 		struct draft d;
@@ -63,6 +63,12 @@ static void texts_have_what_a_mail_can_carry(void **state)
 		  "subject must not contain control characters" },
 		{ { .subject = SLICE_INIT("a\tb") },
 		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("a\xc2\x85") },
+		  "subject must not contain control characters" },
+		{ { .subject = SLICE_INIT("\xe2\x80\xa8") },
+		  "subject must not contain control characters" },
+		{ { .conversation_id = SLICE_INIT("a\xe2\x80\xa9z") },
+		  "conversation_id must not contain control characters" },
 		{ { .subject = SLICE_INIT("\x7f") },
 		  "subject must not contain control characters" },
 		{ { .body = SLICE_INIT("a\0b") }, "body must not contain NUL" },
@@ -130,6 +136,15 @@ static void attachments_are_named_by_their_number(void **state)
 		{ file("a\r\nX-Evil: 1", ""),
 		  "attachment 2: filename contains CR/LF: header injection refused" },
 		{ file("a\x01", ""), "attachment 2: filename must not contain control characters" },
+		{ file("a\xc2\x9f", ""),
+		  "attachment 2: filename must not contain control characters" },
+		{ file("a\xe2\x80\xae"
+		       "fdp.exe",
+		       ""),
+		  "attachment 2: filename must not contain characters that turn text around" },
+		{ file("\xe2\x81\xa6", ""),
+		  "attachment 2: filename must not contain characters that turn text around" },
+		{ file("\xe2\x80\xaf\xe2\x81\xaa\xc2\xa0\xe2\x80", ""), NULL },
 		{ file("a", "text/plain\nX-Evil: 1"),
 		  "attachment 2: content_type contains CR/LF: header injection refused" },
 		{ file("a", "text/plain\t"),
