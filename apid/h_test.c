@@ -3,11 +3,10 @@
 #include "apid/handlers.h"
 #include "apid/outgoing.h"
 
-/* The domain in whose name the server itself writes. */
-static struct slice own_domain(const struct app *app)
+/* A domain whose mail comes here: a bounce of the mail has to find its way. */
+static struct slice author_domain(const struct app *app, const struct store_agent *agent)
 {
-	return app->sender.relay_domain.n ? app->sender.relay_domain
-					  : slice_str(app->settings->mail_host);
+	return app->sender.relay_domain.n ? app->sender.relay_domain : agent->domain;
 }
 
 void mail_test(struct req *r)
@@ -25,8 +24,8 @@ void mail_test(struct req *r)
 	    !outgoing_verified(r, &agent,
 			       "agent domain must be verified before sending test email"))
 		return;
-	o.author =
-		slice_str(arena_printf(&r->arena, "noreply@%.*s", SLICE_ARGS(own_domain(r->app))));
+	o.author = slice_str(
+		arena_printf(&r->arena, "noreply@%.*s", SLICE_ARGS(author_domain(r->app, &agent))));
 	o.to = (struct recipients_list){ &agent.address, 1 };
 	o.text = slice_str(arena_printf(&r->arena,
 					"This is a test email for %.*s.\n\n"

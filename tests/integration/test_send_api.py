@@ -16,7 +16,8 @@ import pytest
 
 from scripts.stack.part import wait_until
 from scripts.stack.stack import SHARED_DOMAIN
-from tests.integration.client import Caller, SecondApid, add_key, second_apid, signed_in, with_key
+from tests.integration.client import (Caller, Http, SecondApid, add_key, second_apid, signed_in,
+                                      with_key)
 from tests.integration.sender import SEND, Sender, mail, numbers, query, said
 from tests.integration.wire import Lmtp
 
@@ -557,6 +558,14 @@ def test_a_test_mail_goes_to_the_agent_itself(stack, me):
     assert row["to_addresses"] == [me.agent]
     assert query(stack, "SELECT part FROM outbound_recipients WHERE message_id = %s",
                  answer.json["id"]) == [("agents",)]
+
+
+def test_a_test_mail_comes_from_where_its_bounce_gets_back_to(stack, me):
+    with second_apid(stack, 45, shared_domain="", from_domain="") as apid, \
+         Http(apid.port, me.key) as http:
+        answer = http.request("POST", f"/api/v1/agents/{me.agent}/test")
+    assert answer.status == 200
+    assert me.stored(answer)["header_from"] == f"noreply@{me.agent.partition('@')[2]}"
 
 
 def test_the_test_mail_of_a_careful_agent_waits_with_its_text(careful):
