@@ -22,6 +22,8 @@
 
 /* The columns behind COLUMNS; of VERIFY there is one. */
 enum { OTHERS = 6, OWNER = 6, RECORD, STATUS, CHECKED_AT, SELECTOR, PUBLIC_KEY, RETIRED_AT };
+#define OWNER_EMAIL "(SELECT u.email FROM users u WHERE u.id = d.user_id)"
+
 enum { TOKEN_DIGITS = 32 };
 enum { LIST, FIND, GET, HELD, NAMED, CLAIM, VERIFY_LOCK, VERIFY, DELETE, SHARE, TAKEN };
 
@@ -33,7 +35,7 @@ const struct db_stmt store_domain_stmts[] = {
 	[GET] = { "domain_get", SELECT("''") "WHERE d.id = $1", false },
 	[HELD] = { "domain_held", SELECT("''") "WHERE d.domain = $1 AND d.verified", false },
 	[NAMED] = { "domain_named",
-		    SELECT("(SELECT u.email FROM users u WHERE u.id = d.user_id)") "WHERE d.domain = $1 ORDER BY d.verified DESC, d.created_at, d.id",
+		    SELECT(OWNER_EMAIL) "WHERE d.domain = $1 ORDER BY d.verified DESC, d.created_at, d.id",
 		    false },
 	/* $5 most claims of a user */
 	[CLAIM] = { "domain_claim",

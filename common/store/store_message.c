@@ -10,7 +10,8 @@
 /* $3 id, $4 bytes of the head */
 #define DETAIL(status)                                                                             \
 	"SELECT " MESSAGE_SUMMARY                                                                  \
-	", m.sender, m.envelope_sender, m.email_message_id, m.entity_type, m.domain_check, m.delegation, m.sha256, "  \
+	", m.sender, m.envelope_sender, m.email_message_id, m.entity_type, m.domain_check, "       \
+	"m.delegation, m.sha256, "                                                                 \
 	"m.authentication::text, r.id, r.size, substring(r.raw from 1 for $4::int), " status       \
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MESSAGE_MINE " AND m.id = $3"

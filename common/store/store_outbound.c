@@ -143,7 +143,8 @@ const struct db_stmt store_outbound_stmts[] = {
 	[TRACE] = { "outbound_trace",
 		    "WITH late AS MATERIALIZED (SELECT j.id, t.verp, t.started_at, "
 		    "t.over_at, "
-		    "t.host <> $3 AS foreign_host, t.reported_at IS NOT NULL AS reported, j.state = 'unknown' AS was_unknown "
+		    "t.host <> $3 AS foreign_host, t.reported_at IS NOT NULL AS reported, "
+		    "j.state = 'unknown' AS was_unknown "
 		    "FROM outbound_jobs j CROSS JOIN LATERAL (SELECT s.verp, s.started_at, "
 		    "s.over_at, s.host, s.reported_at FROM outbound_attempts s WHERE s.message_id = j.message_id "
 		    "AND s.job_id = j.id ORDER BY s.started_at DESC LIMIT 1) t "

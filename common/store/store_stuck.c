@@ -18,6 +18,10 @@ enum { LIST, RESEND, DROP };
 	"j.lease_id IS NOT NULL AND j.lease_until > now() AS busy, "                               \
 	"j.state IN (" states ") AND (j.lease_id IS NULL OR j.lease_until <= now())" more          \
 	" AS able FROM outbound_jobs j WHERE j.id = $1 FOR UPDATE)"
+#define RESENDABLE                                                                                 \
+	JOB("'unknown', 'failed'",                                                                 \
+	    " AND EXISTS (SELECT FROM outbound_drafts d WHERE d.message_id = j.message_id)")
+#define DROPPABLE JOB("'pending', 'unknown'", "")
 #define RCPT "r.message_id = job.message_id AND r.part = job.part AND job.able"
 
 const struct db_stmt store_stuck_stmts[] = {
@@ -31,38 +35,37 @@ const struct db_stmt store_stuck_stmts[] = {
 		   false },
 	/* $2 lifetime ms, $3 reason */
 	[RESEND] = { "stuck_resend",
-		     JOB("'unknown', 'failed'",
-			 " AND EXISTS (SELECT FROM outbound_drafts d "
-			 "WHERE d.message_id = j.message_id)") ", "
-							       "rcpt AS (UPDATE outbound_recipients r SET status = 'queued', code = '', "
-							       "detail = '', updated_at = clock_timestamp() FROM job WHERE " RCPT
-							       " AND job.state = 'failed' AND r.status = 'failed' "
-							       "AND r.detail <> 'suppressed'), "
-							       "kept AS (UPDATE outbound_jobs j SET state = 'pending', attempts = 0, "
-							       "due_at = now(), give_up_at = now() + $2::bigint * interval '1 ms', "
-							       "lease_id = NULL, lease_until = NULL, last_error = $3 FROM job "
-							       "WHERE j.id = job.id AND job.able), "
-							       "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
-							       "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'resend', "
-							       "$3, jsonb_build_object('part', job.part) FROM job WHERE job.able) "
-							       "SELECT job.able, job.busy, job.state FROM job",
+		     RESENDABLE
+		     ", "
+		     "rcpt AS (UPDATE outbound_recipients r SET status = 'queued', code = '', "
+		     "detail = '', updated_at = clock_timestamp() FROM job WHERE " RCPT
+		     " AND job.state = 'failed' AND r.status = 'failed' "
+		     "AND r.detail <> 'suppressed'), "
+		     "kept AS (UPDATE outbound_jobs j SET state = 'pending', attempts = 0, "
+		     "due_at = now(), give_up_at = now() + $2::bigint * interval '1 ms', "
+		     "lease_id = NULL, lease_until = NULL, last_error = $3 FROM job "
+		     "WHERE j.id = job.id AND job.able), "
+		     "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
+		     "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'resend', "
+		     "$3, jsonb_build_object('part', job.part) FROM job WHERE job.able) "
+		     "SELECT job.able, job.busy, job.state FROM job",
 		     true },
 	/* $2 detail, $3 reason */
 	[DROP] = { "stuck_drop",
-		   JOB("'pending', 'unknown'",
-		       "") ", "
-			   "rcpt AS (UPDATE outbound_recipients r SET status = 'failed', code = '', "
-			   "detail = $2, updated_at = clock_timestamp() FROM job WHERE " RCPT
-			   " AND r.status = 'queued' RETURNING r.n), "
-			   "kept AS (UPDATE outbound_jobs j SET state = 'failed', lease_id = NULL, "
-			   "lease_until = NULL, last_error = $3 FROM job "
-			   "WHERE j.id = job.id AND job.able), "
-			   "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
-			   "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'failed', $3, "
-			   "jsonb_build_object('part', job.part) FROM job WHERE job.able UNION ALL "
-			   "SELECT job.message_id, job.user_id, 'recipient', 'failed', $3, "
-			   "jsonb_build_object('recipient', r.n) FROM job, rcpt r) "
-			   "SELECT job.able, job.busy, job.state FROM job",
+		   DROPPABLE
+		   ", "
+		   "rcpt AS (UPDATE outbound_recipients r SET status = 'failed', code = '', "
+		   "detail = $2, updated_at = clock_timestamp() FROM job WHERE " RCPT
+		   " AND r.status = 'queued' RETURNING r.n), "
+		   "kept AS (UPDATE outbound_jobs j SET state = 'failed', lease_id = NULL, "
+		   "lease_until = NULL, last_error = $3 FROM job "
+		   "WHERE j.id = job.id AND job.able), "
+		   "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
+		   "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'failed', $3, "
+		   "jsonb_build_object('part', job.part) FROM job WHERE job.able UNION ALL "
+		   "SELECT job.message_id, job.user_id, 'recipient', 'failed', $3, "
+		   "jsonb_build_object('recipient', r.n) FROM job, rcpt r) "
+		   "SELECT job.able, job.busy, job.state FROM job",
 		   true },
 	{ 0 },
 };
