@@ -28,18 +28,22 @@ const struct db_stmt store_outbound_stmts[] = {
 	/*
 	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 any size, $6 behind which user. The
 	 * users in turn: the first job of each, then the second, ... Some more than the limit
-	 * are looked at, because another worker may be claiming the same ones.
+	 * are looked at, because another worker may be claiming the same ones. The arrays and
+	 * the CASE are for the planner, which would guess that there are so many that it is best
+	 * to go through all jobs, or so few that are due that all of these can be gone through.
 	 */
 	[CLAIM] = { "outbound_claim",
-		    "WITH " USERS ", due AS MATERIALIZED (SELECT d.id, d.due_at, d.size, d.turn "
+		    "WITH " USERS ", due AS MATERIALIZED (SELECT array_agg(d.id) AS ids, "
+		    "array_agg(d.turn) AS turns, array_agg(d.due_at) AS times "
 		    "FROM users u CROSS JOIN LATERAL (SELECT t.*, row_number() OVER "
-		    "(ORDER BY t.due_at, t.id) AS turn FROM (SELECT j.id, j.due_at, j.size "
+		    "(ORDER BY t.due_at, t.id) AS turn FROM (SELECT j.id, j.due_at "
 		    "FROM outbound_jobs j WHERE j.user_id = u.user_id AND j.state = 'pending' "
 		    "AND j.due_at <= now() ORDER BY j.due_at LIMIT 3 * $3::bigint) t) d "
 		    "WHERE u.user_id IS NOT NULL), "
-		    "mine AS MATERIALIZED (SELECT j.id, j.size, d.turn, d.due_at "
-		    "FROM due d JOIN outbound_jobs j ON j.id = d.id "
-		    "WHERE j.state = 'pending' AND j.due_at <= now() "
+		    "mine AS MATERIALIZED (SELECT j.id, j.size, d.turn, d.due_at FROM due, "
+		    "unnest(due.ids, due.turns, due.times) AS d (id, turn, due_at) "
+		    "JOIN outbound_jobs j ON j.id = d.id WHERE CASE "
+		    "WHEN j.state = 'pending' AND j.due_at <= now() THEN true ELSE false END "
 		    "ORDER BY d.turn, d.due_at, d.id LIMIT $3::bigint "
 		    "FOR UPDATE OF j SKIP LOCKED), "
 		    "sized AS MATERIALIZED (SELECT m.id, sum(m.size) OVER w AS total, "
@@ -56,9 +60,10 @@ const struct db_stmt store_outbound_stmts[] = {
 		       "WITH hit AS (UPDATE outbound_recipients r SET status = 'failed', "
 		       "detail = 'suppressed', updated_at = clock_timestamp() "
 		       "FROM outbound_jobs j, suppressions s WHERE j.id = ANY ($1::text[]) "
-		       "AND r.message_id = j.message_id AND r.part = j.part "
-		       "AND r.status = 'queued' AND s.user_id = j.user_id "
-		       "AND s.address = r.folded RETURNING r.message_id, j.user_id, r.n) "
+		       "AND r.message_id = j.message_id AND CASE WHEN r.part = j.part "
+		       "AND r.status = 'queued' THEN true ELSE false END "
+		       "AND s.user_id = j.user_id AND s.address = r.folded "
+		       "RETURNING r.message_id, j.user_id, r.n) "
 		       "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
 		       "detail) SELECT h.message_id, h.user_id, 'recipient', 'failed', "
 		       "'suppressed', jsonb_build_object('recipient', h.n) FROM hit h",

@@ -351,6 +351,49 @@ static void the_next_turn_begins_behind_the_last_user(void **state)
 	assert_int_equal(none.n, 0);
 }
 
+static const char sql_backlog[] =
+	"INSERT INTO messages (id, user_id, agent_email, direction, expires_at)"
+	" SELECT 'msg_' || n, 'u', 'bot@x.example', 'outbound', now() + interval '1 day'"
+	" FROM generate_series(1, 10000) n;"
+	"INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, size, give_up_at)"
+	" SELECT 'job_' || n, 'msg_' || n, 'u', 'bot@x.example', 'world', 1000, now() +"
+	" interval '1 day' FROM generate_series(1, 10000) n;";
+
+/* Whatever the planner was told of the queue last: that all jobs are due, or none. */
+static void a_claim_goes_through_no_backlog(void **state)
+{
+	static const struct db_stmt explain = {
+		"t_explain", "EXPLAIN EXECUTE outbound_claim('l', 0, 8, 1000, true, '')", false
+	};
+	static const char *const told[] = {
+		"ANALYZE",
+		"UPDATE outbound_jobs SET due_at = now() + interval '1 h'; ANALYZE",
+		"UPDATE outbound_jobs SET state = 'unknown'; ANALYZE",
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+
+	(void)state;
+	fresh_script(owner, sql_backlog);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+		AUTO(db_closep) struct db *db = NULL;
+		AUTO(db_rows_freep) struct db_rows *r = NULL;
+		struct fail fail = { 0 };
+
+		fresh_script(owner, told[i]);
+		db = fresh_open(DATABASE, "e2a_deliverd");
+		assert_ok(db_prepare(db, &store_outbound_stmts[0], &fail), &fail);
+		assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
+		for (size_t k = 0; k < db_rows_count(r); k++) {
+			struct slice line = db_slice(r, k, 0);
+
+			/* only from a user's place on */
+			assert_true(slice_search(line, S("Seq Scan on outbound_jobs")) < 0);
+			assert_true(slice_search(line, S("Index Cond: (due_at")) < 0);
+			assert_true(slice_search(line, S("Index Cond: (state")) < 0);
+		}
+	}
+}
+
 static void jobs_that_another_worker_is_claiming_are_passed_over(void **state)
 {
 	AUTO(db_closep) struct db *other = fresh_open(DATABASE, "e2a_deliverd");
@@ -527,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup(a_claimed_job_has_all_that_its_mail_is_made_of, filled),
 		cmocka_unit_test_setup(users_are_served_in_turn, filled),
 		cmocka_unit_test_setup(the_next_turn_begins_behind_the_last_user, filled),
+		cmocka_unit_test_setup(a_claim_goes_through_no_backlog, filled),
 		cmocka_unit_test_setup(jobs_that_another_worker_is_claiming_are_passed_over,
 				       filled),
 		cmocka_unit_test_setup(a_job_that_is_claimed_is_nobody_elses, filled),
