@@ -84,14 +84,19 @@ static enum err rotate(const struct store_domain *d, const struct settings *s, s
 static enum err look(struct store_domain *d, const struct settings *s, struct dns *dns,
 		     struct db *db, struct arena *a, struct fail *fail)
 {
-	bool promoted;
+	int64_t began_ms = clock_mono_ms();
+	struct store_domain_saved saved;
+	struct slice owner = d->owner;
 	enum err e;
 
 	dns_records_describe(s, d->token, a, d->records);
-	dns_records_look(dns, s, d->domain, clock_mono_ms() + LOOK_MS, a, d->records);
-	if ((e = store_domain_record_save(db, d->id, d->records, &promoted, fail)) ||
-	    (e = store_domain_get(db, d->id, a, d, fail)))
+	dns_records_look(dns, s, d->domain, began_ms + LOOK_MS, a, d->records);
+	e = store_domain_record_save(db, d->id, d->records, clock_mono_ms() - began_ms, a, &saved,
+				     fail);
+	if (e)
 		return e;
+	*d = saved.after;
+	d->owner = owner;
 	dns_records_describe(s, d->token, a, d->records);
 	return OK;
 }
@@ -153,10 +158,7 @@ static enum err show(struct request *q, const struct settings *s, struct db *db,
 	enum err e = dns_new(s, &dns, fail);
 
 	for (size_t i = 0; i < q->n && e == OK; i++) {
-		struct slice owner = q->v[i].owner;
-
 		e = look(&q->v[i], s, dns, db, &q->arena, fail);
-		q->v[i].owner = owner;
 		if (e == OK)
 			print_domain(&q->v[i]);
 	}

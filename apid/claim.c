@@ -28,16 +28,20 @@ bool claim_find(struct req *r, struct store_domain *ret)
 	return e == OK;
 }
 
-static enum err save(struct req *r, struct store_domain *d, struct fail *fail)
+static enum err save(struct req *r, struct store_domain *d, int64_t look_ms, struct fail *fail)
 {
-	bool promoted;
-	enum err e = store_domain_record_save(r->db, d->id, d->records, &promoted, fail);
+	struct store_domain_saved saved;
+	enum err e = store_domain_record_save(r->db, d->id, d->records, look_ms, &r->arena, &saved,
+					      fail);
 
-	if (e == OK && promoted)
+	if (e)
+		return e;
+	*d = saved.after;
+	if (saved.promoted)
 		log_info("dkim_key_promoted", LF_STR("request", r->id),
 			 LF_SLICE("domain", d->domain),
-			 LF_SLICE("selector", d->records[DNS_RECORD_DKIM_NEXT].selector));
-	return e ? e : store_domain_get(r->db, d->id, &r->arena, d, fail);
+			 LF_SLICE("selector", d->records[DNS_RECORD_DKIM].selector));
+	return OK;
 }
 
 static void describe(struct req *r, const struct store_domain *d,
@@ -50,13 +54,13 @@ static void describe(struct req *r, const struct store_domain *d,
 bool claim_look(struct req *r, struct store_domain *d)
 {
 	const struct settings *s = r->app->settings;
+	int64_t began_ms = clock_mono_ms();
 	struct fail fail = { 0 };
 	enum err e;
 
 	dns_records_describe(s, d->token, &r->arena, d->records);
-	dns_records_look(r->app->dns, s, d->domain, clock_mono_ms() + LOOK_MS, &r->arena,
-			 d->records);
-	e = save(r, d, &fail);
+	dns_records_look(r->app->dns, s, d->domain, began_ms + LOOK_MS, &r->arena, d->records);
+	e = save(r, d, clock_mono_ms() - began_ms, &fail);
 	if (e == ERR_NOT_FOUND)
 		return req_deny(r);
 	if (e)

@@ -18,14 +18,15 @@ enum {
 	TICK_MAX_MS = 60 * 1000, /* a domain may be due long before the interval is over */
 };
 
-/* One domain. What it was is in `domain`, what it is in `found`. */
+/* One domain. */
 struct look {
 	struct task task;
 	struct domain_watch *owner;
 	struct arena arena;
-	struct store_domain domain;
-	struct dns_record found[DNS_RECORD_COUNT];
-	bool busy, due, key_made, promoted; /* due: there was a domain */
+	struct store_domain domain; /* as it is read, then with what is found */
+	int64_t began_ms;
+	struct store_domain_saved saved;
+	bool busy, due, key_made, is_saved; /* due: there was a domain */
 	enum err code;
 	struct fail fail;
 };
@@ -86,17 +87,20 @@ static enum err ensure_key(struct look *l)
 static enum err save(struct look *l, struct db *db, void *arg)
 {
 	(void)arg;
-	return store_domain_record_save(db, l->domain.id, l->found, &l->promoted, &l->fail);
+	return store_domain_record_save(db, l->domain.id, l->domain.records,
+					clock_mono_ms() - l->began_ms, &l->arena, &l->saved,
+					&l->fail);
 }
 
 static void ask_dns(struct look *l)
 {
 	const struct domain_watch_config *c = &l->owner->config;
+	struct store_domain *d = &l->domain;
 
-	memcpy(l->found, l->domain.records, sizeof(l->found));
-	dns_records_describe(c->settings, l->domain.token, &l->arena, l->found);
-	dns_records_look(c->dns, c->settings, l->domain.domain, clock_mono_ms() + LOOK_MS,
-			 &l->arena, l->found);
+	l->began_ms = clock_mono_ms();
+	dns_records_describe(c->settings, d->token, &l->arena, d->records);
+	dns_records_look(c->dns, c->settings, d->domain, l->began_ms + LOOK_MS, &l->arena,
+			 d->records);
 }
 
 static void run(struct task *t)
@@ -104,7 +108,7 @@ static void run(struct task *t)
 	struct look *l = CONTAINER(t, struct look, task);
 
 	arena_release(&l->arena);
-	l->due = l->key_made = l->promoted = false;
+	l->due = l->key_made = l->is_saved = false;
 	l->code = with_db(l, take_one, NULL);
 	if (l->code || !l->due)
 		return;
@@ -113,6 +117,7 @@ static void run(struct task *t)
 		return;
 	ask_dns(l);
 	l->code = with_db(l, save, NULL);
+	l->is_saved = l->code == OK;
 	if (l->code == ERR_NOT_FOUND) /* given up meanwhile */
 		l->code = OK;
 }
@@ -127,21 +132,33 @@ static enum log_level level_of(enum dns_status from, enum dns_status to)
 	return from == DNS_PUBLISHED ? LOGL_WARN : LOGL_INFO;
 }
 
-static void log_changes(const struct look *l)
+/* The record that was number i; a key is another one when another key signs. */
+static const struct dns_record *now(const struct store_domain_saved *s, size_t i)
+{
+	const struct dns_record *after = s->after.records;
+	struct slice key = s->before.records[i].key;
+
+	for (size_t k = DNS_RECORD_DKIM; k < DNS_RECORD_COUNT && key.n; k++)
+		if (slice_eq(after[k].key, key))
+			return &after[k];
+	return &after[i];
+}
+
+static void log_changes(const struct store_domain_saved *s)
 {
 	for (size_t i = 0; i < DNS_RECORD_COUNT; i++) {
-		enum dns_status from = l->domain.records[i].status, to = l->found[i].status;
+		enum dns_status from = s->before.records[i].status, to = now(s, i)->status;
 
 		if (from != to)
 			LOG_AT(level_of(from, to), "domain_record_changed",
-			       LF_SLICE("domain", l->domain.domain),
+			       LF_SLICE("domain", s->after.domain),
 			       LF_STR("record", dns_record_name((enum dns_record_kind)i)),
 			       LF_STR("from", dns_status_word(from)),
 			       LF_STR("to", dns_status_word(to)), { .key = NULL });
 	}
-	if (l->promoted)
-		log_info("dkim_key_promoted", LF_SLICE("domain", l->domain.domain),
-			 LF_SLICE("selector", l->found[DNS_RECORD_DKIM_NEXT].selector));
+	if (s->promoted)
+		log_info("dkim_key_promoted", LF_SLICE("domain", s->after.domain),
+			 LF_SLICE("selector", s->after.records[DNS_RECORD_DKIM].selector));
 }
 
 static void log_look(const struct look *l)
@@ -152,8 +169,8 @@ static void log_look(const struct look *l)
 			 LF_STR("cause", l->fail.what));
 	if (l->due && l->key_made)
 		log_info("dkim_key_made", LF_SLICE("domain", l->domain.domain));
-	if (l->due && !l->code)
-		log_changes(l);
+	if (l->is_saved)
+		log_changes(&l->saved);
 }
 
 static void start(struct look *l)

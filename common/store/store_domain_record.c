@@ -7,6 +7,8 @@
 
 enum { TOUCH, RECORDS, KEYS, RETIRE, PROMOTE, DUE };
 
+/* When the look began: $4 ms ago. */
+#define BEGAN "clock_timestamp() - $4::bigint * interval '1 ms'"
 #define NEXT_SEEN "n.domain_id = $1 AND n.state = 'next' AND n.status = 'published'"
 
 const struct db_stmt store_domain_record_stmts[] = {
@@ -15,19 +17,21 @@ const struct db_stmt store_domain_record_stmts[] = {
 		    "RETURNING 1",
 		    true },
 	[RECORDS] = { "record_save",
-		      "INSERT INTO domain_records (domain_id, record, status) "
-		      "SELECT $1, f.record, f.status "
+		      "INSERT INTO domain_records AS r (domain_id, record, status, checked_at) "
+		      "SELECT $1, f.record, f.status, " BEGAN " "
 		      "FROM unnest($2::text[], $3::text[]) AS f (record, status) "
 		      "ON CONFLICT (domain_id, record) DO UPDATE SET status = EXCLUDED.status, "
-		      "checked_at = EXCLUDED.checked_at",
+		      "checked_at = EXCLUDED.checked_at WHERE r.checked_at <= EXCLUDED.checked_at",
 		      true },
 	/* By the key: the selector may have another one by now. */
 	[KEYS] = { "record_save_keys",
-		   "UPDATE dkim_keys k SET status = f.status, checked_at = clock_timestamp(), "
+		   "UPDATE dkim_keys k SET status = f.status, checked_at = f.at, "
 		   "published = CASE f.status WHEN 'unknown' THEN k.published "
 		   "ELSE f.status = 'published' END "
-		   "FROM unnest($2::text[], $3::text[]) AS f (public_key, status) "
-		   "WHERE k.domain_id = $1 AND k.public_key = f.public_key",
+		   "FROM (SELECT t.*, " BEGAN " AS at "
+		   "FROM unnest($2::text[], $3::text[]) AS t (public_key, status)) f "
+		   "WHERE k.domain_id = $1 AND k.public_key = f.public_key "
+		   "AND (k.checked_at IS NULL OR k.checked_at <= f.at)",
 		   true },
 	[RETIRE] = { "record_retire_key",
 		     "UPDATE dkim_keys k SET state = 'retired', retired_at = clock_timestamp() "
@@ -50,7 +54,9 @@ const struct db_stmt store_domain_record_stmts[] = {
 struct save {
 	struct slice domain_id;
 	const struct dns_record *records;
-	bool promoted;
+	int64_t look_ms;
+	struct arena *arena;
+	struct store_domain_saved saved;
 };
 
 static bool is_key(size_t kind)
@@ -83,6 +89,7 @@ static enum err save_statuses(struct db *db, const struct save *s, int stmt, str
 	db_arg_text(&args, s->domain_id);
 	db_arg_texts(&args, names, n);
 	db_arg_texts(&args, words, n);
+	db_arg_int(&args, s->look_ms);
 	return db_query(db, &store_domain_record_stmts[stmt], &args, NULL, fail);
 }
 
@@ -95,35 +102,43 @@ static enum err run(struct db *db, const struct save *s, int stmt, size_t *ret_n
 	return db_query_count(db, &store_domain_record_stmts[stmt], &args, ret_n, fail);
 }
 
+static enum err promote(struct db *db, struct save *s, struct fail *fail)
+{
+	size_t n;
+	enum err e = run(db, s, RETIRE, &n, fail);
+
+	if (e == OK)
+		e = run(db, s, PROMOTE, &n, fail);
+	if (e == OK)
+		s->saved.promoted = n != 0;
+	return e;
+}
+
 static enum err save(struct db *db, void *arg, struct fail *fail)
 {
 	struct save *s = arg;
-	size_t n = 0;
+	size_t n;
 	enum err e = run(db, s, TOUCH, &n, fail);
 
-	if (e == OK && n == 0)
-		e = fail_set(fail, ERR_NOT_FOUND, "no such domain");
-	if (e == OK)
-		e = save_statuses(db, s, RECORDS, fail);
-	if (e == OK)
-		e = save_statuses(db, s, KEYS, fail);
-	if (e == OK)
-		e = run(db, s, RETIRE, &n, fail);
-	if (e == OK)
-		e = run(db, s, PROMOTE, &n, fail);
-	s->promoted = n != 0;
-	return e;
+	if (e || (e = store_domain_get(db, s->domain_id, s->arena, &s->saved.before, fail)) ||
+	    (e = save_statuses(db, s, RECORDS, fail)) || (e = save_statuses(db, s, KEYS, fail)) ||
+	    (e = promote(db, s, fail)))
+		return e;
+	return store_domain_get(db, s->domain_id, s->arena, &s->saved.after, fail);
 }
 
 enum err store_domain_record_save(struct db *db, struct slice domain_id,
 				  const struct dns_record records[DNS_RECORD_COUNT],
-				  bool *ret_promoted, struct fail *fail)
+				  int64_t look_ms, struct arena *a, struct store_domain_saved *ret,
+				  struct fail *fail)
 {
-	struct save s = { .domain_id = domain_id, .records = records };
+	struct save s = {
+		.domain_id = domain_id, .records = records, .look_ms = look_ms, .arena = a
+	};
 	enum err e = db_tx(db, save, &s, fail);
 
 	if (e == OK)
-		*ret_promoted = s.promoted;
+		*ret = s.saved;
 	return e;
 }
 

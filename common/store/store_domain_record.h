@@ -10,15 +10,22 @@
 
 extern const struct db_stmt store_domain_record_stmts[];
 
+/* A domain before and after what was found was saved; nobody else changed it in between. */
+struct store_domain_saved {
+	struct store_domain before, after;
+	bool promoted; /* another key signs now */
+};
 /*
- * Saves the status of the records of a domain that are described. A DKIM key counts as published
- * until DNS says otherwise; a next key that is published signs from now on, and the one before is
- * retired: then *ret_promoted is true. ERR_NOT_FOUND when the domain is gone. A transaction of its
- * own.
+ * Saves the status of the records of a domain that are described, as they were found
+ * by a look that began `look_ms` ago; what a later look has found stays. A DKIM key
+ * counts as published until DNS says otherwise; a next key that is published signs
+ * from now on, and the one before is retired. ERR_NOT_FOUND when the domain is
+ * gone. A transaction of its own.
  */
 enum err store_domain_record_save(struct db *db, struct slice domain_id,
 				  const struct dns_record records[DNS_RECORD_COUNT],
-				  bool *ret_promoted, struct fail *fail) MUST_CHECK;
+				  int64_t look_ms, struct arena *a, struct store_domain_saved *ret,
+				  struct fail *fail) MUST_CHECK;
 /*
  * A verified domain that nobody has looked at for `age_ms`, the one that waits
  * longest; for the others it was looked at now. ERR_NOT_FOUND when there is none.

@@ -80,15 +80,15 @@ static bool save_all(struct db *db, const char *id, enum dns_status status)
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct store_domain d = domain_get(db, id, &a);
 	struct fail fail = { 0 };
-	bool promoted;
+	struct store_domain_saved saved;
 
 	for (size_t i = 0; i < DNS_RECORD_COUNT; i++) {
 		d.records[i].status = status;
 		if (i < DNS_RECORD_DKIM || d.records[i].selector.n)
 			d.records[i].host = S("@");
 	}
-	assert_ok(store_domain_record_save(db, d.id, d.records, &promoted, &fail), &fail);
-	return promoted;
+	assert_ok(store_domain_record_save(db, d.id, d.records, 0, &a, &saved, &fail), &fail);
+	return saved.promoted;
 }
 
 static enum err open_key(const char *domain, struct store_dkim_signer *ret, struct arena *a,
@@ -250,8 +250,8 @@ static void a_key_that_took_the_selector_meanwhile_is_not_taken_for_seen(void **
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct store_domain d;
+	struct store_domain_saved saved;
 	struct fail fail = { 0 };
-	bool promoted;
 
 	(void)state;
 	add_key(db, "dom_1", &pair, true);
@@ -259,10 +259,48 @@ static void a_key_that_took_the_selector_meanwhile_is_not_taken_for_seen(void **
 	d.records[DNS_RECORD_DKIM].host = S("@");
 	d.records[DNS_RECORD_DKIM].status = DNS_PUBLISHED;
 	change("UPDATE dkim_keys SET public_key = 'NEW' WHERE domain_id = 'dom_1'");
-	assert_ok(store_domain_record_save(db, d.id, d.records, &promoted, &fail), &fail);
+	assert_ok(store_domain_record_save(db, d.id, d.records, 0, &a, &saved, &fail), &fail);
 	d = domain_get(db, "dom_1", &a);
 	assert_int_equal(d.records[DNS_RECORD_DKIM].status, DNS_UNKNOWN);
 	assert_int_equal(d.records[DNS_RECORD_DKIM].checked_us, 0);
+}
+
+/* Saves what a look has found of one record, and tells what it was and what it is. */
+static struct store_domain_saved save_one(struct db *db, enum dns_record_kind kind,
+					  enum dns_status found, int64_t look_ms, struct arena *a)
+{
+	struct store_domain d = domain_get(db, "dom_1", a);
+	struct store_domain_saved saved;
+	struct fail fail = { 0 };
+
+	d.records[kind].host = S("@");
+	d.records[kind].status = found;
+	assert_ok(store_domain_record_save(db, d.id, d.records, look_ms, a, &saved, &fail), &fail);
+	return saved;
+}
+
+static void what_a_later_look_has_found_stays(void **state)
+{
+	enum { LONG_MS = 5000 };
+	static const enum dns_record_kind kinds[] = { DNS_RECORD_MX, DNS_RECORD_DKIM };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+
+	(void)state;
+	add_key(db, "dom_1", &pair, true);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		enum dns_record_kind k = kinds[i];
+		struct store_domain_saved s = save_one(db, k, DNS_PUBLISHED, LONG_MS, &a);
+
+		assert_int_equal(s.before.records[k].status, DNS_UNKNOWN);
+		assert_int_equal(s.after.records[k].status, DNS_PUBLISHED);
+		s = save_one(db, k, DNS_DIFFERENT, 0, &a);
+		assert_int_equal(s.before.records[k].status, DNS_PUBLISHED);
+		assert_int_equal(s.after.records[k].status, DNS_DIFFERENT);
+		s = save_one(db, k, DNS_MISSING, LONG_MS, &a);
+		assert_int_equal(s.before.records[k].status, DNS_DIFFERENT);
+		assert_int_equal(s.after.records[k].status, DNS_DIFFERENT);
+	}
 }
 
 static void a_list_has_each_domain_once_with_all_of_it(void **state)
@@ -319,12 +357,13 @@ static void the_operator_sees_every_claim_and_the_holder_first(void **state)
 static void what_is_saved_for_a_domain_that_is_gone_is_nothing(void **state)
 {
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct dns_record records[DNS_RECORD_COUNT] = { [DNS_RECORD_MX] = { .host = S("@") } };
+	struct store_domain_saved saved;
 	struct fail fail = { 0 };
-	bool promoted;
 
 	(void)state;
-	assert_int_equal(store_domain_record_save(db, S("dom_0"), records, &promoted, &fail),
+	assert_int_equal(store_domain_record_save(db, S("dom_0"), records, 0, &a, &saved, &fail),
 			 ERR_NOT_FOUND);
 }
 
@@ -370,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup(dns_that_gives_no_answer_makes_no_key_unpublished, filled),
 		cmocka_unit_test_setup(a_key_that_took_the_selector_meanwhile_is_not_taken_for_seen,
 				       filled),
+		cmocka_unit_test_setup(what_a_later_look_has_found_stays, filled),
 		cmocka_unit_test_setup(a_list_has_each_domain_once_with_all_of_it, filled),
 		cmocka_unit_test_setup(the_operator_sees_every_claim_and_the_holder_first, filled),
 		cmocka_unit_test_setup(what_is_saved_for_a_domain_that_is_gone_is_nothing, filled),
