@@ -14,7 +14,7 @@ def mails_to(stack, address: str) -> list[EmailMessage]:
     raw = [path.read_bytes() for path in stack.postfix.captured()]
     raw += [mail.raw for mail in stack.world.delivered()]
     mails = [email.message_from_bytes(one, policy=email.policy.default) for one in raw]
-    return [mail for mail in mails if mail["To"].lower() == address.lower()]
+    return [mail for mail in mails if str(mail["To"]).lower() == address.lower()]
 
 
 def wait_mails(stack, address: str, count: int = 1) -> list[EmailMessage]:

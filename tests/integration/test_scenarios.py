@@ -94,7 +94,8 @@ def test_an_agent_is_made_listed_read_and_deleted(fresh, own):
 def test_a_domain_is_claimed_listed_verified_and_given_up(fresh, prove):
     status, made = fresh.post("/api/v1/domains", {"domain": f"{unique('d')}.example"})
     assert (status, made["verified"]) == (201, False)
-    assert made["dns_records"]["mx"] == {"host": "@", "value": MAIL_HOST, "priority": 10}
+    mx = {"host": "@", "value": MAIL_HOST, "priority": 10}
+    assert made["dns_records"]["mx"].items() >= mx.items()
     assert made["dns_records"]["txt"]["host"] == "@"
     assert len(fresh.get("/api/v1/domains")[1]["domains"]) == 1
     prove(fresh, made)

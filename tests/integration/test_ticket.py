@@ -221,7 +221,8 @@ def test_an_address_that_no_milter_sees_is_left_out_the_second_time(listener, ap
 def test_an_alias_of_the_operator_is_followed(listener, hook, api, reader):
     """alias0@other.example is an agent; the milter sees the address that was written to."""
     listener.take(listener.letter("alias0@other.example"))
-    got = reader.hook.wait(lambda d: d.json["recipient"] == "reader+alias0@agents.example")
+    got = reader.hook.wait(lambda d: d.json["recipient"] == "reader+alias0@agents.example"
+                           and d.json["from"] == AUTHOR)
     assert got.json["auth_headers"]["X-E2A-Auth-Verified"] == "false"
     assert b"x-e2a-" not in got.raw.lower()
 
