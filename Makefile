@@ -72,7 +72,7 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
-	bench-inbound bench-rest fuzz lint format install clean
+	bench-inbound bench-outbound bench-rest fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -107,11 +107,16 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS)
 
-bench: bench-inbound bench-rest ## both, as ratios
+bench: bench-inbound bench-outbound bench-rest ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
 	@$(PYTHON) -m tests.bench --build $(B) inbound
+
+bench-outbound: deps ## mail from agents next to smtp-source
+	@scripts/deps $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/takeheader
+	@$(PYTHON) -m tests.bench --build $(B) outbound $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-rest: deps ## REST next to bare libmicrohttpd and bare Postgres
 	@scripts/deps $(BENCH_PACKAGES)
@@ -186,6 +191,7 @@ $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ -lcmocka $(COMMON_LIBS) -o $@
 addheader_LIBS := -lmilter
+takeheader_LIBS := -lmilter
 constant_LIBS := -lmicrohttpd
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"

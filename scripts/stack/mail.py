@@ -96,8 +96,9 @@ def send(port: int, sender: str, recipients: str | list[str], message: bytes,
          source: str = "127.0.0.1", helo: str = "mail.sender.example",
          xclient: dict[str, str] | None = None, options: tuple[str, ...] = (),
          rcpt_options: tuple[str, ...] = (), timeout: float = 60) -> Outcome:
-    """`options` stand behind MAIL FROM, `rcpt_options` behind each RCPT TO. Bytes go out as they are but for dot-stuffing; refusals are results, not
-    exceptions. smtplib's own data() would repair line ends, so it is not used."""
+    """`options` stand behind MAIL FROM, `rcpt_options` behind each RCPT TO. Bytes go out
+    as they are but for dot-stuffing; refusals are results, not exceptions. smtplib's own
+    data() would repair line ends, so it is not used."""
     to = [recipients] if isinstance(recipients, str) else recipients
     with smtplib.SMTP(timeout=timeout, source_address=(source, 0), local_hostname=helo) as smtp:
         smtp.connect("127.0.0.1", port)

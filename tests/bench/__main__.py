@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m tests.bench --build build/gcc [inbound] [rest]
+"""python -m tests.bench --build build/gcc [inbound] [outbound] [rest]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -9,10 +9,11 @@ import argparse
 from pathlib import Path
 
 from .inbound import Inbound
+from .outbound import Outbound
 from .report import Report
 from .rest import Rest
 
-PARTS = {"inbound": Inbound, "rest": Rest}
+PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest}
 
 
 def main() -> None:
@@ -21,8 +22,9 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=5000,
                         help="inbound: in each run at full rate")
     parser.add_argument("--latency-messages", type=int, default=4000)
-    parser.add_argument("--rounds", type=int, default=5, help="rest: of which the median counts")
-    parser.add_argument("--seconds", type=int, default=2, help="rest: of each run")
+    parser.add_argument("--rounds", type=int, default=5,
+                        help="outbound, rest: of which the median counts")
+    parser.add_argument("--seconds", type=int, default=2, help="outbound, rest: of each run")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     args = parser.parse_args()
     if not set(args.parts) <= set(PARTS):

@@ -13,13 +13,13 @@ import asyncio
 import os
 import subprocess
 import time
-from pathlib import Path
 
 from scripts.stack import Stack
 from scripts.stack.mail import Signer, compose
-from scripts.stack.part import as_user, wait_until
+from scripts.stack.part import wait_until
 
 from .load import Arrivals, lmtp_sink, paced, webhook
+from .programs import spawn, start_milter
 from .report import Report
 from .usage import cpu_ms, resident_mb
 
@@ -42,12 +42,8 @@ class Inbound:
         self.report = report.add
         self.children: list[subprocess.Popen] = []
 
-    def spawn(self, *argv: str) -> subprocess.Popen:
-        process = subprocess.Popen(as_user("nobody", *argv, group="postfix"), umask=0o007,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   cwd="/")
-        self.children.append(process)
-        return process
+    def spawn(self, *argv: str) -> None:
+        self.children.append(spawn(*argv))
 
     def set_up(self) -> None:
         stack = self.stack
@@ -71,14 +67,7 @@ class Inbound:
         self.file = stack.state / "bench.eml"
         self.file.write_bytes(self.message.replace(b"\r\n", b"\n"))
         self.sockets = stack.state / "sock"
-        self.addheader = self.spawn(str(self.copy_addheader()), f"unix:{self.sockets}/addheader")
-        wait_until("the reference milter", lambda: (self.sockets / "addheader").exists())
-
-    def copy_addheader(self) -> Path:
-        target = self.stack.state / "bin" / "addheader"
-        target.write_bytes((self.build / "tests" / "bench" / "addheader").read_bytes())
-        target.chmod(0o755)
-        return target
+        self.children.append(start_milter(stack, self.build, "addheader"))
 
     def shape(self, name: str, sink: str = "sink") -> None:
         """Points Postfix at one of the three."""

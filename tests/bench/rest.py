@@ -27,13 +27,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.stack import Stack, StackError
-from scripts.stack.part import CLEAN_ENV, Port, as_user, wait_until
+from scripts.stack.part import Port, as_user, wait_until
 from scripts.stack.stack import NO_LIMITS
 
 from .mailboxes import Mailbox, Mailboxes
+from .programs import install
 from .report import Report
 from .statements import Scripts, logged, record
 from .usage import children, cpu_ms
+from .wrk import load
 
 ACCOUNTS = 8
 STORED = 100_000
@@ -45,7 +47,6 @@ DETAILS = 512  # different messages that are fetched, of each account
 PAGE = "status=unread&page_size=50"
 GOAL = 1.5
 POSTGRES = {"shared_buffers": "'256MB'", "max_wal_size": "'4GB'"}
-WRK = "/usr/bin/wrk"
 
 Request = tuple[str, str]  # path, key
 
@@ -102,7 +103,7 @@ class Rest:
     def __init__(self, args: argparse.Namespace, report: Report):
         self.rounds = args.rounds
         self.seconds = args.seconds
-        self.constant_path = args.build / "tests" / "bench" / "constant"
+        self.build = args.build
         self.stack = Stack(args.build, postgres=POSTGRES,
                            settings={**NO_LIMITS, "http_workers": str(WORKERS)})
         self.report = report
@@ -127,19 +128,9 @@ class Rest:
         path.write_text("".join(f"{target} {key}\n" for target, key in requests))
         return path
 
-    def wrk(self, port: int, targets: Path, connections: int) -> dict:
-        done = subprocess.run([WRK, "-t1", f"-c{connections}", f"-d{self.seconds}s", "-s",
-                               str(Path(__file__).with_name("targets.lua")),
-                               f"http://127.0.0.1:{port}", "--", str(targets)],
-                              env=CLEAN_ENV, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
-        if found["errors"] or not found["requests"]:
-            raise StackError(f"wrk on port {port}, {targets.name}: {found}")
-        return found
-
     def load(self, port: int, pid: int, targets: Path, connections: int) -> Sample:
         before = cpu_ms(pid), cpu_ms(self.stack.postgres.pid)
-        found = self.wrk(port, targets, connections)
+        found = load(port, targets, connections, self.seconds)
         used = cpu_ms(pid) - before[0], cpu_ms(self.stack.postgres.pid) - before[1]
         return Sample(found["requests"] / found["time"] * 1e6, found["p50"] / 1000,
                       found["p99"] / 1000, *(1000 * ms / found["requests"] for ms in used))
@@ -166,19 +157,14 @@ class Rest:
         self.constant_port = Port("CONSTANT")
         port = str(self.constant_port.number)
         self.constant_process = subprocess.Popen(
-            as_user("nobody", str(self.copy_constant()), port), stdin=subprocess.PIPE, cwd="/")
+            as_user("nobody", install(self.stack, self.build, "constant"), port),
+            stdin=subprocess.PIPE, cwd="/")
 
         def answers() -> bool:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.constant_port.number)) == 0
 
         wait_until("the constant to answer", answers)
-
-    def copy_constant(self) -> Path:
-        target = self.stack.state / "bin" / "constant"
-        target.write_bytes(self.constant_path.read_bytes())
-        target.chmod(0o755)
-        return target
 
     # ---- over 100,000 stored messages ----
 

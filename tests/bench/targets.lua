@@ -1,15 +1,19 @@
 -- SPDX-License-Identifier: Apache-2.0
--- For wrk: GET of the paths of a file in turn, each with its key ("path key" a
--- line; the file's name is the script's argument). The figures go to standard
--- output as the last line, in JSON: time in microseconds.
+-- For wrk: the requests of a file in turn, each with its key ("path key" a line, or
+-- "path key body" for a POST; the file's name is the script's argument). The figures go to
+-- standard output as the last line, in JSON: time in microseconds.
 
 local requests, at = {}, 0
 
 function init(args)
    for line in io.lines(args[1]) do
-      local path, key = line:match("^(%S+) (%S+)$")
-      table.insert(requests, wrk.format("GET", path, {
-         ["Host"] = wrk.headers["Host"], ["Authorization"] = "Bearer " .. key }))
+      local path, key, body = line:match("^(%S+) (%S+) ?(.*)$")
+      local headers = { ["Host"] = wrk.headers["Host"], ["Authorization"] = "Bearer " .. key }
+      if body == "" then
+         table.insert(requests, wrk.format("GET", path, headers))
+      else
+         table.insert(requests, wrk.format("POST", path, headers, body))
+      end
    end
 end
 
