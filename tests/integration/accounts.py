@@ -54,6 +54,7 @@ INSERT INTO suppressions (user_id, address, reason, code, detail, message_id)
 INSERT INTO delegations (id, user_id, agent_email, human_email, state, link_hash, link_expires_at,
 	confirmed_at) VALUES ('dlg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, 'human@peer.example',
 	'active', sha256(('link' || %(u)s)::bytea), now(), now());
+INSERT INTO delegation_declines (user_id, human) VALUES (%(u)s, 'no@peer.example');
 INSERT INTO retired_addresses (address, user_id) VALUES ('old@' || %(domain)s, %(u)s);
 INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)
 	VALUES (sha256(%(u)s::bytea), '', lower(%(email)s), now() + interval '1 hour');

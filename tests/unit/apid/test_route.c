@@ -54,6 +54,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "POST", "/api/v1/domains/x.io/dkim/rotate", ACCESS_ACCOUNT, 0 },
 		{ "DELETE", "/api/v1/domains/x.io", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/suppressions", ACCESS_ACCOUNT, 0 },
+		{ "DELETE", "/api/v1/suppressions", ACCESS_ACCOUNT, 0 },
 		{ "DELETE", "/api/v1/suppressions/a%40x.io", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/users/me/export", ACCESS_ACCOUNT, 0 },
 		{ "DELETE", "/api/v1/users/me", ACCESS_ACCOUNT, 0 },
