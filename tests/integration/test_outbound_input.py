@@ -93,6 +93,12 @@ def test_no_line_end_and_no_nul_reaches_a_header(stack, author, field, bad):
     refused(stack, author, **{field: value})
 
 
+def test_a_file_name_does_not_look_like_another(stack, author):
+    file = attachment("invoice\u202efdp.exe", "application/octet-stream", b"x")
+    answer = refused(stack, author, attachments=[file])
+    assert answer.startswith("attachment 1: filename must not contain"), answer
+
+
 @pytest.mark.parametrize("field", ["body", "html_body"])
 def test_a_body_holds_no_nul(stack, author, field):
     refused(stack, author, **{field: "a\0b"})
