@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -18,8 +18,9 @@ from scripts.stack.part import Part, StackError, wait_until
 from tests.integration.outbound import Author, address
 
 WORLD = True
-SETTINGS = {"inject_timeout": "1s", "inject_settle": "3s"}
+SETTINGS = {"inject_timeout": "10s", "inject_settle": "3s"}
 BACKLOG = 150
+CLAIMED_MOST = 30  # by one daemon, with ten connections
 UNDER_WAY = 5  # mails that are handed over at once
 ROUNDS = 8
 QUIET_SECONDS = 120.0
@@ -176,10 +177,14 @@ def test_deliverd_that_is_killed_under_traffic_sends_once(stack, author):
 
 
 def test_two_deliverds_share_one_queue(stack, second, author):
+    second.stop()
     with stopped(stack.deliverd):
-        second.stop()
         promised = send_many(author, BACKLOG)
+        stack.milter.pause()  # so that neither is done before the other begins
         second.start()
+    wait_until("both to have work", lambda: len(
+        [job for job in jobs(stack) if job[0] == "injecting"]) > CLAIMED_MOST)
+    stack.milter.resume()
     audit(stack, promised)
 
 
@@ -212,15 +217,14 @@ def test_the_jobs_of_a_killed_deliverd_are_done_by_the_other(stack, second, auth
 def test_deliverd_that_dies_between_the_answer_and_the_commit_sends_once(stack, author):
     with stopped(stack.deliverd):
         promised = send_many(author, UNDER_WAY)
-        lock = stack.postgres.connect()
-        lock.autocommit = False
-        with all_under_way(stack, stack.deliverd, promised):
-            lock.cursor().execute("LOCK TABLE outbound_jobs IN SHARE MODE")
-        for to in promised.values():
-            stack.world.wait_mail(to)
-        stack.deliverd.kill()
-        end_sessions(stack)
-        lock.close()
+        with closing(stack.postgres.connect()) as lock:
+            lock.autocommit = False
+            with all_under_way(stack, stack.deliverd, promised):
+                lock.cursor().execute("LOCK TABLE outbound_jobs IN SHARE MODE")
+            for to in promised.values():
+                stack.world.wait_mail(to)
+            stack.deliverd.kill()
+            end_sessions(stack)
         end_leases(stack)
         mark = stack.deliverd.log_mark()
     audit(stack, promised)

@@ -25,6 +25,7 @@ from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 
 VERP = re.compile(r"bounce-[0-9a-f]{32}@[a-z0-9.-]+")
+CONTROLS = {"CR": "a\rb", "LF": "a\nb", "CR LF": "a\r\nX-Injected: yes", "NUL": "a\0b"}
 numbers = itertools.count(1)
 
 

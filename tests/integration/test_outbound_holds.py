@@ -4,6 +4,8 @@ and e2a-apid's own role in the database."""
 
 from __future__ import annotations
 
+import os
+
 import psycopg2
 import pytest
 
@@ -46,6 +48,20 @@ def test_mail_of_a_held_agent_waits(stack, world, held_author):
     assert ledger(stack, answer["message_id"]) == [("outbound", "held", "hitl")]
     assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
     nothing_leaves(stack, world, held_author, to)
+
+
+def test_replies_and_test_mails_of_a_held_agent_wait_too(stack, world, held_author):
+    to, subject = address(), f"About {os.urandom(8).hex()}"
+    assert stack.send(to, held_author.address,
+                      compose(to, held_author.address, subject)).code == 250
+    got = held_author.wait_mail(subject)
+    answers = [held_author.ask_reply(got["message_id"]),
+               held_author.api.post(f"{held_author.path}/test")]
+    for status, answer in answers:
+        assert (status, answer["status"]) == (202, "pending_approval")
+        assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
+    nothing_leaves(stack, world, held_author, to)
+    assert [m["subject"] for m in held_author.inbox()] == [subject]
 
 
 def test_switching_the_hold_off_releases_nothing(stack, world, held_author):

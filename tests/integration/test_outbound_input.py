@@ -11,11 +11,10 @@ import pytest
 
 from scripts.stack.peers import Api
 from tests.integration.client import Http, add_key, with_key
-from tests.integration.outbound import Author, address, attachment, attachments
+from tests.integration.outbound import CONTROLS, Author, address, attachment, attachments
 
 LIMIT = 26214400
 RECIPIENTS = 50
-CONTROLS = {"CR": "a\rb", "LF": "a\nb", "CR LF": "a\r\nX-Injected: yes", "NUL": "a\0b"}
 
 
 def stored(stack, author: Author) -> int:

@@ -11,10 +11,11 @@ import pytest
 from scripts.stack.mail import compose
 from scripts.stack.peers import Api, check_auth_headers
 from tests.integration.client import second_apid
-from tests.integration.outbound import Author, address, check_wire, own_part, state_of
+from tests.integration.outbound import (CONTROLS, Author, address, attachment, check_wire,
+                                        own_part, state_of)
 
 ALICE = "alice@sender.example"
-BUDGET = 3
+BUDGET, RECIPIENTS = 3, 50
 
 
 def receive(stack, author: Author, sender: str = ALICE, subject: str = "", envelope: str = ALICE,
@@ -124,6 +125,27 @@ def test_copies_that_are_asked_for_need_no_reply_to_all(stack, world, author):
     mail = answered(world, author, got, sender, cc=[copied], bcc=[hidden])
     assert sorted(mail.recipients) == sorted([sender, copied, hidden])
     assert hidden.encode() not in mail.raw
+
+
+def test_a_reply_to_all_counts_everybody(stack, world, author):
+    sender, many = address(), [address() for _ in range(RECIPIENTS)]
+    got = receive(stack, author, sender, To=f"{author.address},\n " + ",\n ".join(many))
+    assert author.ask_reply(got, reply_all=True) \
+        == (400, f"too many recipients (max {RECIPIENTS})\n")
+    assert answered(world, author, got, sender).recipients == [sender]
+
+
+@pytest.mark.parametrize("bad", CONTROLS.values(), ids=CONTROLS)
+@pytest.mark.parametrize("field", ["cc", "bcc", "conversation_id", "filename", "content_type"])
+def test_no_line_end_and_no_nul_reaches_the_header_of_a_reply(stack, author, field, bad):
+    got = receive(stack, author)
+    if field in ("filename", "content_type"):
+        fields = {"attachments": [{**attachment("a.txt", "text/plain", b"x"), field: bad}]}
+    else:
+        fields = {field: bad if field == "conversation_id" else [f"{bad}@far.example"]}
+    status, answer = author.ask_reply(got, **fields)
+    assert status == 400 and answer.count("\n") == 1, answer
+    assert author.ask_reply(got, body="")[1] == "body is required\n"
 
 
 def test_mail_of_others_cannot_be_answered(stack, author, strange_author, make_author):

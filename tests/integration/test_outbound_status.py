@@ -78,6 +78,22 @@ def test_a_mail_that_is_put_off_is_delivered_later(stack, world, author, reply):
     assert len(world.mails_to(to)) == 1
 
 
+def test_a_mail_that_is_put_off_for_too_long_bounces(stack, world, author):
+    """Not for good: the address may be a good one."""
+    to = address()
+    world.reject(to, "450 4.2.0 greylisted")
+    stack.postfix.configure(maximal_queue_lifetime="1s")
+    stack.postfix.reload()
+    try:
+        sent = author.send(to)
+        world.wait_knocks(to, 1)
+        found = author.wait_status(sent["id"], {to: "bounced"})
+        assert found[to]["code"].startswith("4.") and to not in suppressed(author)
+    finally:
+        stack.postfix.configure(maximal_queue_lifetime="5d")
+        stack.postfix.reload()
+
+
 def test_a_mail_that_was_taken_bounces_later(world, author):
     to, good = address(), address()
     world.bounce_later(to, "552 5.2.2 mailbox full")
@@ -108,6 +124,7 @@ def test_an_address_that_does_not_exist_gets_no_more_mail_until_it_is_taken_off(
     again = other.send(to.upper(), cc=[good])
     found = other.wait_status(again["id"], {to: "failed", good: "delivered"})
     assert found[to]["detail"] == "suppressed"
+    assert other.ask(to=[to]) == (400, "every recipient is on the suppression list\n")
     assert len(world.knocks_for(to)) == knocks
     world.accept(to)
     assert author.api.call("DELETE", f"/api/v1/suppressions/{to}")[0] == 204
