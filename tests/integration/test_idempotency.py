@@ -231,12 +231,12 @@ def test_an_old_key_counts_no_more(stack, user, browser):
     assert (third.json["id"], replayed(third)) == (second.json["id"], True)
 
 
-def waiting(stack, event: str) -> Callable[[], int | None]:
-    """A probe for the process of a database connection of apid's that waits for `event`."""
+def waiting(stack, event: str, role: str = "e2a_apid") -> Callable[[], int | None]:
+    """A probe for the process of a database connection of the role's that waits for `event`."""
     def probe() -> int | None:
         with closing(stack.postgres.connect("postgres", "postgres")) as db, db.cursor() as query:
-            query.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'e2a_apid' "
-                          "AND wait_event = %s", [event])
+            query.execute("SELECT pid FROM pg_stat_activity WHERE usename = %s "
+                          "AND wait_event = %s", [role, event])
             rows = query.fetchall()
         return rows[0][0] if rows else None
 
@@ -271,6 +271,21 @@ def test_a_connection_lost_before_the_commit_leaves_nothing(stack, user, browser
 def set_standby(stack, name: str) -> None:
     stack.postgres.administer(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     stack.postgres.administer("SELECT pg_reload_conf()")
+    if name:
+        wait_until("commits to wait", lambda: commit_waits(stack))
+
+
+def commit_waits(stack) -> bool:
+    """Whether a commit waits for the standby by now: Postgres learns of it in the background."""
+    with ThreadPoolExecutor(1) as pool:
+        commit = pool.submit(stack.postgres.administer, "COMMENT ON DATABASE postgres IS 'x'")
+        pid = wait_until("the commit to end or to wait", lambda: commit.done()
+                         or waiting(stack, "SyncRep", "postgres")())
+        if pid is True:
+            return False
+        stack.postgres.administer("SELECT pg_terminate_backend(%s)", pid)
+        commit.exception()
+    return True
 
 
 def test_a_commit_whose_answer_was_lost_is_found_by_asking_again(stack, browser, path):
