@@ -13,10 +13,7 @@
 
 extern const struct db_stmt store_outbound_stmts[];
 
-enum {
-	STORE_OUTBOUND_BATCH_MAX = 64,
-	STORE_OUTBOUND_RECIPIENTS_MAX = 100, /* of one job */
-};
+enum { STORE_OUTBOUND_BATCH_MAX = 64 };
 
 struct store_attachment {
 	struct slice filename, content_type;
