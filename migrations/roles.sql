@@ -59,6 +59,9 @@ GRANT EXECUTE ON FUNCTION delete_account, wire_time TO e2a_apid;
 GRANT SELECT ON outbound_drafts, outbound_attachments, outbound_recipients, outbound_jobs
 	TO e2a_apid;
 GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid;
+-- So is what a human decides about it, by functions that look at the credential.
+GRANT EXECUTE ON FUNCTION edit_hold, approve_hold, reject_hold TO e2a_apid;
+GRANT SELECT ON approval_tokens, reviewers TO e2a_apid;
 GRANT SELECT, DELETE ON suppressions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)
 	ON delegations TO e2a_apid;
@@ -85,7 +88,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbound_drafts, outbound_attachments,
 GRANT SELECT, INSERT, UPDATE ON suppressions TO e2a_deliverd;
 GRANT SELECT ON delegations TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dkim_keys, domain_records TO e2a_deliverd;
-GRANT EXECUTE ON FUNCTION recipient_rank TO e2a_deliverd;
+GRANT EXECUTE ON FUNCTION recipient_rank, draft_hash, hold_reviewers, expire_holds, approve_hold,
+	reject_hold TO e2a_deliverd;
+GRANT SELECT, INSERT, DELETE, UPDATE (used_at) ON approval_tokens TO e2a_deliverd;
+GRANT SELECT, INSERT, DELETE ON outbound_mails TO e2a_deliverd;
+GRANT SELECT ON reviewers TO e2a_deliverd;
+GRANT INSERT ON mail_jobs TO e2a_deliverd;
 -- ... and what has served its time.
 GRANT SELECT (hash, expires_at), DELETE, UPDATE (expires_at) ON sessions, sign_in_links
 	TO e2a_deliverd;
@@ -95,5 +103,5 @@ GRANT SELECT, DELETE, UPDATE (used_at) ON rate_counters TO e2a_deliverd;
 GRANT SELECT, DELETE, UPDATE (retired_at) ON retired_addresses TO e2a_deliverd;
 
 -- Postfix: which addresses and domains exist.
-GRANT SELECT ON mail_recipients, mail_domains, mail_bounce_addresses TO e2a_maps;
+GRANT SELECT ON mail_recipients, mail_domains, mail_bounce_addresses, mail_review_tokens TO e2a_maps;
 GRANT EXECUTE ON FUNCTION find_recipient TO e2a_maps;

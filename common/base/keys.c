@@ -28,6 +28,7 @@ static const struct {
 	[KEY_CURSOR] = { "cursor", "e2a 1 page token", APID },
 	[KEY_MAIL] = { "mail", "e2a 1 mail jobs", DELIVERD | APID },
 	[KEY_SIGN_IN] = { "sign_in", "e2a 1 sign-in", APID },
+	[KEY_APPROVAL] = { "approval", "e2a 1 approval", DELIVERD | APID },
 };
 
 static unsigned bit_of(const char *program)

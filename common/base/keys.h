@@ -16,12 +16,13 @@
 
 /* Which programs hold which key is the table in keys.c. */
 enum key_name {
-	KEY_SEAL,    /* verdict seal: milter, deliverd */
-	KEY_TICKET,  /* outbound ticket: milter, deliverd */
-	KEY_SECRETS, /* signing secrets and DKIM keys at rest: deliverd, apid, admin */
-	KEY_CURSOR,  /* page tokens: apid */
-	KEY_MAIL,    /* mail jobs at rest: deliverd, apid */
-	KEY_SIGN_IN, /* what an OpenID provider gives back: apid */
+	KEY_SEAL,     /* verdict seal: milter, deliverd */
+	KEY_TICKET,   /* outbound ticket: milter, deliverd */
+	KEY_SECRETS,  /* signing secrets and DKIM keys at rest: deliverd, apid, admin */
+	KEY_CURSOR,   /* page tokens: apid */
+	KEY_MAIL,     /* mail jobs at rest: deliverd, apid */
+	KEY_SIGN_IN,  /* what an OpenID provider gives back: apid */
+	KEY_APPROVAL, /* what reviewers decide by: deliverd, apid */
 	KEY_COUNT
 };
 

@@ -20,6 +20,7 @@ enum {
 	RETIRED_ADDRESSES,
 	SUPPRESSIONS,
 	DELEGATIONS,
+	REVIEWERS,
 };
 
 /*
@@ -155,6 +156,11 @@ const struct db_stmt store_export_stmts[] = {
 			     "'state', x.state, 'created_at', wire_time(x.created_at), "
 			     "'confirmed_at', wire_time(x.confirmed_at), "
 			     "'revoked_at', wire_time(x.revoked_at)"),
+	[REVIEWERS] = PAGE("export_reviewers", "reviewers", "x.created_at", "x.id",
+			   "'id', x.id, 'agent_id', x.agent_email, 'address', x.address, "
+			   "'state', x.state, 'full_text', x.full_text, 'by_reply', x.by_reply, "
+			   "'created_at', wire_time(x.created_at), "
+			   "'confirmed_at', wire_time(x.confirmed_at)"),
 	{ 0 },
 };
 
@@ -176,6 +182,7 @@ const struct store_export_part store_export_parts[] = {
 	{ "retired_addresses", "retired_addresses", .stmt = RETIRED_ADDRESSES },
 	{ "suppressions", "suppressions", .stmt = SUPPRESSIONS },
 	{ "delegations", "delegations", .stmt = DELEGATIONS },
+	{ "reviewers", "reviewers", .stmt = REVIEWERS },
 	{ 0 },
 };
 
@@ -185,6 +192,8 @@ const struct store_export_omission store_export_omissions[] = {
 	{ "outbound_jobs", "mail that is about to leave: its message says so" },
 	{ "outbound_attempts", "addresses to which reports about a mail come back" },
 	{ "outbound_attachments", "kept for hours, until the mail that they belong to has left" },
+	{ "approval_tokens", "hashes of tokens that were mailed to reviewers" },
+	{ "outbound_mails", "mail that is about to leave: its message says so" },
 	{ "delegation_declines", "what humans who are not the user asked for" },
 	{ "idempotency_keys", "for a day, copies of answers about what is exported" },
 	{ "rate_counters", "how many requests there were of late" },

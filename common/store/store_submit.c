@@ -59,13 +59,13 @@ static void arg_submission(struct db_args *args, const struct store_submission *
 	db_arg_bool(args, s->count_usage);
 }
 
-static enum err attach(struct db *db, const struct store_submission *s, size_t i, struct fail *fail)
+enum err store_submit_attach(struct db *db, struct slice message_id,
+			     const struct store_attachment *at, size_t place, struct fail *fail)
 {
-	const struct store_attachment *at = &s->attachments[i];
 	struct db_args args = DB_ARGS_INIT;
 
-	db_arg_text(&args, s->id);
-	db_arg_int(&args, (int64_t)i + 1);
+	db_arg_text(&args, message_id);
+	db_arg_int(&args, (int64_t)place + 1);
 	db_arg_text(&args, at->filename);
 	db_arg_text(&args, at->content_type);
 	db_arg_bytes(&args, at->data);
@@ -93,7 +93,7 @@ enum err store_submit(struct db *db, const struct store_submission *s, struct ar
 		.expires_us = db_time(r, 0, 2),
 	};
 	for (size_t i = 0; e == OK && i < s->attachments_n; i++)
-		e = attach(db, s, i, fail);
+		e = store_submit_attach(db, s->id, &s->attachments[i], i, fail);
 	if (e == OK)
 		*ret = submitted;
 	return e;

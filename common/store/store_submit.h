@@ -59,6 +59,13 @@ struct store_submitted {
 enum err store_submit(struct db *db, const struct store_submission *s, struct arena *a,
 		      struct store_submitted *ret, struct fail *fail) MUST_CHECK;
 /*
+ * Adds the attachment number `place`, counted from 0, to a mail whose draft this transaction
+ * has written.
+ */
+enum err store_submit_attach(struct db *db, struct slice message_id,
+			     const struct store_attachment *at, size_t place,
+			     struct fail *fail) MUST_CHECK;
+/*
  * Tells e2a-deliverd that there are jobs. After the commit and outside of any
  * transaction: commits that notify wait for each other.
  */

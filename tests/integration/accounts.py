@@ -54,6 +54,12 @@ INSERT INTO suppressions (user_id, address, reason, code, detail, message_id)
 INSERT INTO delegations (id, user_id, agent_email, human_email, state, link_hash, link_expires_at,
 	confirmed_at) VALUES ('dlg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, 'human@peer.example',
 	'active', sha256(('link' || %(u)s)::bytea), now(), now());
+INSERT INTO reviewers (id, user_id, agent_email, address, folded, state, link_hash, link_expires_at,
+	confirmed_at) VALUES ('rev_' || %(u)s, %(u)s, 'Own@' || %(domain)s, 'human@peer.example',
+	'human@peer.example', 'active', sha256(('review' || %(u)s)::bytea), now(), now());
+INSERT INTO approval_tokens (hash, message_id, user_id, action, reviewer, nonce, draft_hash,
+	expires_at) VALUES (sha256(('token' || %(u)s)::bytea), 'msg_' || md5(%(u)s), %(u)s, 'approve',
+	'human@peer.example', '', '', now());
 INSERT INTO delegation_declines (user_id, human) VALUES (%(u)s, 'no@peer.example');
 INSERT INTO retired_addresses (address, user_id) VALUES ('old@' || %(domain)s, %(u)s);
 INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)

@@ -116,6 +116,8 @@ FIELDS = {
     "feedback": ({"id", "category", "message", "created_at"}, {"email"}),
     "retired_addresses": ({"address", "retired_at"}, {"expires_at"}),
     "suppressions": ({"address", "reason", "code", "detail", "created_at"}, {"message_id"}),
+    "reviewers": ({"id", "agent_id", "address", "state", "full_text", "by_reply", "created_at"},
+                  {"confirmed_at"}),
     "delegations": ({"id", "agent_id", "human", "state", "created_at"},
                     {"confirmed_at", "revoked_at"}),
     "usage_summaries": ({"day", "messages"}, set()),
@@ -172,10 +174,11 @@ def test_there_is_no_secret_in_it(stack, person):
         query.execute("SELECT hash FROM api_keys WHERE user_id = %(u)s UNION ALL "
                       "SELECT hash FROM sessions WHERE user_id = %(u)s UNION ALL "
                       "SELECT link_hash FROM delegations WHERE user_id = %(u)s UNION ALL "
+                      "SELECT link_hash FROM reviewers WHERE user_id = %(u)s UNION ALL "
                       "SELECT sealed FROM signing_secrets WHERE user_id = %(u)s",
                       {"u": person.user_id})
         hidden = [bytes(row[0]) for row in query.fetchall()]
-    assert len(hidden) == 4
+    assert len(hidden) == 5
     text = export(stack.http_port, person.key).text
     for secret in hidden:
         assert secret.hex() not in text and base64.b64encode(secret).decode() not in text

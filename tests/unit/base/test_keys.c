@@ -99,12 +99,14 @@ static void each_program_gets_its_own_keys_only(void **state)
 		  { [KEY_SEAL] = true,
 		    [KEY_TICKET] = true,
 		    [KEY_SECRETS] = true,
-		    [KEY_MAIL] = true } },
+		    [KEY_MAIL] = true,
+		    [KEY_APPROVAL] = true } },
 		{ "apid",
 		  { [KEY_SECRETS] = true,
 		    [KEY_CURSOR] = true,
 		    [KEY_MAIL] = true,
-		    [KEY_SIGN_IN] = true } },
+		    [KEY_SIGN_IN] = true,
+		    [KEY_APPROVAL] = true } },
 	};
 	struct keys all;
 
