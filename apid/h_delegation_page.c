@@ -214,7 +214,7 @@ void delegation_answer(struct req *r)
 	const struct act *act;
 	struct slice token;
 
-	if (!req_own_form(r))
+	if (!req_link_form(r))
 		return;
 	token = req_form(r, S("t"));
 	act = find_act(req_form(r, S("action")));

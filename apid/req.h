@@ -107,11 +107,16 @@ struct slice req_form(struct req *r, struct slice name);
 /*
  * False, with 403 as answer, unless the request comes from a page of our own:
  * Sec-Fetch-Site, else Origin, has to say so. For everything that acts on the
- * strength of a cookie, and for every HTML form.
+ * strength of a cookie, and for every HTML form but those of req_link_form().
  */
 bool req_same_origin(struct req *r);
 /* False, with the answer, unless it is a form of bounded size from a page of our own. */
 bool req_own_form(struct req *r);
+/*
+ * The same for the page of a mailed link, whose token alone authorises: no cookie comes into
+ * it. Text browsers send neither field; who has the token needs no page to send it from.
+ */
+bool req_link_form(struct req *r);
 /* Reads the body by a table; 400 `invalid request body` otherwise. */
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret);
 /*

@@ -97,11 +97,23 @@ bool req_same_origin(struct req *r)
 	return false;
 }
 
-bool req_own_form(struct req *r)
+static bool has_whole_form(struct req *r)
 {
 	if (!r->body_bad)
-		return req_same_origin(r);
+		return true;
 	resp_error(&r->resp, 400, "invalid request body");
 	r->resp.close = true;
 	return false;
+}
+
+bool req_own_form(struct req *r)
+{
+	return has_whole_form(r) && req_same_origin(r);
+}
+
+bool req_link_form(struct req *r)
+{
+	bool says_nothing = r->field.sec_fetch_site.n == 0 && r->field.origin.n == 0;
+
+	return has_whole_form(r) && (says_nothing || req_same_origin(r));
 }
