@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clocks and RFC 3339 text, in UTC whatever the process's time zone. */
+/* Clocks and their texts, in UTC whatever the process's time zone. */
 #include "common/base/clock.h"
 
+#include <stdio.h>
 #include <time.h>
 
 enum { US_PER_S = 1000000 };
@@ -81,6 +82,21 @@ void clock_rfc3339_s(int64_t t_us, char ret[CLOCK_TEXT_MAX])
 
 	ret[n] = 'Z';
 	ret[n + 1] = '\0';
+}
+
+void clock_rfc1123(int64_t t_us, char ret[CLOCK_TEXT_MAX])
+{
+	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	int64_t us = clamp(t_us);
+	time_t s = (time_t)((us - fraction_of(us)) / US_PER_S);
+	struct tm tm;
+
+	gmtime_r(&s, &tm);
+	snprintf(ret, CLOCK_TEXT_MAX, "%s, %02d %s %04d %02d:%02d:%02d UTC", days[tm.tm_wday],
+		 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+		 tm.tm_sec);
 }
 
 /* `width` digits and the byte behind them (0: none). */

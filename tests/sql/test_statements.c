@@ -33,6 +33,7 @@ static const struct {
 	{ "activity_", APID },
 	{ "account_", APID },
 	{ "agent_", APID },
+	{ "approval_", DELIVERD },
 	{ "decide_", APID | DELIVERD },
 	{ "decide_edit", APID },
 	{ "decide_expire", DELIVERD },

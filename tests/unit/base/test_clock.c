@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RFC 3339 both ways, before 1970 and at the ends of the range. */
+/* RFC 3339 both ways, RFC 1123, before 1970 and at the ends of the range. */
 #include "common/base/clock.h"
 #include "tests/unit/test.h"
 
@@ -112,6 +112,28 @@ static void what_is_written_is_read_back(void **state)
 	}
 }
 
+static void people_are_told_the_day_of_the_week(void **state)
+{
+	static const struct {
+		int64_t t;
+		const char *want;
+	} rows[] = {
+		{ 0, "Thu, 01 Jan 1970 00:00:00 UTC" },
+		{ 1768473000999999, "Thu, 15 Jan 2026 10:30:00 UTC" },
+		{ -1, "Wed, 31 Dec 1969 23:59:59 UTC" },
+		{ INT64_MIN, "Mon, 01 Jan 0001 00:00:00 UTC" },
+		{ INT64_MAX, "Fri, 31 Dec 9999 23:59:59 UTC" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[CLOCK_TEXT_MAX];
+
+		clock_rfc1123(rows[i].t, text);
+		assert_string_equal(text, rows[i].want);
+	}
+}
+
 static void time_zone_of_the_process_does_not_matter(void **state)
 {
 	char text[CLOCK_TEXT_MAX];
@@ -144,6 +166,7 @@ int main(void)
 		cmocka_unit_test(well_formed_times_are_read),
 		cmocka_unit_test(times_are_written_without_trailing_zeros),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(people_are_told_the_day_of_the_week),
 		cmocka_unit_test(time_zone_of_the_process_does_not_matter),
 		cmocka_unit_test(clocks_do_not_run_backwards),
 	};
