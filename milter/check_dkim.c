@@ -14,7 +14,10 @@
 
 #include <opendkim/dkim.h>
 
-enum { FIELD_CEILING = 512 * 1024, KEY_TEXT_MAX = 1024, KEY_QUERY_MS = 5000 };
+enum { FIELD_CEILING = 512 * 1024, KEY_TEXT_MAX = 1024, KEY_QUERY_MS = 5000, ADDRESS_FIELDS = 2 };
+
+/* Who wrote to whom: what a signature has to cover where that counts. */
+static const struct slice address_fields[ADDRESS_FIELDS] = { SLICE_INIT("From"), SLICE_INIT("To") };
 
 struct dkim_check {
 	DKIM *dkim;
@@ -24,6 +27,8 @@ struct dkim_check {
 	struct dkim_outcome out;
 	size_t fed[VERDICT_DKIM_MAX]; /* index in `out` of the library's n-th signature */
 	size_t fed_n;
+	size_t signs[VERDICT_DKIM_MAX][ADDRESS_FIELDS]; /* of each, by the signatures of `out` */
+	size_t has[ADDRESS_FIELDS];                     /* of each, in the message */
 	bool skip; /* nothing to verify: the library is not fed any more */
 	bool truncated;
 	int64_t deadline_ms;
@@ -255,6 +260,8 @@ static bool admit_signature(struct dkim_check *c, struct slice value)
 	if (dkim_vet(value, c->arena, d) != OK)
 		return false;
 	set_result(d, AUTH_PERMERROR, "syntax"); /* until the library says otherwise */
+	for (size_t k = 0; k < ADDRESS_FIELDS; k++)
+		c->signs[c->out.n - 1][k] = dkim_signed_fields(value, address_fields[k]);
 	c->fed[c->fed_n++] = c->out.n - 1;
 	return true;
 }
@@ -263,6 +270,8 @@ void dkim_check_field(struct dkim_check *c, struct slice name, struct slice valu
 {
 	struct slice line;
 
+	for (size_t k = 0; k < ADDRESS_FIELDS; k++)
+		c->has[k] += slice_ieq(name, address_fields[k]);
 	if (slice_ieq(name, S(DKIM_SIGNHEADER)) && !admit_signature(c, value))
 		return;
 	buf_reset(&c->field);
@@ -302,6 +311,14 @@ enum err dkim_check_body(struct dkim_check *c, struct slice chunk)
 	}
 }
 
+static bool signs_addresses(const struct dkim_check *c, size_t i)
+{
+	for (size_t k = 0; k < ADDRESS_FIELDS; k++)
+		if (c->signs[i][k] < c->has[k])
+			return false;
+	return c->out.v[i].result == AUTH_PASS;
+}
+
 enum err dkim_check_finish(struct dkim_check *c, int64_t deadline_ms, bool truncated,
 			   struct dkim_outcome *ret)
 {
@@ -309,6 +326,8 @@ enum err dkim_check_finish(struct dkim_check *c, int64_t deadline_ms, bool trunc
 	c->truncated = truncated;
 	if (!c->skip)
 		(void)dkim_eom(c->dkim, NULL); /* the results are read in verify_all */
+	for (size_t i = 0; i < c->out.n; i++)
+		c->out.v[i].signs_addresses = signs_addresses(c, i);
 	*ret = c->out;
 	return OK;
 }

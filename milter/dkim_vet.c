@@ -92,6 +92,20 @@ static size_t count_names(struct slice h)
 	return n;
 }
 
+size_t dkim_signed_fields(struct slice value, struct slice name)
+{
+	struct tag_list t;
+	struct slice h, one;
+	size_t n = 0;
+
+	if (value.n > DKIM_FIELD_MAX || read_tags(value, &t) != OK)
+		return 0;
+	h = tag(&t, "h");
+	while (slice_cut(&h, ':', &one))
+		n += slice_ieq(slice_trim(one), name);
+	return n;
+}
+
 static const char *check_identity(const struct tag_list *t, struct arena *a,
 				  struct verdict_dkim *ret)
 {

@@ -15,5 +15,10 @@
  * grammar is right (a domain is LDH labels and nothing else).
  */
 enum err dkim_vet(struct slice value, struct arena *a, struct verdict_dkim *ret) MUST_CHECK;
+/*
+ * How many fields of this name the signature covers: as often as h= has it, so many of them
+ * are signed, from the last one up (RFC 6376 5.4.2). None when the tags cannot be read.
+ */
+size_t dkim_signed_fields(struct slice value, struct slice name);
 
 #endif

@@ -94,6 +94,8 @@ static void add_dkim(struct buf *b, const struct verdict_dkim *d)
 		buf_add_char(b, ',');
 		tags_add_encoded(texts[i], b);
 	}
+	if (d->signs_addresses)
+		buf_add_str(b, ",1");
 	buf_add_char(b, ';');
 }
 
@@ -125,6 +127,7 @@ void verdict_seal(const struct verdict *v, struct slice key, struct buf *ret)
 	tags_write(VERDICT_HEADER, buf_slice(&text), seal, ret);
 }
 
+/* The last part came later: mail that was judged before lies in queues without it. */
 static enum err read_dkim(struct slice piece, struct arena *a, struct verdict_dkim *ret)
 {
 	struct slice *const texts[] = { &ret->domain, &ret->selector, &ret->reason };
@@ -139,6 +142,8 @@ static enum err read_dkim(struct slice piece, struct arena *a, struct verdict_dk
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (!slice_cut(&piece, ',', &part) || tags_decode(part, a, texts[i]) != OK)
 			return ERR_INPUT;
+	if (slice_cut(&piece, ',', &part) && tags_read_bool(part, &ret->signs_addresses) != OK)
+		return ERR_INPUT;
 	return piece.p ? ERR_INPUT : OK;
 }
 

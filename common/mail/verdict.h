@@ -40,6 +40,7 @@ struct verdict_dkim {
 	struct slice selector; /* s= */
 	struct slice reason;   /* fixed word: key_missing, expired, weak_key, body_length, ... */
 	bool aligned;          /* relaxed, with the author domain */
+	bool signs_addresses;  /* it passed, and covers every From and every To field */
 };
 
 struct verdict {

@@ -34,7 +34,7 @@ static void check_round_trip(struct slice text)
 	struct verdict v = { .queue_id = text, .helo = text, .header_from = text, .dkim_n = 1 };
 	struct verdict got;
 
-	v.dkim[0] = (struct verdict_dkim){ AUTH_PASS, text, text, text, true };
+	v.dkim[0] = (struct verdict_dkim){ AUTH_PASS, text, text, text, true, true };
 	verdict_seal(&v, KEY, &sealed);
 	if (buf_failed(&sealed))
 		return;

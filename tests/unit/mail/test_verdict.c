@@ -27,8 +27,8 @@ static struct verdict sample(void)
 		.spf_domain = S("example.com"),
 		.spf_aligned = true,
 		.dkim = {
-			{ AUTH_PASS, S("example.com"), S("sel1"), S(""), true },
-			{ AUTH_POLICY, S("example.net"), S("s;2,="), S("body_length"), false },
+			{ AUTH_PASS, S("example.com"), S("sel1"), S(""), true, true },
+			{ AUTH_POLICY, S("example.net"), S("s;2,="), S("body_length"), false, false },
 		},
 		.dkim_n = 2,
 		.dkim_all = AUTH_PASS,
@@ -70,6 +70,7 @@ static void assert_same(const struct verdict *a, const struct verdict *b)
 	for (size_t i = 0; i < a->dkim_n; i++) {
 		assert_int_equal(a->dkim[i].result, b->dkim[i].result);
 		assert_int_equal(a->dkim[i].aligned, b->dkim[i].aligned);
+		assert_int_equal(a->dkim[i].signs_addresses, b->dkim[i].signs_addresses);
 		assert_slice(a->dkim[i].domain, b->dkim[i].domain);
 		assert_slice(a->dkim[i].selector, b->dkim[i].selector);
 		assert_slice(a->dkim[i].reason, b->dkim[i].reason);
@@ -99,8 +100,11 @@ static void what_was_sealed_is_what_is_opened(void **state)
 		for (size_t i = 0; i < v.dkim_n; i++)
 			v.dkim[i] =
 				(struct verdict_dkim){ (enum auth_result)(i % AUTH_RESULT_COUNT),
-						       S("d.example"), S("s"), S("expired"),
-						       i % 2 == 0 };
+						       S("d.example"),
+						       S("s"),
+						       S("expired"),
+						       i % 2 == 0,
+						       i % 3 == 0 };
 		round_trip(&v);
 	}
 }
@@ -245,6 +249,10 @@ static void a_sealed_text_is_still_read_strictly(void **state)
 		{ HEAD MIDDLE ";hh=" ZERO64 ";", ERR_INPUT },
 		{ HEAD MIDDLE TAIL "d=pass,1,a,s;", ERR_INPUT },
 		{ HEAD MIDDLE TAIL "d=pass,1,a,s,,;", ERR_INPUT },
+		{ HEAD MIDDLE TAIL "d=pass,1,a,s,,1;", OK },
+		{ HEAD MIDDLE TAIL "d=pass,1,a,s,,0;", OK },
+		{ HEAD MIDDLE TAIL "d=pass,1,a,s,,2;", ERR_INPUT },
+		{ HEAD MIDDLE TAIL "d=pass,1,a,s,,1,;", ERR_INPUT },
 		{ HEAD MIDDLE TAIL "d=passed,1,a,s,;", ERR_INPUT },
 		{ HEAD MIDDLE TAIL "d=pass,2,a,s,;", ERR_INPUT },
 		{ HEAD MIDDLE TAIL "x=1;", ERR_INPUT },

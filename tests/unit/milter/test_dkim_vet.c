@@ -72,10 +72,38 @@ static void too_many_names_and_too_long_a_field_are_policy(void **state)
 	assert_true(slice_eq(d.reason, S("too_long")));
 }
 
+static void names_count_as_often_as_they_are_signed(void **state)
+{
+	static const struct {
+		const char *value;
+		size_t from, to;
+	} rows[] = {
+		{ GOOD, 1, 0 },
+		{ "d=a.example; h=from:to", 1, 1 },
+		{ "d=a.example; h=From : TO:\r\n\tfrom", 2, 1 },
+		{ "d=a.example; h=to::to:too:t:reply-to", 0, 2 },
+		{ "d=a.example; h=", 0, 0 },
+		{ "d=a.example; H=to", 0, 0 },
+		{ "d=a.example; h=to; h=to", 0, 0 },
+		{ "d=a.example; h=to;\vx=y", 0, 0 },
+		{ "to:from", 0, 0 },
+		{ "", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct slice value = slice_str(rows[i].value);
+
+		assert_int_equal(dkim_signed_fields(value, S("From")), rows[i].from);
+		assert_int_equal(dkim_signed_fields(value, S("To")), rows[i].to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vet_judges_signatures_by_their_tags),
+		cmocka_unit_test(names_count_as_often_as_they_are_signed),
 		cmocka_unit_test(too_many_names_and_too_long_a_field_are_policy),
 	};
 
