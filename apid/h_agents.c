@@ -8,6 +8,7 @@
 #include "apid/slug.h"
 #include "apid/webhook_url.h"
 #include "common/mail/addr.h"
+#include "common/mail/review_addr.h"
 #include "common/mail/verp.h"
 #include "common/store/store_domain.h"
 
@@ -118,10 +119,21 @@ static bool owns_verified(struct req *r, struct slice domain)
 	return d.verified || bad(r, "verify your domain first");
 }
 
+/* Addresses that would be taken for one of ours. */
+static bool check_form(struct req *r, struct slice address)
+{
+	struct slice folded, token;
+
+	if (verp_is(address, &r->arena, &folded))
+		return bad(r, "addresses of this form are reserved for bounces");
+	return !review_addr_is(address, &r->arena, &folded, &token) ||
+	       bad(r, "addresses of this form are reserved for answers of reviewers");
+}
+
 /* Fills email, address and domain. */
 static bool find_address(struct req *r, const struct create *c, struct store_agent *agent)
 {
-	struct slice local, domain, reserved;
+	struct slice local, domain;
 
 	if (c->slug.n) {
 		agent->email = slice_str(arena_printf(&r->arena, "%.*s@%s", SLICE_ARGS(c->slug),
@@ -139,8 +151,7 @@ static bool find_address(struct req *r, const struct create *c, struct store_age
 	}
 	if (addr_fold(agent->email, &r->arena, &agent->address))
 		return bad(r, "invalid email address");
-	return !verp_is(agent->address, &r->arena, &reserved) ||
-	       bad(r, "addresses of this form are reserved for bounces");
+	return check_form(r, agent->address);
 }
 
 static bool check_mode(struct req *r, const struct create *c, struct store_agent *agent)

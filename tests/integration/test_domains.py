@@ -157,6 +157,16 @@ def test_the_operators_addresses_are_not_for_agents(stack, api, domain, local):
     assert answer == (400, "postmaster and abuse are reserved for the operator\n")
 
 
+@pytest.mark.parametrize("word, use", [("bounce", "bounces"),
+                                       ("Review", "answers of reviewers")])
+def test_addresses_of_our_own_are_not_for_agents(stack, api, domain, word, use):
+    stack.dns.publish(domain, "TXT", claim(api, domain))
+    assert verify(api, domain)[0] == 200
+    answer = api.post("/api/v1/agents", {"email": f"{word}-{'0A' * 16}@{domain}",
+                                         "agent_mode": "local"})
+    assert answer == (400, f"addresses of this form are reserved for {use}\n")
+
+
 def test_two_may_claim_and_the_first_proof_wins(stack, api, strange_api, domain):
     mine, theirs = claim(api, domain), claim(strange_api, domain)
     assert mine != theirs
