@@ -118,6 +118,22 @@ LANGUAGE sql SET search_path = e2a, pg_temp AS $$
 $$;
 REVOKE ALL ON FUNCTION address_outbound FROM PUBLIC;
 
+-- Attachments belong to a draft that is being written; to one that was approved there is
+-- nothing to add.
+CREATE OR REPLACE FUNCTION attach_outbound(message text, place integer, name text, type text,
+	bytes bytea) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM outbound_drafts d JOIN messages m ON m.id = d.message_id
+			WHERE d.message_id = message AND d.xmin = pg_current_xact_id()::xid
+			AND m.approved_hash IS NULL) THEN
+		RAISE EXCEPTION 'not a message of this transaction';
+	END IF;
+	INSERT INTO outbound_attachments (message_id, n, filename, content_type, data)
+		VALUES (message, place, name, type, bytes);
+END
+$$;
+
 -- From here on it is e2a-deliverd's to send.
 CREATE FUNCTION queue_outbound(message text, attached_bytes bigint, lifetime_ms bigint,
 	count_usage boolean) RETURNS void
@@ -163,6 +179,9 @@ DECLARE
 	hash bytea := draft_hash(message);
 	was_edited boolean;
 BEGIN
+	IF hash IS NULL THEN
+		RAISE EXCEPTION 'a hold without a draft';
+	END IF;
 	-- the domains of others may have come, or gone, since it was held
 	UPDATE outbound_recipients r SET updated_at = at, part = CASE WHEN EXISTS (
 			SELECT FROM mail_domains d
@@ -206,7 +225,7 @@ REVOKE ALL ON FUNCTION drop_hold FROM PUBLIC;
 -- user has no such mail; 'resolved': it is not pending; 'unauthorized': the credential is
 -- not good for this act; 'changed': the mail is not the one that the token is about. One
 -- credential counts: an API key of the account, a session, or the hash of a token that was
--- mailed to somebody who is still asked about this agent's mail.
+-- mailed, for this act, to somebody who is still asked about this agent's mail.
 CREATE FUNCTION open_hold(message text, owner text, with_key text, with_session bytea,
 	with_token bytea, act text, OUT outcome text, OUT channel text, OUT who text)
 LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$
@@ -237,11 +256,8 @@ BEGIN
 		WHEN NOT EXISTS (SELECT FROM hold_reviewers(m.agent_email) r
 			WHERE lower(r.address) = lower(who) AND (act <> 'reply' OR r.by_reply))
 			THEN 'unauthorized'
-		WHEN t.draft_hash <> draft_hash(message) THEN 'changed'
+		WHEN t.draft_hash IS DISTINCT FROM draft_hash(message) THEN 'changed'
 		ELSE 'ok' END;
-	IF outcome = 'ok' AND channel IN ('link', 'mail') THEN
-		UPDATE approval_tokens k SET used_at = clock_timestamp() WHERE k.hash = with_token;
-	END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION open_hold FROM PUBLIC;
@@ -269,10 +285,12 @@ BEGIN
 			cc_addresses = coalesce(new_cc, m.cc_addresses),
 			bcc_addresses = coalesce(new_bcc, m.bcc_addresses),
 			recipient = coalesce((coalesce(new_to, m.to_addresses))[1], ''),
-			edited = m.edited OR replace_attachments
-				OR new_subject <> before.subject OR new_text <> before.body_text
-				OR new_html <> before.body_html OR new_to <> before.to_addresses
-				OR new_cc <> before.cc_addresses OR new_bcc <> before.bcc_addresses
+			edited = m.edited OR replace_attachments OR coalesce(
+				new_subject <> before.subject, false) OR coalesce(
+				new_text <> before.body_text, false) OR coalesce(
+				new_html <> before.body_html, false) OR coalesce(
+				new_to <> before.to_addresses OR new_cc <> before.cc_addresses
+				OR new_bcc <> before.bcc_addresses, false)
 		WHERE m.id = message;
 	UPDATE outbound_drafts d SET body_text = coalesce(new_text, d.body_text),
 			body_html = coalesce(new_html, d.body_html)
@@ -289,35 +307,58 @@ END
 $$;
 REVOKE ALL ON FUNCTION edit_hold FROM PUBLIC;
 
--- Returns the outcome of open_hold(), or 'unverified': nobody has proved the agent's domain.
+-- Why it cannot leave now, whoever wants it to: the last look before it does. '': it can.
+-- (Of several recipients those on the suppression list are left out when it is sent.)
+CREATE FUNCTION hold_obstacle(message text) RETURNS text
+LANGUAGE sql STABLE SET search_path = e2a, pg_temp AS $$
+	SELECT CASE
+		WHEN NOT EXISTS (SELECT FROM mail_recipients r WHERE r.email = m.agent_email)
+			THEN 'unverified'
+		WHEN NOT EXISTS (SELECT FROM outbound_recipients r WHERE r.message_id = m.id
+				AND NOT EXISTS (SELECT FROM suppressions s
+					WHERE s.user_id = m.user_id AND s.address = r.folded))
+			THEN 'suppressed'
+		ELSE '' END
+	FROM messages m WHERE m.id = message
+$$;
+REVOKE ALL ON FUNCTION hold_obstacle FROM PUBLIC;
+
+-- Returns the outcome of open_hold(), or 'unverified': nobody has proved the agent's domain;
+-- 'suppressed': all recipients are on the suppression list.
 CREATE FUNCTION approve_hold(message text, owner text, with_key text, with_session bytea,
-	with_token bytea, act text, lifetime_ms bigint, count_usage boolean) RETURNS text
+	with_token bytea, by_reply boolean, lifetime_ms bigint, count_usage boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	h record;
+	obstacle text;
 BEGIN
-	h := open_hold(message, owner, with_key, with_session, with_token, act);
-	IF h.outcome = 'ok' AND NOT EXISTS (SELECT FROM messages m
-			JOIN mail_recipients r ON r.email = m.agent_email WHERE m.id = message) THEN
-		RETURN 'unverified';
+	h := open_hold(message, owner, with_key, with_session, with_token,
+		CASE WHEN by_reply THEN 'reply' ELSE 'approve' END);
+	IF h.outcome <> 'ok' THEN
+		RETURN h.outcome;
 	END IF;
-	IF h.outcome = 'ok' THEN
-		PERFORM release_hold(message, 'sent', h.channel, h.who, lifetime_ms, count_usage);
+	obstacle := hold_obstacle(message);
+	IF obstacle <> '' THEN
+		RETURN obstacle;
 	END IF;
+	PERFORM release_hold(message, 'sent', h.channel, h.who, lifetime_ms, count_usage);
+	UPDATE approval_tokens k SET used_at = clock_timestamp() WHERE k.hash = with_token;
 	RETURN h.outcome;
 END
 $$;
 REVOKE ALL ON FUNCTION approve_hold FROM PUBLIC;
 
 CREATE FUNCTION reject_hold(message text, owner text, with_key text, with_session bytea,
-	with_token bytea, act text, why text) RETURNS text
+	with_token bytea, by_reply boolean, why text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	h record;
 BEGIN
-	h := open_hold(message, owner, with_key, with_session, with_token, act);
+	h := open_hold(message, owner, with_key, with_session, with_token,
+		CASE WHEN by_reply THEN 'reply' ELSE 'reject' END);
 	IF h.outcome = 'ok' THEN
 		PERFORM drop_hold(message, 'rejected', h.channel, h.who, why);
+		UPDATE approval_tokens k SET used_at = clock_timestamp() WHERE k.hash = with_token;
 	END IF;
 	RETURN h.outcome;
 END
@@ -333,15 +374,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 DECLARE
 	h record;
 BEGIN
-	FOR h IN SELECT m.id, m.hold_reason, a.hitl_expiration_action AS act,
-			EXISTS (SELECT FROM mail_recipients r WHERE r.email = m.agent_email) AS verified
-			FROM messages m JOIN agents a ON a.email = m.agent_email
+	FOR h IN SELECT m.id, m.agent_email, m.hold_reason FROM messages m
 			WHERE m.status = 'pending_approval' AND m.approval_expires_at <= now()
-			ORDER BY m.approval_expires_at LIMIT most FOR NO KEY UPDATE OF m SKIP LOCKED LOOP
+			ORDER BY m.approval_expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED LOOP
 		message := h.id;
-		why := CASE WHEN h.act <> 'approve' OR h.hold_reason <> 'hitl' THEN 'ttl_expired'
-			WHEN NOT h.verified THEN 'auto-approve failed: agent domain not verified'
-			ELSE '' END;
+		-- as it is now that the row is locked
+		SELECT CASE WHEN a.hitl_expiration_action <> 'approve' OR h.hold_reason <> 'hitl'
+				THEN 'ttl_expired'
+			ELSE (SELECT o.text FROM (VALUES ('', ''),
+				('unverified', 'auto-approve failed: agent domain not verified'),
+				('suppressed', 'auto-approve send failed: '
+					'every recipient is on the suppression list'))
+				AS o (word, text) WHERE o.word = hold_obstacle(h.id)) END
+			INTO why FROM agents a WHERE a.email = h.agent_email;
 		new_status := CASE why WHEN '' THEN 'expired_approved' ELSE 'expired_rejected' END;
 		BEGIN
 			IF why = '' THEN

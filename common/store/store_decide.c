@@ -10,9 +10,12 @@ const struct db_stmt store_decide_stmts[] = {
 		   "$10::text[], $11::text[], $12::boolean)",
 		   true },
 	[APPROVE] = { "decide_approve",
-		      "SELECT approve_hold($1, $2, $3, $4::bytea, $5::bytea, $6, $7, $8)", true },
+		      "SELECT approve_hold($1, $2, $3, $4::bytea, $5::bytea, $6::boolean, "
+		      "$7, $8::boolean)",
+		      true },
 	[REJECT] = { "decide_reject",
-		     "SELECT reject_hold($1, $2, $3, $4::bytea, $5::bytea, $6, $7)", true },
+		     "SELECT reject_hold($1, $2, $3, $4::bytea, $5::bytea, $6::boolean, $7)",
+		     true },
 	[EXPIRE] = { "decide_expire",
 		     "SELECT e.message, e.new_status, e.why FROM expire_holds($1, $2, $3) e",
 		     true },
@@ -29,6 +32,7 @@ static const struct {
 	{ SLICE_INIT("unauthorized"), STORE_DECIDE_UNAUTHORIZED },
 	{ SLICE_INIT("changed"), STORE_DECIDE_CHANGED },
 	{ SLICE_INIT("unverified"), STORE_DECIDE_UNVERIFIED },
+	{ SLICE_INIT("suppressed"), STORE_DECIDE_SUPPRESSED },
 };
 
 static enum err ask(struct db *db, int stmt, struct db_args *args, enum store_decision *ret,
@@ -99,11 +103,6 @@ enum err store_decide_edit(struct db *db, const struct store_decider *by, struct
 
 /* ---- the decision ---- */
 
-static struct slice act_of(const struct store_decider *by, struct slice act)
-{
-	return by->by_reply ? S("reply") : act;
-}
-
 enum err store_decide_approve(struct db *db, const struct store_decider *by,
 			      struct slice message_id, int64_t lifetime_ms, bool count_usage,
 			      enum store_decision *ret, struct fail *fail)
@@ -112,7 +111,7 @@ enum err store_decide_approve(struct db *db, const struct store_decider *by,
 
 	arg_hold(&args, by, message_id);
 	db_arg_bytes(&args, by->token_hash);
-	db_arg_text(&args, act_of(by, S("approve")));
+	db_arg_bool(&args, by->by_reply);
 	db_arg_int(&args, lifetime_ms);
 	db_arg_bool(&args, count_usage);
 	return ask(db, APPROVE, &args, ret, fail);
@@ -125,7 +124,7 @@ enum err store_decide_reject(struct db *db, const struct store_decider *by, stru
 
 	arg_hold(&args, by, message_id);
 	db_arg_bytes(&args, by->token_hash);
-	db_arg_text(&args, act_of(by, S("reject")));
+	db_arg_bool(&args, by->by_reply);
 	db_arg_text(&args, reason);
 	return ask(db, REJECT, &args, ret, fail);
 }

@@ -26,6 +26,7 @@ enum store_decision {
 	STORE_DECIDE_UNAUTHORIZED, /* the credential is not good for this, or no more */
 	STORE_DECIDE_CHANGED,      /* the mail is not the one that the token is about */
 	STORE_DECIDE_UNVERIFIED,   /* nobody has proved the agent's domain */
+	STORE_DECIDE_SUPPRESSED,   /* every recipient is on the suppression list */
 };
 
 /* A text that is not given stays as it is. */
@@ -48,7 +49,11 @@ struct store_hold_edit {
 enum err store_decide_edit(struct db *db, const struct store_decider *by, struct slice message_id,
 			   const struct store_hold_edit *edit, enum store_decision *ret,
 			   struct fail *fail) MUST_CHECK;
-/* Of any number of callers one gets STORE_DECIDED, and the mail has its jobs. */
+/*
+ * Of any number of callers one gets STORE_DECIDED, and the mail has its jobs. Nothing else
+ * has to be asked before: whatever may have changed since the mail was held is looked at
+ * here. After another outcome the caller rolls back if it has edited the mail.
+ */
 enum err store_decide_approve(struct db *db, const struct store_decider *by,
 			      struct slice message_id, int64_t lifetime_ms, bool count_usage,
 			      enum store_decision *ret, struct fail *fail) MUST_CHECK;
