@@ -60,7 +60,8 @@ GRANT SELECT ON outbound_drafts, outbound_attachments, outbound_recipients, outb
 	TO e2a_apid;
 GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid;
 -- So is what a human decides about it, by functions that look at the credential.
-GRANT EXECUTE ON FUNCTION edit_hold, approve_hold, reject_hold TO e2a_apid;
+GRANT EXECUTE ON FUNCTION edit_hold, approve_hold, reject_hold, draft_hash, hold_reviewers
+	TO e2a_apid;
 GRANT SELECT ON approval_tokens, reviewers TO e2a_apid;
 GRANT SELECT, DELETE ON suppressions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)

@@ -34,6 +34,7 @@ static const struct {
 	{ "account_", APID },
 	{ "agent_", APID },
 	{ "approval_", DELIVERD },
+	{ "approval_find", APID | DELIVERD },
 	{ "decide_", APID | DELIVERD },
 	{ "decide_edit", APID },
 	{ "decide_expire", DELIVERD },
