@@ -9,8 +9,6 @@
 #include "apid/ws_wake.h"
 #include "common/base/log.h"
 
-enum { TTL_MAX_S = 604800 };
-
 #define CHANGE_ROW(field, type)                                                                    \
 	{                                                                                          \
 #field, type, offsetof(struct agent_change, field),                                \
@@ -39,7 +37,8 @@ static const char *check_mode(const struct agent_change *c)
 
 static const char *check_hitl(const struct agent_change *c)
 {
-	if (c->has_hitl_ttl_seconds && (c->hitl_ttl_seconds < 1 || c->hitl_ttl_seconds > TTL_MAX_S))
+	if (c->has_hitl_ttl_seconds &&
+	    (c->hitl_ttl_seconds < 1 || c->hitl_ttl_seconds > HOLD_TTL_MAX_S))
 		return "hitl_ttl_seconds must be between 1 and 604800";
 	if (c->has_hitl_expiration_action && !slice_eq(c->hitl_expiration_action, S("approve")) &&
 	    !slice_eq(c->hitl_expiration_action, S("reject")))

@@ -214,6 +214,8 @@ const struct conf_row settings_table[] = {
 	  .help = "the time in which they are counted" },
 	{ ROW_MS(outbound_lifetime), .min = MINUTE, .max = 30 * DAY, .def = "5d",
 	  .help = "an agent's mail that Postfix does not take is given up after so long" },
+	{ ROW_MS(hold_expiry_interval), .min = SECOND, .max = HOUR, .def = "1m",
+	  .help = "how often held mail is looked for whose time is over" },
 	{ ROW(sign_up), .type = CONF_BOOL, .def = "no",
 	  .help = "signing in with an unknown address makes an account" },
 	{ ROW(sign_in_mail), .type = CONF_BOOL, .def = "yes",
@@ -270,6 +272,10 @@ void settings_release(struct settings *s)
 
 enum err settings_check(const struct settings *s, struct fail *fail)
 {
+	if (s->message_retention_ms < HOLD_TTL_MAX_S * (int64_t)SECOND)
+		return fail_set(fail, ERR_CONFIG,
+				"message_retention must be at least the %d seconds that a mail may be held",
+				HOLD_TTL_MAX_S);
 	if (*s->hmac_secret)
 		return settings_check_secret(slice_str(s->hmac_secret), fail);
 	return OK;

@@ -11,6 +11,8 @@
 
 #define SETTINGS_PATH "/etc/e2a/e2a.conf"
 
+enum { HOLD_TTL_MAX_S = 604800 }; /* a mail waits at most so long for a human */
+
 struct settings {
 	/* deployment */
 	char *database_url; /* without a password; see docs/operations.md */
@@ -115,6 +117,7 @@ struct settings {
 	int64_t reply_budget; /* of one thread with one peer */
 	int64_t reply_budget_window_ms;
 	int64_t outbound_lifetime_ms;
+	int64_t hold_expiry_interval_ms;
 	/* signing in */
 	bool sign_up;
 	bool sign_in_mail;
@@ -142,7 +145,10 @@ extern const struct conf_row settings_table[];
  */
 enum err settings_load(const char *path, struct settings *ret, struct fail *fail) MUST_CHECK;
 void settings_release(struct settings *s);
-/* What no single row can check; a weak deployment secret is found here. */
+/*
+ * What no single row can check: a weak deployment secret, messages that would have served
+ * their time while a human may still decide about them.
+ */
 enum err settings_check(const struct settings *s, struct fail *fail) MUST_CHECK;
 /*
  * ERR_CONFIG for a secret that is empty, shorter than 32 bytes, a well-known

@@ -18,6 +18,20 @@ static void every_default_passes_the_rule_of_its_own_row(void **state)
 	assert_int_equal(settings_check(&s, NULL), OK);
 }
 
+static void messages_are_kept_while_a_human_may_decide(void **state)
+{
+	AUTO(settings_release) struct settings s = { 0 };
+	struct fail f = { 0 };
+
+	(void)state;
+	conf_defaults(settings_table, &s);
+	s.message_retention_ms = HOLD_TTL_MAX_S * INT64_C(1000);
+	assert_int_equal(settings_check(&s, NULL), OK);
+	s.message_retention_ms--;
+	assert_int_equal(settings_check(&s, &f), ERR_CONFIG);
+	assert_non_null(strstr(f.what, "message_retention"));
+}
+
 static void every_row_survives_being_printed_and_read(void **state)
 {
 	(void)state;
@@ -140,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_default_passes_the_rule_of_its_own_row),
+		cmocka_unit_test(messages_are_kept_while_a_human_may_decide),
 		cmocka_unit_test(every_row_survives_being_printed_and_read),
 		cmocka_unit_test(every_row_takes_its_own_limits),
 		cmocka_unit_test(every_row_has_a_help_text_without_a_dot),
