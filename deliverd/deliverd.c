@@ -15,6 +15,7 @@
 #include "common/store/store_domain.h"
 #include "deliverd/delivery.h"
 #include "deliverd/domain_watch.h"
+#include "deliverd/hold_expiry.h"
 #include "deliverd/janitor.h"
 #include "deliverd/listener.h"
 #include "deliverd/lmtp_server.h"
@@ -51,6 +52,7 @@ struct deliverd {
 	struct notify *notify;
 	struct listener *jobs, *domains;
 	struct maps *maps; /* NULL without postfix_map_dir */
+	struct hold_expiry *hold_expiry;
 	struct janitor *janitor;
 	struct domain_watch *domain_watch;
 	struct loop_timer *drain;
@@ -125,6 +127,7 @@ static void on_terminate(void *arg)
 		listener_stop(d->domains);
 		maps_stop(d->maps);
 	}
+	hold_expiry_stop(d->hold_expiry);
 	janitor_stop(d->janitor);
 	domain_watch_stop(d->domain_watch);
 	loop_timer_start(d->drain, 0);
@@ -264,6 +267,7 @@ static void start_domain_watch(struct deliverd *d)
 static void start_rest(struct deliverd *d)
 {
 	d->jobs = listener_new(d->loop, d->settings, "e2a_jobs", on_jobs, d);
+	d->hold_expiry = hold_expiry_new(d->loop, d->settings, d->pool, d->outbound);
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
 	start_domain_watch(d);
 	if (*d->settings->postfix_map_dir) {
@@ -339,6 +343,7 @@ void deliverd_free(struct deliverd *d)
 	listener_free(d->jobs);
 	listener_free(d->domains);
 	maps_free(d->maps);
+	hold_expiry_free(d->hold_expiry);
 	janitor_free(d->janitor);
 	domain_watch_free(d->domain_watch);
 	loop_timer_free(d->drain);

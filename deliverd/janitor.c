@@ -7,6 +7,7 @@
 #include "deliverd/janitor.h"
 
 #include "common/base/log.h"
+#include "common/store/store_approval.h"
 #include "common/store/store_dkim.h"
 #include "common/store/store_event.h"
 #include "common/store/store_mail.h"
@@ -21,6 +22,7 @@ enum {
 	HOUR_MS = 3600 * 1000,
 	DAY_MS = 24 * HOUR_MS,
 	WINDOW_MS = DAY_MS, /* of the rate limits, the longest */
+	TOKEN_DAYS = 30,    /* a link that is over still says so */
 };
 
 struct janitor {
@@ -97,6 +99,11 @@ static enum err dkim_keys(struct janitor *j, struct db *db)
 	return store_dkim_expire(db, BATCH, &j->done_n, &j->fail);
 }
 
+static enum err tokens(struct janitor *j, struct db *db)
+{
+	return store_approval_expire(db, TOKEN_DAYS * (int64_t)DAY_MS, BATCH, &j->done_n, &j->fail);
+}
+
 static enum err usage(struct janitor *j, struct db *db)
 {
 	return store_usage_sum(db, BATCH, &j->done_n, &j->fail);
@@ -109,7 +116,7 @@ static const struct {
 	{ "messages", messages },   { "bodies", bodies },          { "ledger", events },
 	{ "mail_jobs", mails },     { "sessions", sessions },      { "sign_in_links", links },
 	{ "idempotency", answers }, { "rate_counters", counters }, { "addresses", addresses },
-	{ "dkim_keys", dkim_keys }, { "usage", usage },
+	{ "dkim_keys", dkim_keys }, { "approval_tokens", tokens }, { "usage", usage },
 };
 
 /* ---- a round of them ---- */
