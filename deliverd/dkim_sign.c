@@ -93,11 +93,11 @@ static void dkim_freepp(DKIM **d)
 		dkim_free(*d);
 }
 
-enum err dkim_signer_new(struct dkim_signer **ret, struct fail *fail)
+enum err dkim_signer_new(int64_t wait_s, struct dkim_signer **ret, struct fail *fail)
 {
 	AUTO(dkim_signer_freep) struct dkim_signer *s = mem_zalloc(sizeof(*s));
 	const char *const *names = oversigned;
-	uint64_t ttl = DKIM_SIGN_DAYS * SECONDS_A_DAY;
+	uint64_t ttl = DKIM_SIGN_DAYS * SECONDS_A_DAY + (uint64_t)wait_s;
 
 	s->lib = dkim_init(lend, give_back);
 	if (!s->lib ||

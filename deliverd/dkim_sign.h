@@ -3,8 +3,8 @@
  * Signing composed mails (DKIM, RFC 6376) by libopendkim: rsa-sha256,
  * relaxed/relaxed, never l=. Every field of the mail is signed, and those that
  * decide what a reader sees are signed once more than they are there, so that
- * none can be added. The signature ends after DKIM_SIGN_DAYS: that is longer
- * than Postfix keeps trying, and then nobody can send the mail again as new.
+ * none can be added. The signature ends DKIM_SIGN_DAYS after the mail goes out: that is
+ * longer than Postfix keeps trying, and then nobody can send the mail again as new.
  */
 #ifndef E2A_DELIVERD_DKIM_SIGN_H
 #define E2A_DELIVERD_DKIM_SIGN_H
@@ -23,8 +23,11 @@ struct dkim_sign_key {
 
 struct dkim_signer;
 
-/* One for the process; any number of threads may sign with it at once. */
-enum err dkim_signer_new(struct dkim_signer **ret, struct fail *fail) MUST_CHECK;
+/*
+ * Any number of threads may sign with it at once. What it signs may wait so long until it
+ * goes out.
+ */
+enum err dkim_signer_new(int64_t wait_s, struct dkim_signer **ret, struct fail *fail) MUST_CHECK;
 void dkim_signer_free(struct dkim_signer *s);
 DEFINE_FREEP(struct dkim_signer, dkim_signer_free)
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between the queue and the connections. While the connections are busy with one
- * batch the next one is claimed, so that they do not wait for the database; ends are
- * written meanwhile (outbound_end.c), and what has none is traced (outbound_trace.c).
+ * batch the next one is claimed, so that they do not wait for the database; what was
+ * approved is composed for good (outbound_approved.c) and ends are written meanwhile
+ * (outbound_end.c), and what has none is traced (outbound_trace.c).
  */
 #include "deliverd/outbound.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/mail/ticket.h"
+#include "deliverd/outbound_approved.h"
 #include "deliverd/outbound_end.h"
 #include "deliverd/outbound_trace.h"
 
@@ -41,13 +43,13 @@ struct slot { /* one connection */
 struct outbound {
 	struct outbound_config config;
 	struct outbound_tools tools;
-	struct dkim_signer *signer;
+	struct dkim_signer *signer, *lasting_signer;
 	char host[HOST_NAME_MAX + 1];
 	struct slot *slots;
 	size_t slots_n;
 	struct outbound_attempt **ready; /* claimed, for whichever connection is free next */
 	size_t ready_n, ready_max;
-	int64_t draft_bytes; /* of all batches in memory */
+	int64_t draft_bytes; /* of all batches in memory, and of what was composed for good */
 	struct task claim_task;
 	struct outbound_batch_config claim;
 	struct outbound_batch *claimed;
@@ -56,6 +58,7 @@ struct outbound {
 	bool claiming, again, draining;
 	bool away; /* the listener is: nothing is claimed until */
 	int64_t away_until_ms;
+	struct outbound_approved *approved;
 	struct outbound_ends *ends;
 	struct outbound_tracer *tracer;
 	struct loop_timer *poll;
@@ -182,7 +185,14 @@ static void claim_run(struct task *t)
 	db_pool_put(o->config.pool, db);
 }
 
-static void add_ready(struct outbound *o, struct outbound_batch *b)
+/* There is room: what is claimed or composed was let in by claim(). */
+static void add_ready(struct outbound *o, struct outbound_attempt *at)
+{
+	assert(o->ready_n < o->ready_max);
+	o->ready[o->ready_n++] = at;
+}
+
+static void add_all(struct outbound *o, struct outbound_batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct outbound_attempt *at = mem_zalloc(sizeof(*at));
@@ -190,8 +200,10 @@ static void add_ready(struct outbound *o, struct outbound_batch *b)
 		at->batch = b;
 		at->i = i;
 		b->refs++;
-		assert(o->ready_n < o->ready_max);
-		o->ready[o->ready_n++] = at;
+		if (outbound_approved_wants(at))
+			outbound_approved_add(o->approved, at);
+		else
+			add_ready(o, at);
 	}
 }
 
@@ -204,6 +216,21 @@ static void release_ready(struct outbound *o)
 		outbound_mail_end(at, STORE_OUTBOUND_SNOOZED, EVENT_STOPPED, 0);
 		outbound_ends_add(o->ends, at);
 	}
+}
+
+static void composed(void *arg, struct outbound_attempt *at, bool ended)
+{
+	struct outbound *o = arg;
+
+	at->charged = (int64_t)at->bytes.len;
+	*at->batch->charged += at->charged;
+	if (ended)
+		outbound_ends_add(o->ends, at);
+	else
+		add_ready(o, at);
+	if (o->draining)
+		release_ready(o);
+	fill(o);
 }
 
 /* The next claim goes on behind the last user of this one, and from the first one at the end. */
@@ -233,16 +260,22 @@ static void claimed(struct task *t)
 	o->again = o->again || b->n > 0 || *o->after_user;
 	turn_to(o, b);
 	outbound_batch_charge(b, &o->draft_bytes);
-	add_ready(o, b);
+	add_all(o, b);
 	outbound_batch_unref(b);
 	if (o->draining)
 		release_ready(o);
 	fill(o);
 }
 
+/* Attempts that no connection has begun. */
+static size_t claimed_n(const struct outbound *o)
+{
+	return o->ready_n + outbound_approved_waiting(o->approved);
+}
+
 static void claim(struct outbound *o)
 {
-	int64_t room = (int64_t)(o->ready_max - o->ready_n);
+	int64_t room = (int64_t)(o->ready_max - claimed_n(o));
 	int64_t bytes = DRAFT_BYTES_MAX - o->draft_bytes;
 
 	o->claim.limit = room < STORE_OUTBOUND_BATCH_MAX ? room : STORE_OUTBOUND_BATCH_MAX;
@@ -260,9 +293,9 @@ static void claim(struct outbound *o)
 static bool may_claim(const struct outbound *o)
 {
 	if (o->away)
-		return o->ready_n == 0 && clock_mono_ms() >= o->away_until_ms &&
+		return claimed_n(o) == 0 && clock_mono_ms() >= o->away_until_ms &&
 		       o->draft_bytes == 0;
-	return o->ready_n <= o->ready_max / 2 && outbound_ends_waiting(o->ends) < ENDS_MAX;
+	return claimed_n(o) <= o->ready_max / 2 && outbound_ends_waiting(o->ends) < ENDS_MAX;
 }
 
 /* Gives the connections work, and looks for more when they will run out of it. */
@@ -317,6 +350,13 @@ static int64_t lease_ms(const struct outbound *o)
 
 static void start(struct outbound *o)
 {
+	const struct outbound_approved_config approved = {
+		.loop = o->config.loop,
+		.pool = o->config.pool,
+		.tools = &o->tools,
+		.done = composed,
+		.arg = o,
+	};
 	const struct outbound_tracer_config tracer = {
 		.loop = o->config.loop,
 		.settings = o->config.settings,
@@ -326,6 +366,7 @@ static void start(struct outbound *o)
 
 	o->tools = (struct outbound_tools){
 		.signer = o->signer,
+		.lasting_signer = o->lasting_signer,
 		.ticket_key = keys_get(o->config.keys, KEY_TICKET),
 	};
 	o->claim = (struct outbound_batch_config){
@@ -334,6 +375,7 @@ static void start(struct outbound *o)
 		.host = slice_str(o->host),
 		.lease_ms = lease_ms(o),
 	};
+	o->approved = outbound_approved_new(&approved);
 	o->ends = outbound_ends_new(o->config.loop, o->config.pool);
 	o->tracer = outbound_tracer_new(&tracer);
 	o->poll = loop_timer_new(o->config.loop, poll, o);
@@ -351,7 +393,10 @@ enum err outbound_new(const struct outbound_config *config, struct outbound **re
 		snprintf(o->host, sizeof(o->host), "%s", config->settings->inject_host);
 	else if (gethostname(o->host, sizeof(o->host) - 1))
 		return fail_set(fail, ERR_CONFIG, "this host has no name: set inject_host");
-	e = dkim_signer_new(&o->signer, fail);
+	e = dkim_signer_new(0, &o->signer, fail);
+	if (e == OK)
+		e = dkim_signer_new(config->settings->outbound_lifetime_ms / SECOND,
+				    &o->lasting_signer, fail);
 	if (e == OK)
 		e = open_slots(o, fail);
 	if (e)
@@ -380,7 +425,7 @@ bool outbound_idle(const struct outbound *o)
 	for (size_t i = 0; i < o->slots_n; i++)
 		if (o->slots[i].state != FREE)
 			return false;
-	return !o->claiming && outbound_ends_waiting(o->ends) == 0 &&
+	return !o->claiming && claimed_n(o) == 0 && outbound_ends_waiting(o->ends) == 0 &&
 	       outbound_tracer_idle(o->tracer);
 }
 
@@ -388,12 +433,14 @@ void outbound_free(struct outbound *o)
 {
 	if (!o)
 		return;
+	outbound_approved_free(o->approved);
 	outbound_ends_free(o->ends);
 	outbound_tracer_free(o->tracer);
 	loop_timer_free(o->poll);
 	for (size_t i = 0; o->slots && i < o->slots_n; i++)
 		inject_free(o->slots[i].injector);
 	dkim_signer_free(o->signer);
+	dkim_signer_free(o->lasting_signer);
 	free(o->slots);
 	free(o->ready);
 	free(o);

@@ -23,13 +23,6 @@ struct outbound_ends {
 	struct fail fail;
 };
 
-static void attempt_free(struct outbound_attempt *at)
-{
-	outbound_batch_unref(at->batch);
-	arena_release(&at->arena);
-	free(at);
-}
-
 /* ---- on a worker ---- */
 
 static enum err write_ends(struct outbound_ends *e, struct db *db, size_t from, size_t n)
@@ -136,7 +129,7 @@ static void end_batch(struct outbound_ends *e)
 {
 	for (size_t i = 0; i < e->batch_n; i++) {
 		log_end(e->v[i]);
-		attempt_free(e->v[i]);
+		outbound_attempt_free(e->v[i]);
 	}
 	e->n -= e->batch_n;
 	memmove(e->v, e->v + e->batch_n, e->n * sizeof(*e->v));
@@ -200,7 +193,7 @@ void outbound_ends_free(struct outbound_ends *e)
 	if (!e)
 		return;
 	for (size_t i = 0; i < e->n; i++)
-		attempt_free(e->v[i]);
+		outbound_attempt_free(e->v[i]);
 	loop_timer_free(e->timer);
 	free(e->v);
 	free(e);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Making the mail and reading the answer. What is stored can be made a mail once and
+ * Making the attempt and reading the answer. What is stored can be made a mail once and
  * for all or not at all; everything else that goes wrong is tried again.
  */
 #include "deliverd/outbound_mail.h"
 
 #include "common/base/clock.h"
-#include "common/mail/compose.h"
+#include "common/base/crypto.h"
 #include "common/mail/ticket.h"
+#include "deliverd/outbound_compose.h"
+
+#include <assert.h>
 
 enum {
 	SECOND = 1000,
@@ -33,75 +36,7 @@ static int64_t wait_after(int64_t attempts)
 	return ms * (PERCENT_MIN + (clock_now_us() >> 4) % PERCENT_SPAN) / 100;
 }
 
-/* ---- composing ---- */
-
-static enum compose_auto auto_of(struct slice word)
-{
-	if (slice_eq(word, S("auto-generated")))
-		return COMPOSE_AUTO_GENERATED;
-	return slice_eq(word, S("auto-replied")) ? COMPOSE_AUTO_REPLIED : COMPOSE_NOT_AUTO;
-}
-
-static struct compose_attachment *attachments_of(const struct store_outbound_job *job,
-						 struct arena *a)
-{
-	struct compose_attachment *v = arena_calloc(a, job->attachments_n, sizeof(*v));
-
-	for (size_t i = 0; i < job->attachments_n; i++)
-		v[i] = (struct compose_attachment){
-			.filename = job->attachments[i].filename,
-			.content_type = job->attachments[i].content_type,
-			.data = job->attachments[i].data,
-		};
-	return v;
-}
-
-static enum err compose(const struct store_outbound_job *job, const struct outbound_author *author,
-			struct arena *a, struct buf *ret, struct fail *fail)
-{
-	const struct compose_mail mail = {
-		.from = author->address,
-		.from_name = author->name,
-		.to = job->to,
-		.to_n = job->to_n,
-		.cc = job->cc,
-		.cc_n = job->cc_n,
-		.reply_to = author->reply_to,
-		.subject = job->subject,
-		.message_id = job->email_message_id,
-		.date_us = job->created_us,
-		.in_reply_to = job->in_reply_to,
-		.references = job->references,
-		.references_n = job->references_n,
-		.conversation_id = job->conversation_id,
-		.automatic = auto_of(job->auto_submitted),
-		.text = job->text,
-		.html = job->html,
-		.attachments = attachments_of(job, a),
-		.attachments_n = job->attachments_n,
-	};
-
-	return compose_mail(&mail, ret, fail);
-}
-
-/* Puts the signature right before the mail, into room that was left for it. */
-static enum err sign(const struct outbound_tools *tools, const struct outbound_author *author,
-		     struct buf *mail, struct slice *ret, struct fail *fail)
-{
-	AUTO(buf_release) struct buf field = BUF_INIT(DKIM_SIGN_FIELD_MAX);
-	struct slice unsigned_mail = slice_sub(buf_slice(mail), DKIM_SIGN_FIELD_MAX, mail->len);
-	enum err e;
-
-	*ret = unsigned_mail;
-	if (!author->sign)
-		return OK;
-	e = dkim_signer_sign(tools->signer, &author->key, unsigned_mail, &field, fail);
-	if (e)
-		return e;
-	memcpy(mail->p + DKIM_SIGN_FIELD_MAX - field.len, field.p, field.len);
-	*ret = slice_sub(buf_slice(mail), DKIM_SIGN_FIELD_MAX - field.len, mail->len);
-	return OK;
-}
+/* ---- the ticket ---- */
 
 /* It must end before the lease does: see outbound.c. */
 static int64_t ticket_ms(const struct injector *in)
@@ -285,13 +220,43 @@ void outbound_mail_judge(const struct store_outbound_job *job, const struct inje
 
 /* ---- the attempt ---- */
 
+void outbound_attempt_free(struct outbound_attempt *at)
+{
+	if (at->charged)
+		*at->batch->charged -= at->charged;
+	outbound_batch_unref(at->batch);
+	buf_release(&at->bytes);
+	arena_release(&at->arena);
+	free(at);
+}
+
+void outbound_mail_later(struct outbound_attempt *at, enum event_reason reason)
+{
+	outbound_mail_end(at, STORE_OUTBOUND_LATER, reason,
+			  wait_after(at->batch->jobs[at->i].attempts));
+}
+
+bool outbound_mail_compose(const struct outbound_tools *tools, struct outbound_attempt *at)
+{
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+	const struct dkim_signer *signer = job->held ? tools->lasting_signer : tools->signer;
+	enum event_reason reason = outbound_compose(signer, job, &at->batch->author[at->i],
+						    &at->arena, &at->bytes, &at->mail, &at->fail);
+
+	if (reason == EVENT_UNUSABLE)
+		outbound_mail_end(at, STORE_OUTBOUND_FAILED, reason, 0);
+	else if (reason != EVENT_NO_REASON)
+		outbound_mail_later(at, reason);
+	return reason == EVENT_NO_REASON;
+}
+
 static void inject(const struct outbound_tools *tools, struct injector *in,
-		   struct outbound_attempt *at, struct slice mail)
+		   struct outbound_attempt *at)
 {
 	AUTO(buf_release) struct buf ticket = BUF_INIT(2 * TICKET_TEXT_MAX);
 	const struct store_outbound_job *job = &at->batch->jobs[at->i];
 	struct smtp_reply *replies = arena_calloc(&at->arena, job->rcpts_n, sizeof(*replies));
-	struct slice parts[2] = { [1] = mail };
+	struct slice parts[2] = { [1] = at->mail };
 	const struct inject_mail send = {
 		.sender = at->batch->verp[at->i],
 		.rcpts = job->rcpts,
@@ -300,7 +265,7 @@ static void inject(const struct outbound_tools *tools, struct injector *in,
 		.parts_n = ARRAY_LEN(parts),
 	};
 
-	if (make_ticket(tools, at, mail, ticket_ms(in), &ticket)) {
+	if (make_ticket(tools, at, at->mail, ticket_ms(in), &ticket)) {
 		fail_set(&at->fail, ERR_INPUT, "no ticket can be made");
 		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
 		return;
@@ -312,38 +277,57 @@ static void inject(const struct outbound_tools *tools, struct injector *in,
 	at->queue_id = inject_queue_id(&at->answer);
 }
 
-static void compose_and_inject(const struct outbound_tools *tools, struct injector *in,
-			       struct outbound_attempt *at)
+/* Are the bytes those that were kept? */
+static bool is_kept(const struct store_outbound_job *job)
 {
-	static const char room[DKIM_SIGN_FIELD_MAX];
-	AUTO(buf_release) struct buf mail = BUF_INIT(OUTBOUND_MAIL_MAX + sizeof(room));
-	const struct outbound_author *author = &at->batch->author[at->i];
-	struct slice whole;
+	uint8_t hash[SHA256_LEN];
 
-	buf_add(&mail, room, sizeof(room));
-	if (compose(&at->batch->jobs[at->i], author, &at->arena, &mail, &at->fail))
-		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_UNUSABLE, 0);
-	else if (author->unable || sign(tools, author, &mail, &whole, &at->fail))
-		outbound_mail_end(at, STORE_OUTBOUND_LATER, EVENT_NO_KEY,
-				  wait_after(at->batch->jobs[at->i].attempts));
-	else
-		inject(tools, in, at, whole);
+	crypto_sha256(job->mail, hash);
+	return crypto_equal(slice_of((const char *)hash, sizeof(hash)), job->hash);
+}
+
+/* NULL, or why this is not what was accepted, or approved. */
+static const char *altered(const struct store_outbound_job *job)
+{
+	if (job->altered)
+		return "the draft is another one";
+	return job->composed && !is_kept(job) ? "the composed mail is another one" : NULL;
+}
+
+/* The mail of a job that was held is there already: from the database, or on its way to it. */
+static void find_and_inject(const struct outbound_tools *tools, struct injector *in,
+			    struct outbound_attempt *at)
+{
+	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+
+	if (job->composed)
+		at->mail = job->mail;
+	assert(!job->held || at->mail.n);
+	if (at->mail.n || outbound_mail_compose(tools, at))
+		inject(tools, in, at);
 }
 
 void outbound_mail_send(const struct outbound_tools *tools, struct injector *in,
 			struct outbound_attempt *at)
 {
 	const struct store_outbound_job *job = &at->batch->jobs[at->i];
+	const char *why = altered(job);
 
 	/* first: however long we are stopped from here on, the ticket ends before the lease */
 	at->begun_us = clock_now_us();
 	at->fail.code = OK;
-	if (job->rcpts_n == 0)
+	if (why) {
+		fail_set(&at->fail, ERR_CONFLICT, "%s", why);
+		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_ALTERED, 0);
+	} else if (job->rcpts_n == 0) {
 		outbound_mail_end(at, STORE_OUTBOUND_REFUSED, EVENT_NO_RECIPIENT, 0);
-	else if (job->expired)
+	} else if (job->expired) {
 		outbound_mail_end(at, STORE_OUTBOUND_FAILED, EVENT_EXPIRED, 0);
-	else if (clock_mono_ms() + ticket_ms(in) > at->batch->lease_end_ms)
+	} else if (clock_mono_ms() + ticket_ms(in) > at->batch->lease_end_ms) {
 		outbound_mail_end(at, STORE_OUTBOUND_SNOOZED, EVENT_STOPPED, 0);
-	else
-		compose_and_inject(tools, in, at);
+	} else {
+		find_and_inject(tools, in, at);
+	}
+	buf_release(&at->bytes);
+	at->mail = slice_of(NULL, 0);
 }

@@ -43,6 +43,8 @@ static const char *const reasons[EVENT_REASON_COUNT] = {
 	[EVENT_UNTRACEABLE] = "untraceable",
 	[EVENT_OTHER_HOST] = "other_host",
 	[EVENT_OPERATOR] = "operator",
+	[EVENT_ALTERED] = "altered",
+	[EVENT_STORAGE] = "storage",
 };
 
 const char *event_reason_name(enum event_reason r)

@@ -42,6 +42,8 @@ enum event_reason {
 	EVENT_UNTRACEABLE,     /* they cannot be read, or not far enough back */
 	EVENT_OTHER_HOST,      /* they are on another host */
 	EVENT_OPERATOR,        /* somebody decided so by e2a-admin */
+	EVENT_ALTERED,         /* it is not what was accepted, or approved */
+	EVENT_STORAGE,         /* the database did not take what has to be there first */
 	EVENT_REASON_COUNT
 };
 

@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-enum { CLAIM, SUPPRESS, LOAD, ATTEMPT, FINISH, ERASE, TRACE };
+enum { CLAIM, SUPPRESS, LOAD, KEEP, ATTEMPT, FINISH, ERASE, TRACE };
 
 /*
  * $3 users at most who have something due, from the one behind $6 on: one step through the
@@ -23,6 +23,9 @@ enum { CLAIM, SUPPRESS, LOAD, ATTEMPT, FINISH, ERASE, TRACE };
 		      "SELECT (" NEXT_USER(                                                        \
 			      "u.user_id") "), u.n + 1 FROM users u "                              \
 					   "WHERE u.user_id IS NOT NULL AND u.n < $3::bigint)"
+
+/* A mail of which `approved_hash` has to be that of the draft; whatever else says so. */
+#define HELD "(m.hold_reason <> '' OR m.approved_hash IS NOT NULL)"
 
 const struct db_stmt store_outbound_stmts[] = {
 	/*
@@ -68,24 +71,45 @@ const struct db_stmt store_outbound_stmts[] = {
 		       "detail) SELECT h.message_id, h.user_id, 'recipient', 'failed', "
 		       "'suppressed', jsonb_build_object('recipient', h.n) FROM hit h",
 		       true },
-	/* $1 jobs */
+	/* $1 jobs. The hash is that of the very rows that are read here: it is one statement. */
 	[LOAD] = { "outbound_load",
 		   "SELECT j.id, j.message_id, j.user_id, j.agent_email, a.name, a.domain, "
 		   "j.part = 'world', j.give_up_at <= now(), j.attempts, j.size, m.type, "
 		   "m.header_from, m.email_message_id, m.in_reply_to, m.conversation_id, "
-		   "m.auto_submitted, m.subject, m.created_at, m.to_addresses, m.cc_addresses, "
-		   "d.body_text, d.body_html, d.reference_ids, r.list, f.names, f.types, f.data "
+		   "m.auto_submitted, m.subject, coalesce(m.decided_at, m.created_at), "
+		   "m.to_addresses, m.cc_addresses, "
+		   "CASE WHEN b.job_id IS NULL THEN d.body_text END, "
+		   "CASE WHEN b.job_id IS NULL THEN d.body_html END, "
+		   "d.reference_ids, r.list, f.names, f.types, f.data, " HELD ", "
+		   "d.message_id IS NULL OR CASE WHEN " HELD
+		   " THEN m.status NOT IN ('sent', 'expired_approved') "
+		   "OR coalesce(m.approved_hash <> draft_hash(m.id), true) ELSE false END, "
+		   "b.job_id IS NOT NULL, b.hash, b.mail "
 		   "FROM outbound_jobs j JOIN messages m ON m.id = j.message_id "
-		   "JOIN outbound_drafts d ON d.message_id = j.message_id "
 		   "JOIN agents a ON a.email = j.agent_email "
+		   "LEFT JOIN outbound_drafts d ON d.message_id = j.message_id "
+		   "LEFT JOIN outbound_mails b ON b.job_id = j.id "
 		   "CROSS JOIN LATERAL (SELECT array_agg(p.address ORDER BY p.n) AS list "
 		   "FROM outbound_recipients p WHERE p.message_id = j.message_id "
 		   "AND p.part = j.part AND p.status = 'queued') r "
 		   "CROSS JOIN LATERAL (SELECT array_agg(t.filename ORDER BY t.n) AS names, "
 		   "array_agg(t.content_type ORDER BY t.n) AS types, "
 		   "array_agg(t.data ORDER BY t.n) AS data FROM outbound_attachments t "
-		   "WHERE t.message_id = j.message_id) f WHERE j.id = ANY ($1::text[])",
+		   "WHERE t.message_id = j.message_id AND b.job_id IS NULL) f "
+		   "WHERE j.id = ANY ($1::text[])",
 		   false },
+	/* $1 job, $2 lease, $3 hash, $4 mail. From here on the job is as large as its mail. */
+	[KEEP] = { "outbound_keep",
+		   "WITH job AS (UPDATE outbound_jobs j SET size = octet_length($4::bytea) "
+		   "WHERE j.id = $1 AND j.lease_id = $2 AND j.state = 'injecting' "
+		   "RETURNING j.id, j.message_id, j.user_id, j.part), "
+		   "kept AS (INSERT INTO outbound_mails (job_id, hash, mail) "
+		   "SELECT job.id, $3::bytea, $4::bytea FROM job), "
+		   "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
+		   "detail) SELECT job.message_id, job.user_id, 'outbound', 'composed', "
+		   "jsonb_build_object('part', job.part, 'sha256', encode($3::bytea, 'hex')) "
+		   "FROM job) SELECT count(*) FROM job",
+		   true },
 	/* $1 envelope senders, $2 messages, $3 jobs, $4 parts, $5 host, $6 lease ms */
 	[ATTEMPT] = { "outbound_attempt",
 		      "INSERT INTO outbound_attempts (verp, message_id, job_id, part, host, "
@@ -238,9 +262,14 @@ static void read_job(const struct db_rows *r, size_t i, struct arena *a,
 		.conversation_id = db_slice(r, i, 14),
 		.auto_submitted = db_slice(r, i, 15),
 		.subject = db_slice(r, i, 16),
-		.created_us = db_time(r, i, 17),
+		.date_us = db_time(r, i, 17),
 		.text = db_slice(r, i, 20),
 		.html = db_slice(r, i, 21),
+		.held = db_bool(r, i, 27),
+		.altered = db_bool(r, i, 28),
+		.composed = db_bool(r, i, 29),
+		.hash = db_slice(r, i, 30),
+		.mail = db_slice(r, i, 31),
 	};
 	db_slices(r, i, 18, a, &ret->to, &ret->to_n);
 	db_slices(r, i, 19, a, &ret->cc, &ret->cc_n);
@@ -270,6 +299,24 @@ enum err store_outbound_claim(struct db *db, const struct store_outbound_claim *
 		read_job(r, i, a, &(*ret)[i]);
 	*ret_rows = r;
 	return OK;
+}
+
+enum err store_outbound_keep(struct db *db, struct slice job_id, struct slice lease_id,
+			     struct slice hash, struct slice mail, bool *ret_ours,
+			     struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, job_id);
+	db_arg_text(&args, lease_id);
+	db_arg_bytes(&args, hash);
+	db_arg_bytes(&args, mail);
+	e = db_query(db, &store_outbound_stmts[KEEP], &args, &r, fail);
+	if (e == OK)
+		*ret_ours = db_int(r, 0, 0) == 1;
+	return e;
 }
 
 enum err store_outbound_attempt(struct db *db, const struct store_outbound_job *jobs, size_t n,

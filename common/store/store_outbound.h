@@ -29,14 +29,22 @@ struct store_outbound_job {
 	bool world;                                   /* else its recipients are agents of ours */
 	bool expired;                                 /* not to be tried again */
 	int64_t attempts;                             /* this one included */
-	int64_t size;                                 /* bytes of the draft */
+	int64_t size;                                 /* bytes of the draft, or of the mail */
 	struct slice type;                            /* "send", "reply", "test" */
 	struct slice author;                          /* header From */
 	struct slice email_message_id;                /* <...> */
 	struct slice in_reply_to;                     /* <...>, or empty */
 	struct slice conversation_id, auto_submitted, subject;
 	struct slice text, html;
-	int64_t created_us;
+	int64_t date_us; /* when it was accepted, or approved */
+	/*
+	 * It was held, so what leaves is what was approved: `altered` if the draft is another
+	 * one. (A draft that is gone is, of whichever mail.) Once it was composed, `mail` is
+	 * what every attempt sends, if its SHA-256 is `hash`; text, html and attachments are
+	 * empty then.
+	 */
+	bool held, altered, composed;
+	struct slice mail, hash;
 	struct slice *to, *cc; /* of the header */
 	size_t to_n, cc_n;
 	struct slice *references;
@@ -71,6 +79,15 @@ enum err store_outbound_claim(struct db *db, const struct store_outbound_claim *
 enum err store_outbound_attempt(struct db *db, const struct store_outbound_job *jobs, size_t n,
 				const struct slice *verps, struct slice host, int64_t lease_ms,
 				struct fail *fail) MUST_CHECK;
+
+/*
+ * Keeps the composed mail of a job that was held, before anything of it is sent; *ret_ours
+ * is false when the lease is somebody else's by now. Atomic. When the commit is unknown, the
+ * next claim tells.
+ */
+enum err store_outbound_keep(struct db *db, struct slice job_id, struct slice lease_id,
+			     struct slice hash, struct slice mail, bool *ret_ours,
+			     struct fail *fail) MUST_CHECK;
 
 /* The order is that of outcome_name() in the .c file. */
 enum store_outbound_outcome {

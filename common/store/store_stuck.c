@@ -33,7 +33,10 @@ const struct db_stmt store_stuck_stmts[] = {
 		   "OR j.created_at < now() - $1::bigint * interval '1 ms' "
 		   "ORDER BY j.created_at, j.id LIMIT $2::bigint",
 		   false },
-	/* $2 lifetime ms, $3 reason */
+	/*
+	 * $2 lifetime ms, $3 reason. A mail that was composed for good is composed and signed
+	 * anew: its signature may be over.
+	 */
 	[RESEND] = { "stuck_resend",
 		     RESENDABLE
 		     ", "
@@ -45,6 +48,8 @@ const struct db_stmt store_stuck_stmts[] = {
 		     "due_at = now(), give_up_at = now() + $2::bigint * interval '1 ms', "
 		     "lease_id = NULL, lease_until = NULL, last_error = $3 FROM job "
 		     "WHERE j.id = job.id AND job.able), "
+		     "mail AS (DELETE FROM outbound_mails b USING job "
+		     "WHERE b.job_id = job.id AND job.able), "
 		     "ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
 		     "reason, detail) SELECT job.message_id, job.user_id, 'outbound', 'resend', "
 		     "$3, jsonb_build_object('part', job.part) FROM job WHERE job.able) "

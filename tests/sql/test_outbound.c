@@ -468,6 +468,212 @@ static void ends_leave_what_is_still_needed(void **state)
 	}
 }
 
+/* ---- what was approved ---- */
+
+#define HELD "msg_00000000000000000000000000000001"
+
+/* A mail with an attachment was held, and somebody approved it. */
+static void submit_approved(void)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+
+	submit("1", "u", "shy@x.example", "", "pending_approval hitl");
+	fresh_script(owner, "INSERT INTO outbound_attachments (message_id, n, filename, "
+			    "content_type, data) VALUES ('" HELD "', 0, 'f', 'text/plain', 'x')");
+	fresh_script(owner, "SELECT release_hold('" HELD "', 'sent', 'api', 'k', 1000000, false)");
+}
+
+static void mail_that_nobody_held_is_not_compared(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit("1", "u", "bot@x.example", "", "sent");
+	fresh_script(owner, "UPDATE outbound_drafts SET body_text = 'other'");
+	claim(&c);
+	assert_int_equal(c.n, 2);
+	for (size_t i = 0; i < c.n; i++)
+		assert_false(c.v[i].held || c.v[i].altered || c.v[i].composed);
+}
+
+static void mail_that_is_approved_is_known_as_such(void **state)
+{
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit_approved();
+	claim(&c);
+	assert_int_equal(c.n, 2);
+	for (size_t i = 0; i < c.n; i++) {
+		assert_true(c.v[i].held);
+		assert_false(c.v[i].altered || c.v[i].composed);
+		assert_slice(c.v[i].text, S("T"));
+		assert_int_equal(c.v[i].attachments_n, 1);
+	}
+	assert_text("SELECT (decided_at > created_at)::text FROM messages", "true");
+	finish(&c, STORE_OUTBOUND_TAKEN, "sent");
+	assert_text("SELECT (SELECT count(*) FROM outbound_drafts) + (SELECT count(*) FROM "
+		    "outbound_attachments) || ''",
+		    "0");
+}
+
+static void mail_is_dated_when_it_was_approved(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit_approved();
+	fresh_script(owner, "UPDATE messages SET decided_at = '1970-01-02T00:00:00Z'");
+	claim(&c);
+	assert_int_equal(c.v[0].date_us, INT64_C(86400000000));
+}
+
+static void whatever_differs_from_what_was_approved_is_noticed(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE outbound_drafts SET body_text = 'other'",
+		"UPDATE outbound_drafts SET body_html = 'other'",
+		"UPDATE outbound_drafts SET reference_ids = '{<o@o>}'",
+		"DELETE FROM outbound_drafts",
+		"UPDATE outbound_attachments SET data = 'y'",
+		"UPDATE outbound_attachments SET filename = 'g'",
+		"UPDATE outbound_attachments SET content_type = 'text/html'",
+		"DELETE FROM outbound_attachments",
+		"INSERT INTO outbound_attachments VALUES ('" HELD "', 1, 'g', 'text/plain', 'x')",
+		"UPDATE outbound_recipients SET address = 'm@w.example' WHERE n = 1",
+		"UPDATE outbound_recipients SET folded = 'm@w.example' WHERE n = 1",
+		"DELETE FROM outbound_recipients WHERE n = 1",
+		"INSERT INTO outbound_recipients (message_id, n, kind, address, folded, part)"
+		" VALUES ('" HELD "', 9, 'bcc', 'm@w.example', 'm@w.example', 'world')",
+		"UPDATE messages SET to_addresses = '{m@w.example}'",
+		"UPDATE messages SET cc_addresses = '{m@w.example}'",
+		"UPDATE messages SET bcc_addresses = '{m@w.example}'",
+		"UPDATE messages SET subject = 'other'",
+		"UPDATE messages SET header_from = 'bot@x.example'",
+		"UPDATE messages SET email_message_id = '<o@o>'",
+		"UPDATE messages SET in_reply_to = '<o@o>'",
+		"UPDATE messages SET conversation_id = 'other'",
+		"UPDATE messages SET auto_submitted = 'auto-replied'",
+		"UPDATE messages SET type = 'test'",
+		"UPDATE messages SET approved_hash = sha256('other')",
+		"UPDATE messages SET approved_hash = NULL",
+		"UPDATE messages SET status = 'pending_approval'",
+		"UPDATE messages SET status = 'rejected'",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+		AUTO(claimed_release) struct claimed c = { 0 };
+
+		filled(NULL);
+		submit_approved();
+		fresh_script(owner, changes[i]);
+		claim(&c);
+		assert_row(i, c.n == 2 && c.v[0].held && c.v[0].altered && c.v[1].altered);
+	}
+}
+
+static void mail_without_a_draft_is_noticed_too(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit("1", "u", "bot@x.example", "", "sent");
+	fresh_script(owner, "DELETE FROM outbound_drafts");
+	claim(&c);
+	assert_int_equal(c.n, 2);
+	assert_true(c.v[0].altered && c.v[1].altered && !c.v[0].held);
+}
+
+static bool keep(struct claimed *c, size_t i, const char *lease, struct slice mail)
+{
+	struct fail fail = { 0 };
+	bool ours = false;
+
+	assert_ok(store_outbound_keep(c->db, c->v[i].id, slice_str(lease), S("hash"), mail, &ours,
+				      &fail),
+		  &fail);
+	return ours;
+}
+
+static void what_was_composed_is_kept_for_every_attempt(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(claimed_release) struct claimed first = { 0 };
+	AUTO(claimed_release) struct claimed second = { 0 };
+	AUTO(claimed_release) struct claimed third = { 0 };
+
+	(void)state;
+	submit_approved();
+	claim(&first);
+	assert_true(keep(&first, 0, "lease", S("a\0mail")));
+	assert_text("SELECT string_agg(outcome || ':' || (detail->>'sha256'), ' ') "
+		    "FROM message_events WHERE outcome = 'composed'",
+		    "composed:68617368");
+	assert_text("SELECT size::text FROM outbound_jobs j JOIN outbound_mails b "
+		    "ON b.job_id = j.id",
+		    "6");
+	finish(&first, STORE_OUTBOUND_LATER, NULL);
+	fresh_script(owner, "UPDATE outbound_jobs SET due_at = now()");
+	claim(&second);
+	assert_int_equal(second.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct store_outbound_job *j = &second.v[i];
+		bool kept = slice_eq(j->id, first.v[0].id);
+
+		assert_true(j->held && !j->altered && j->composed == kept);
+		assert_slice(j->mail, kept ? S("a\0mail") : S(""));
+		assert_slice(j->hash, kept ? S("hash") : S(""));
+		assert_slice(j->text, kept ? S("") : S("T"));
+		assert_int_equal(j->attachments_n, kept ? 0 : 1);
+	}
+	finish(&second, STORE_OUTBOUND_LATER, NULL);
+	fresh_script(owner, "UPDATE outbound_jobs SET due_at = now();"
+			    "UPDATE outbound_drafts SET body_text = 'other'");
+	claim(&third);
+	assert_true(third.n == 2 && third.v[0].altered && third.v[1].altered);
+	finish(&third, STORE_OUTBOUND_TAKEN, "sent");
+	assert_text("SELECT count(*)::text FROM outbound_mails", "0");
+}
+
+static void who_lost_the_lease_keeps_nothing(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(claimed_release) struct claimed c = { 0 };
+
+	(void)state;
+	submit_approved();
+	claim(&c);
+	assert_false(keep(&c, 0, "another", S("mail")));
+	fresh_script(owner, "UPDATE outbound_jobs SET state = 'pending'");
+	assert_false(keep(&c, 0, "lease", S("mail")));
+	assert_text("SELECT (SELECT count(*) FROM outbound_mails) + (SELECT count(*) FROM "
+		    "message_events WHERE outcome = 'composed') || ''",
+		    "0");
+}
+
+static void the_second_composition_is_refused(void **state)
+{
+	AUTO(claimed_release) struct claimed c = { 0 };
+	struct fail fail = { 0 };
+	bool ours;
+
+	(void)state;
+	submit_approved();
+	claim(&c);
+	assert_true(keep(&c, 0, "lease", S("mail")));
+	assert_int_equal(
+		store_outbound_keep(c.db, c.v[0].id, S("lease"), S("h"), S("other"), &ours, &fail),
+		ERR_CONFLICT);
+	assert_text("SELECT convert_from(mail, 'UTF8') FROM outbound_mails", "mail");
+}
+
+/* ---- recipients ---- */
+
 static void a_suppressed_recipient_fails_before_anything_is_sent(void **state)
 {
 	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
@@ -576,6 +782,14 @@ int main(void)
 		cmocka_unit_test_setup(a_job_that_is_claimed_is_nobody_elses, filled),
 		cmocka_unit_test_setup(an_attempt_that_comes_back_late_changes_nothing, filled),
 		cmocka_unit_test_setup(ends_leave_what_is_still_needed, filled),
+		cmocka_unit_test_setup(mail_that_nobody_held_is_not_compared, filled),
+		cmocka_unit_test_setup(mail_that_is_approved_is_known_as_such, filled),
+		cmocka_unit_test_setup(mail_is_dated_when_it_was_approved, filled),
+		cmocka_unit_test_setup(whatever_differs_from_what_was_approved_is_noticed, filled),
+		cmocka_unit_test_setup(mail_without_a_draft_is_noticed_too, filled),
+		cmocka_unit_test_setup(what_was_composed_is_kept_for_every_attempt, filled),
+		cmocka_unit_test_setup(who_lost_the_lease_keeps_nothing, filled),
+		cmocka_unit_test_setup(the_second_composition_is_refused, filled),
 		cmocka_unit_test_setup(a_suppressed_recipient_fails_before_anything_is_sent,
 				       filled),
 		cmocka_unit_test_setup(status_never_goes_back, filled),

@@ -136,7 +136,7 @@ int main(void)
 	json_t *o;
 
 	mime_init();
-	if (rsa_generate(&private_key, &public_key) || dkim_signer_new(&signer, NULL))
+	if (rsa_generate(&private_key, &public_key) || dkim_signer_new(0, &signer, NULL))
 		return 1;
 	key.private_key = buf_slice(&private_key);
 	puts(buf_cstr(&public_key));

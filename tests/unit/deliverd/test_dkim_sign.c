@@ -169,6 +169,22 @@ static void fields_cannot_be_added(void **state)
 	}
 }
 
+static void a_mail_that_may_wait_is_signed_for_longer(void **state)
+{
+	const struct dkim_sign_key key = good_key();
+	AUTO(dkim_signer_freep) struct dkim_signer *lasting = NULL;
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf b = BUF_INIT(DKIM_SIGN_FIELD_MAX);
+	uint64_t signed_s = 0, expires_s = 0;
+
+	(void)state;
+	assert_int_equal(dkim_signer_new(3600, &lasting, NULL), OK);
+	assert_int_equal(dkim_signer_sign(lasting, &key, S(SIMPLE), &b, NULL), OK);
+	assert_int_equal(slice_to_u64(tag(buf_slice(&b), "t", &a), INT64_MAX, &signed_s), OK);
+	assert_int_equal(slice_to_u64(tag(buf_slice(&b), "x", &a), INT64_MAX, &expires_s), OK);
+	assert_int_equal(expires_s - signed_s, DKIM_SIGN_DAYS * 24 * 60 * 60 + 3600);
+}
+
 static void the_field_is_what_it_should_be(void **state)
 {
 	static const struct {
@@ -285,7 +301,7 @@ static int started(void **state)
 	(void)state;
 	mime_init();
 	buf_add_str(&record, "v=DKIM1; k=rsa; p=");
-	return rsa_generate(&private_key, &record) || dkim_signer_new(&signer, NULL) ? -1 : 0;
+	return rsa_generate(&private_key, &record) || dkim_signer_new(0, &signer, NULL) ? -1 : 0;
 }
 
 static int ended(void **state)
@@ -304,6 +320,7 @@ int main(void)
 		cmocka_unit_test(composed_mails_verify),
 		cmocka_unit_test(fields_cannot_be_added),
 		cmocka_unit_test(the_field_is_what_it_should_be),
+		cmocka_unit_test(a_mail_that_may_wait_is_signed_for_longer),
 		cmocka_unit_test(what_cannot_be_signed_is_refused),
 		cmocka_unit_test(a_signature_that_does_not_fit_is_an_error),
 		cmocka_unit_test(many_threads_sign_at_once),
