@@ -28,6 +28,7 @@ enum { REQ_ID_DIGITS = 16 };
  */
 struct req_fields {
 	struct slice authorization;
+	struct slice content_type;
 	struct slice cookie; /* all of them, joined by "; " */
 	struct slice origin;
 	struct slice sec_fetch_site;
@@ -99,9 +100,9 @@ enum err req_session(struct req *r, struct fail *fail) MUST_CHECK;
  */
 struct slice req_cookie(const struct req *r, struct slice name);
 /*
- * A field of a body that is an HTML form (application/x-www-form-urlencoded),
- * decoded, or empty; of several the first. It may hold any byte, NUL too. A body
- * that is too long has no fields.
+ * A field of a body that is an HTML form (multipart/form-data where Content-Type says so, else
+ * application/x-www-form-urlencoded), decoded, or empty; of several the first. It may hold
+ * any byte, NUL too. A body that is too long has no fields.
  */
 struct slice req_form(struct req *r, struct slice name);
 /*

@@ -5,6 +5,7 @@
  */
 #include "apid/req.h"
 
+#include "apid/form_data.h"
 #include "apid/origin.h"
 
 enum { FORM_FIELDS_MAX = 64 };
@@ -31,6 +32,7 @@ void req_field(struct req *r, struct slice name, struct slice value)
 		const char *separator;
 	} known[] = {
 		{ "Authorization", &r->field.authorization, NULL, NULL },
+		{ "Content-Type", &r->field.content_type, NULL, NULL },
 		{ "Cookie", &r->field.cookie, &r->cookies, "; " },
 		{ "Origin", &r->field.origin, NULL, NULL },
 		{ "Sec-Fetch-Site", &r->field.sec_fetch_site, NULL, NULL },
@@ -77,8 +79,11 @@ struct slice req_form(struct req *r, struct slice name)
 {
 	struct slice rest = buf_slice(&r->body), item, key, value;
 
-	for (size_t i = 0; !r->body_bad && i < FORM_FIELDS_MAX && slice_cut(&rest, '&', &item);
-	     i++) {
+	if (r->body_bad)
+		return slice_of(NULL, 0);
+	if (form_data_is(r->field.content_type))
+		return form_data_field(r->field.content_type, rest, name, &r->arena);
+	for (size_t i = 0; i < FORM_FIELDS_MAX && slice_cut(&rest, '&', &item); i++) {
 		slice_cut(&item, '=', &key);
 		if (target_decode_form(key, &r->arena, &key) == OK && slice_eq(key, name) &&
 		    target_decode_form(item, &r->arena, &value) == OK)
