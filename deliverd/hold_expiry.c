@@ -9,7 +9,7 @@
 #include "common/base/log.h"
 #include "common/store/store_decide.h"
 
-enum { BATCH = 20, LIMIT_MAX = 1000, DB_WAIT_MS = 5000 };
+enum { BATCH = 20, FAILED_MAX = 1000, DB_WAIT_MS = 5000 };
 
 struct hold_expiry {
 	struct task task;
@@ -18,7 +18,7 @@ struct hold_expiry {
 	struct db_pool *pool;
 	struct outbound *outbound;
 	struct loop_timer *timer;
-	int64_t limit; /* of the present batch: it begins with those that failed in this round */
+	int64_t limit; /* of the present batch, which begins with those that failed */
 	struct arena arena;
 	struct store_expired *v; /* of it */
 	size_t n;
@@ -48,15 +48,29 @@ static bool is_ended(const struct store_expired *e)
 	return e->status.n > 0;
 }
 
-/* Returns how many could not be ended. */
-static size_t log_batch(const struct hold_expiry *h, bool last)
+static int64_t failed_n(const struct hold_expiry *h)
 {
-	size_t failed = 0;
+	int64_t n = 0;
 
+	for (size_t i = 0; i < h->n; i++)
+		n += !is_ended(&h->v[i]);
+	return n;
+}
+
+/*
+ * Is there perhaps more? The next batch is larger by those that failed, so that it reaches
+ * behind them.
+ */
+static bool goes_on(const struct hold_expiry *h, int64_t failed)
+{
+	return h->code == OK && (int64_t)h->n == h->limit && failed < FAILED_MAX;
+}
+
+static void log_batch(const struct hold_expiry *h, bool last)
+{
 	for (size_t i = 0; i < h->n; i++) {
 		const struct store_expired *e = &h->v[i];
 
-		failed += !is_ended(e);
 		if (is_ended(e))
 			log_info("hold_expired", LF_SLICE("message_id", e->message_id),
 				 LF_SLICE("status", e->status), LF_SLICE("reason", e->why));
@@ -64,7 +78,8 @@ static size_t log_batch(const struct hold_expiry *h, bool last)
 			log_warn("hold_expiry_failed", LF_SLICE("message_id", e->message_id),
 				 LF_SLICE("cause", e->why));
 	}
-	return failed;
+	if (h->code)
+		log_warn("hold_expiry_failed", LF_STR("cause", h->fail.what));
 }
 
 static bool has_released(const struct hold_expiry *h)
@@ -75,29 +90,18 @@ static bool has_released(const struct hold_expiry *h)
 	return false;
 }
 
-/* Is there perhaps more, that is not known to fail? */
-static bool goes_on(const struct hold_expiry *h)
-{
-	bool ended = false;
-
-	for (size_t i = 0; i < h->n; i++)
-		ended = ended || is_ended(&h->v[i]);
-	return ended && (int64_t)h->n == h->limit;
-}
-
 static void done(struct task *t)
 {
 	struct hold_expiry *h = CONTAINER(t, struct hold_expiry, task);
-	bool more = h->code == OK && goes_on(h);
-	int64_t failed = (int64_t)log_batch(h, !more);
+	int64_t failed = failed_n(h);
+	bool more = goes_on(h, failed);
 
-	if (h->code)
-		log_warn("hold_expiry_failed", LF_STR("cause", h->fail.what));
+	log_batch(h, !more);
 	if (has_released(h))
 		outbound_wake(h->outbound);
 	if (h->stopped)
 		return;
-	h->limit = !more ? BATCH : failed < LIMIT_MAX ? failed + BATCH : LIMIT_MAX;
+	h->limit = more ? failed + BATCH : BATCH;
 	loop_timer_start(h->timer, more ? 0 : h->settings->hold_expiry_interval_ms);
 }
 
