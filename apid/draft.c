@@ -51,6 +51,22 @@ const struct jsonf_row draft_reply_rows[] = {
 	OF_MAIL(attachments, JSONF_OBJECTS), { 0 },
 };
 
+#define OF_EDIT(name, field, type)                                                                 \
+	{                                                                                          \
+		name, type, offsetof(struct draft, field), offsetof(struct draft, given.field)     \
+	}
+
+const struct jsonf_row draft_edit_rows[] = {
+	OF_EDIT("subject", subject, JSONF_TEXT),
+	OF_EDIT("body_text", body, JSONF_TEXT),
+	OF_EDIT("body_html", html_body, JSONF_TEXT),
+	OF_EDIT("to", to, JSONF_TEXTS),
+	OF_EDIT("cc", cc, JSONF_TEXTS),
+	OF_EDIT("bcc", bcc, JSONF_TEXTS),
+	OF_EDIT("attachments", attachments, JSONF_OBJECTS),
+	{ 0 },
+};
+
 static bool has_line_end(struct slice s)
 {
 	return slice_find(s, '\r') >= 0 || slice_find(s, '\n') >= 0;
@@ -120,8 +136,8 @@ static enum err check_texts(const struct draft *d, struct buf *reason)
 		const char *field;
 		struct slice text;
 	} texts[] = {
-		{ "body", d->body },
-		{ "html_body", d->html_body },
+		{ d->edit ? "body_text" : "body", d->body },
+		{ d->edit ? "body_html" : "html_body", d->html_body },
 	}, lines[] = {
 		{ "conversation_id", d->conversation_id },
 		{ "subject", d->subject },
@@ -210,8 +226,8 @@ static enum err read_attachments(const struct draft *d, struct arena *a, struct 
 	return OK;
 }
 
-/* At most so many bytes when it is sent: nothing takes more room than base64 in lines. */
-static size_t sent_bytes(size_t n)
+/* Nothing takes more room than base64 in lines. */
+size_t draft_sent_bytes(size_t n)
 {
 	return n / 57 * 78 + 80 + PART_ROOM;
 }
@@ -223,16 +239,20 @@ static size_t sent_text_bytes(struct slice text)
 
 	for (size_t i = 0; i < text.n; i++)
 		n += text.p[i] == '\n' || text.p[i] == '\r';
-	return sent_bytes(n);
+	return draft_sent_bytes(n);
 }
 
 static enum err check_size(const struct draft *d, const struct draft_parts *parts,
 			   struct buf *reason)
 {
-	size_t sum = HEADER_ROOM + sent_text_bytes(d->body) + sent_text_bytes(d->html_body);
+	size_t sum = HEADER_ROOM + d->kept_bytes;
 
+	if (!d->edit || d->given.body)
+		sum += sent_text_bytes(d->body);
+	if (!d->edit || d->given.html_body)
+		sum += sent_text_bytes(d->html_body);
 	for (size_t i = 0; i < parts->attachments_n; i++)
-		sum += sent_bytes(parts->attachments[i].data.n);
+		sum += draft_sent_bytes(parts->attachments[i].data.n);
 	if (sum <= DRAFT_COMPOSED_MAX)
 		return OK;
 	buf_add_str(reason, "message too large");

@@ -26,7 +26,8 @@ struct draft_attachment {
 };
 
 /* What the body of each route has: into struct draft, and within it struct draft_attachment. */
-extern const struct jsonf_row draft_send_rows[], draft_reply_rows[], draft_attachment_rows[];
+extern const struct jsonf_row draft_send_rows[], draft_reply_rows[], draft_edit_rows[],
+	draft_attachment_rows[];
 
 struct draft {
 	struct slice from;
@@ -36,15 +37,26 @@ struct draft {
 	bool reply_all;
 	struct slice reply_to_message_id;
 	struct jsonf_texts references;
+	/* Changes of a mail that is stored: */
+	bool edit;
+	struct {
+		bool to, cc, bcc, subject, body, html_body, attachments;
+	} given;           /* what is not stays as it is */
+	size_t kept_bytes; /* draft_sent_bytes() of all texts and attachments that stay */
 };
 
+#define DRAFT_ATTACHMENTS_INIT                                                                     \
+	{                                                                                          \
+		.table = draft_attachment_rows, .size = sizeof(struct draft_attachment),           \
+		.max = JSONF_TEXTS_MAX,                                                            \
+	}
 #define DRAFT_INIT                                                                                 \
 	{                                                                                          \
-		.attachments = {                                                                   \
-			.table = draft_attachment_rows,                                            \
-			.size = sizeof(struct draft_attachment),                                   \
-			.max = JSONF_TEXTS_MAX,                                                    \
-		},                                                                                 \
+		.attachments = DRAFT_ATTACHMENTS_INIT                                              \
+	}
+#define DRAFT_EDIT_INIT                                                                            \
+	{                                                                                          \
+		.attachments = DRAFT_ATTACHMENTS_INIT, .edit = true                                \
 	}
 
 struct draft_parts {
@@ -54,6 +66,11 @@ struct draft_parts {
 	struct thread_texts references; /* and from that and `references`: a chain */
 };
 
+/*
+ * At most so many bytes when it is sent, of n bytes of an attachment, or of a text whose
+ * lines end with CR LF.
+ */
+size_t draft_sent_bytes(size_t n);
 /*
  * ERR_INPUT with the answer's text appended to *ret_reason, one line without controls. The
  * parts are in the arena or borrowed from the draft.

@@ -59,6 +59,9 @@ void mail_send(struct req *r);
 void mail_reply(struct req *r);
 void mail_test(struct req *r);
 void outbound_get(struct req *r);
+void hold_list(struct req *r);
+void hold_approve(struct req *r);
+void hold_reject(struct req *r);
 void sent_list(struct req *r);
 void sent_get(struct req *r);
 

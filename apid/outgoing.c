@@ -24,6 +24,14 @@ bool outgoing_json(struct req *r, const struct jsonf_row *table, struct draft *r
 	return ok;
 }
 
+bool outgoing_json_edits(struct req *r, struct draft *ret)
+{
+	bool ok = req_json_if_any(r, draft_edit_rows, ret);
+
+	req_forget_body(r);
+	return ok;
+}
+
 bool outgoing_read(struct req *r, const struct draft *d, struct draft_parts *ret)
 {
 	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
@@ -62,7 +70,57 @@ static bool find_recipients(struct req *r, const struct outgoing *o, struct reci
 	       bad(r, buf_cstr(&reason));
 }
 
-/* Those on the suppression list are left out when the mail is sent; one has to remain. */
+/* ---- what it says ---- */
+
+static bool find_author(struct req *r, const struct outgoing *o, struct slice *ret)
+{
+	*ret = o->author;
+	return ret->n || addr_usable(o->agent->email, &r->arena, ret) == OK ||
+	       bad(r, "an address that is not ASCII cannot send mail");
+}
+
+/* What the composer would say later, when nobody is there to hear it. */
+static bool can_be_composed(struct req *r, const struct outgoing *o, struct slice message_id,
+			    const struct recipients *to)
+{
+	const struct draft_parts *parts = &o->parts;
+	struct compose_attachment *files =
+		arena_calloc(&r->arena, parts->attachments_n, sizeof(*files));
+	struct compose_mail mail = {
+		.to = to->to.v,
+		.to_n = to->to.n,
+		.cc = to->cc.v,
+		.cc_n = to->cc.n,
+		.subject = o->subject,
+		.message_id = message_id,
+		.in_reply_to = parts->in_reply_to,
+		.references = parts->references.v,
+		.references_n = parts->references.n,
+		.conversation_id = o->conversation_id,
+		.text = o->text,
+		.html = o->html,
+		.attachments = files,
+		.attachments_n = parts->attachments_n,
+	};
+	struct fail fail = { 0 };
+
+	for (size_t i = 0; i < parts->attachments_n; i++)
+		files[i] = (struct compose_attachment){ parts->attachments[i].filename,
+							parts->attachments[i].content_type,
+							parts->attachments[i].data };
+	return find_author(r, o, &mail.from) &&
+	       (compose_check(&mail, &fail) == OK || bad(r, fail.what));
+}
+
+bool outgoing_check(struct req *r, const struct outgoing *o, struct slice message_id,
+		    struct recipients *ret)
+{
+	return find_recipients(r, o, ret) && can_be_composed(r, o, message_id, ret);
+}
+
+/* ---- the suppression list ---- */
+
+/* Those on it are left out when the mail is sent; one has to remain. */
 static bool check_suppressed(struct req *r, const struct outgoing *o, const struct recipients *to)
 {
 	bool *listed = arena_calloc(&r->arena, to->n, sizeof(*listed));
@@ -127,9 +185,8 @@ static bool name_mail(struct req *r, const struct outgoing *o, struct store_subm
 	char id[ID_MAX];
 	struct slice local, domain;
 
-	s->author = o->author;
-	if (s->author.n == 0 && addr_usable(o->agent->email, &r->arena, &s->author))
-		return bad(r, "an address that is not ASCII cannot send mail");
+	if (!find_author(r, o, &s->author))
+		return false;
 	if (!addr_split(s->author, &local, &domain))
 		return bad(r, "an address without a domain cannot send mail");
 	id_new(ID_PREFIX_MESSAGE, id);
@@ -182,37 +239,6 @@ static void fill(struct req *r, const struct outgoing *o, const struct recipient
 	s->count_usage = set->usage_tracking;
 }
 
-/* What the composer would say later, when nobody is there to hear it. */
-static bool can_be_composed(struct req *r, const struct store_submission *s)
-{
-	struct compose_attachment *files =
-		arena_calloc(&r->arena, s->attachments_n, sizeof(*files));
-	const struct compose_mail mail = {
-		.from = s->author,
-		.to = s->to.v,
-		.to_n = s->to.n,
-		.cc = s->cc.v,
-		.cc_n = s->cc.n,
-		.subject = s->subject,
-		.message_id = s->message_id,
-		.in_reply_to = s->in_reply_to,
-		.references = s->references.v,
-		.references_n = s->references.n,
-		.conversation_id = s->conversation_id,
-		.text = s->text,
-		.html = s->html,
-		.attachments = files,
-		.attachments_n = s->attachments_n,
-	};
-	struct fail fail = { 0 };
-
-	for (size_t i = 0; i < s->attachments_n; i++)
-		files[i] = (struct compose_attachment){ s->attachments[i].filename,
-							s->attachments[i].content_type,
-							s->attachments[i].data };
-	return compose_check(&mail, &fail) == OK || bad(r, fail.what);
-}
-
 static void answer_failure(struct req *r, enum err e, const struct fail *fail, const char *failed)
 {
 	if (e == ERR_NOT_FOUND) /* meanwhile */
@@ -230,11 +256,10 @@ void outgoing_submit(struct req *r, const struct outgoing *o)
 	struct fail fail = { 0 };
 	enum err e;
 
-	if (!find_recipients(r, o, &to) || !check_suppressed(r, o, &to) || !name_mail(r, o, &t.s))
+	if (!name_mail(r, o, &t.s) || !outgoing_check(r, o, t.s.message_id, &to) ||
+	    !check_suppressed(r, o, &to))
 		return;
 	fill(r, o, &to, &t.s);
-	if (!can_be_composed(r, &t.s))
-		return;
 	e = req_act(r, submit, &t, &fail);
 	if (e)
 		answer_failure(r, e, &fail, o->failed);

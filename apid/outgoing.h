@@ -12,6 +12,8 @@
 
 /* Reads the body by a table of `struct draft`, and forgets it. */
 bool outgoing_json(struct req *r, const struct jsonf_row *table, struct draft *ret);
+/* The changes of a mail that is stored; none without a body. */
+bool outgoing_json_edits(struct req *r, struct draft *ret);
 /* 400 for what cannot be sent. */
 bool outgoing_read(struct req *r, const struct draft *d, struct draft_parts *ret);
 /* Is the agent within its limit? Counts one. */
@@ -31,6 +33,12 @@ struct outgoing {
 	const char *failed; /* the text of a 500 */
 };
 
+/*
+ * 400 for what could not be sent to whom it is for; *ret are those, as they are stored.
+ * Whether they are on the suppression list is asked when the mail leaves, or is stored.
+ */
+bool outgoing_check(struct req *r, const struct outgoing *o, struct slice message_id,
+		    struct recipients *ret);
 /*
  * Validates the recipients, stores the mail with its jobs or its hold, and answers: 200,
  * 202, or why not.

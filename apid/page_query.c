@@ -12,13 +12,23 @@ static bool refuse(struct req *r, const char *text)
 	return false;
 }
 
-int64_t page_query_size(const struct req *r)
+static int64_t size_or(const struct req *r, int64_t otherwise)
 {
 	uint64_t n;
 
 	if (slice_to_u64(target_query(&r->target, S("page_size")), INT32_MAX, &n) || n == 0)
-		return PAGE_DEFAULT;
+		return otherwise;
 	return n > PAGE_MAX ? PAGE_MAX : (int64_t)n;
+}
+
+int64_t page_query_size(const struct req *r)
+{
+	return size_or(r, PAGE_DEFAULT);
+}
+
+int64_t page_query_size_or_all(const struct req *r)
+{
+	return size_or(r, PAGE_MAX);
 }
 
 bool page_query_token(struct req *r, struct slice list, struct slice agent, struct page_token *ret)

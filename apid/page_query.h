@@ -8,6 +8,9 @@
 
 /* What a page size may be; what is no number, or 0, is as if it were not there. */
 int64_t page_query_size(const struct req *r);
+/* The same for a list that has always given all it can: the largest page where none is asked for.
+ */
+int64_t page_query_size_or_all(const struct req *r);
 /*
  * Reads the token, if there is one, into *ret (which is zeroed otherwise). False, with 400
  * as answer, unless it was made for this list, and this agent where a list is an agent's.

@@ -210,6 +210,13 @@ bool req_json(struct req *r, const struct jsonf_row *table, void *ret)
 	return false;
 }
 
+bool req_json_if_any(struct req *r, const struct jsonf_row *table, void *ret)
+{
+	bool any = r->body_bad || slice_trim(buf_slice(&r->body)).n > 0;
+
+	return !any || req_json(r, table, ret);
+}
+
 bool req_agent(struct req *r, struct store_agent *ret)
 {
 	struct fail fail = { 0 };

@@ -120,6 +120,8 @@ bool req_own_form(struct req *r);
 bool req_link_form(struct req *r);
 /* Reads the body by a table; 400 `invalid request body` otherwise. */
 bool req_json(struct req *r, const struct jsonf_row *table, void *ret);
+/* The same where the body may be left out; *ret stays as it is then. */
+bool req_json_if_any(struct req *r, const struct jsonf_row *table, void *ret);
 /*
  * Frees a body that may be large, after req_json(). Only where the dispatcher
  * authenticates: it has looked at the body for the Idempotency-Key.

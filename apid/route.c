@@ -11,6 +11,7 @@ enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024, BODY_MAIL = 25 * 1024 * 1024
 #define UNKNOWN_USER .unauthorized = "authentication required"
 #define FORBIDDEN .denied_status = 403, .denied = "forbidden"
 #define ABSENT_SUPPRESSION .denied_status = 404, .denied = "suppression not found"
+#define ABSENT_MESSAGE .denied_status = 404, .denied = "message not found"
 #define ABSENT_DOMAIN .denied_status = 404, .denied = "domain not found"
 
 /* A field that is not named is 0: no body, no limit, the common worker and texts. */
@@ -63,8 +64,13 @@ const struct route route_table[] = {
 
 	{ "POST", "/api/v1/send", .access = ACCESS_SENDER, .body_max = BODY_MAIL,
 	  .run = mail_send },
+	{ "GET", "/api/v1/messages", .access = ACCESS_ACCOUNT, .run = hold_list },
 	{ "GET", "/api/v1/messages/{}", .access = ACCESS_ACCOUNT, .run = outbound_get,
-	  .denied_status = 404, .denied = "message not found" },
+	  ABSENT_MESSAGE },
+	{ "POST", "/api/v1/messages/{}/approve", .access = ACCESS_ACCOUNT, .body_max = BODY_MAIL,
+	  .run = hold_approve, ABSENT_MESSAGE },
+	{ "POST", "/api/v1/messages/{}/reject", .access = ACCESS_ACCOUNT, .body_max = BODY_64K,
+	  .run = hold_reject, ABSENT_MESSAGE },
 
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
 	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,

@@ -22,6 +22,17 @@ static void key_seconds(struct jsonw *w, const char *key, int64_t t_us)
 		resp_key_seconds(w, key, t_us);
 }
 
+/* Clients know null for a mail that has copies only. */
+static void write_to(struct jsonw *w, const struct store_sent *m)
+{
+	if (m->to_n) {
+		resp_key_texts(w, "to", m->to, m->to_n);
+		return;
+	}
+	jsonw_key(w, "to");
+	jsonw_null(w);
+}
+
 static void write_recipients(struct jsonw *w, const struct store_sent *m)
 {
 	jsonw_key(w, "recipients");
@@ -41,17 +52,24 @@ static void write_recipients(struct jsonw *w, const struct store_sent *m)
 	jsonw_array_end(w);
 }
 
-static void write_decision(struct jsonw *w, const struct store_sent *m)
+static void write_hold(struct jsonw *w, const struct store_sent *m)
 {
 	key_text(w, "hold_reason", m->hold_reason);
 	key_seconds(w, "approval_expires_at", m->approval_expires_us);
+}
+
+static void write_decision(struct jsonw *w, const struct store_sent *m)
+{
 	key_seconds(w, "reviewed_at", m->reviewed_us);
+	key_text(w, "reviewed_by", m->reviewed_by);
+	key_text(w, "review_channel", m->review_channel);
 	key_text(w, "rejection_reason", m->rejection_reason);
 	if (m->edited)
 		jsonw_key_bool(w, "edited", true);
 }
 
-void sent_json_keys(struct jsonw *w, const struct store_sent *m, bool decision)
+/* What was asked for, and the state of it. */
+static void write_summary(struct jsonw *w, const struct store_sent *m)
 {
 	jsonw_key_text(w, "id", m->id);
 	jsonw_key_text(w, "agent_id", m->agent);
@@ -59,14 +77,27 @@ void sent_json_keys(struct jsonw *w, const struct store_sent *m, bool decision)
 	jsonw_key_text(w, "subject", m->subject);
 	key_text(w, "type", m->type);
 	key_text(w, "conversation_id", m->conversation_id);
-	resp_key_texts(w, "to", m->to, m->to_n);
+	write_to(w, m);
 	key_texts(w, "cc", m->cc, m->cc_n);
 	key_texts(w, "bcc", m->bcc, m->bcc_n);
 	jsonw_key_text(w, "status", m->status);
 	resp_key_seconds(w, "created_at", m->created_us);
+}
+
+void sent_json_held(struct jsonw *w, const struct store_sent *m)
+{
+	write_summary(w, m);
+	write_hold(w, m);
+}
+
+void sent_json_keys(struct jsonw *w, const struct store_sent *m, bool decision)
+{
+	write_summary(w, m);
 	key_text(w, "email_message_id", m->in_reply_to);
-	if (decision)
+	if (decision) {
+		write_hold(w, m);
 		write_decision(w, m);
+	}
 	if (!m->left)
 		return;
 	jsonw_key_text(w, "provider_message_id", m->message_id);

@@ -277,9 +277,15 @@ BEGIN
 	IF h.outcome <> 'ok' THEN
 		RETURN h.outcome;
 	END IF;
-	SELECT m.subject, m.to_addresses, m.cc_addresses, m.bcc_addresses, d.body_text, d.body_html
-		INTO before FROM messages m JOIN outbound_drafts d ON d.message_id = m.id
+	SELECT m.subject, m.to_addresses, m.cc_addresses, m.bcc_addresses, m.type, a.address,
+			d.body_text, d.body_html
+		INTO before FROM messages m JOIN agents a ON a.email = m.agent_email
+		JOIN outbound_drafts d ON d.message_id = m.id
 		WHERE m.id = message FOR NO KEY UPDATE OF d;
+	-- as in submit_outbound(): its author is not the agent's to use for other mail
+	IF before.type = 'test' AND new_folded <> ARRAY[before.address] THEN
+		RAISE EXCEPTION 'not a recipient of a test mail';
+	END IF;
 	UPDATE messages m SET subject = coalesce(new_subject, m.subject),
 			to_addresses = coalesce(new_to, m.to_addresses),
 			cc_addresses = coalesce(new_cc, m.cc_addresses),

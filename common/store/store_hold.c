@@ -10,11 +10,18 @@
 /* $3 offset from 1, $4 bytes */
 #define PIECE_OF(bytes) "substring(" bytes " from $3::bigint::int for $4::bigint::int)"
 
-enum { FIND, FILES, TEXT, HTML, FILE_DATA };
+/* With a byte more for each end of a line. */
+#define LINE_BYTES(text)                                                                           \
+	"octet_length(replace(replace(" text ", E'\\r', E'\\r\\r'), E'\\n', E'\\n\\n'))"
+
+enum { FIND, LINES, FILES, TEXT, HTML, FILE_DATA };
 
 const struct db_stmt store_hold_stmts[] = {
 	[FIND] = { "hold_find", "SELECT octet_length(d.body_text), octet_length(d.body_html) " HELD,
 		   false },
+	[LINES] = { "hold_lines",
+		    "SELECT " LINE_BYTES("d.body_text") ", " LINE_BYTES("d.body_html") " " HELD,
+		    false },
 	[FILES] = { "hold_files",
 		    "SELECT f.filename, f.content_type, octet_length(f.data) "
 		    "FROM outbound_attachments f WHERE f.message_id = (SELECT m.id " HELD ") "
@@ -91,6 +98,24 @@ enum err store_hold_find(struct db *db, struct slice user_id, struct slice id, s
 	if (e == OK)
 		*ret = hold;
 	return e;
+}
+
+enum err store_hold_line_bytes(struct db *db, struct slice user_id, struct slice id,
+			       int64_t *ret_text, int64_t *ret_html, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	arg_message(&args, user_id, id);
+	e = db_query(db, &store_hold_stmts[LINES], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return gone(fail);
+	*ret_text = db_int(r, 0, 0);
+	*ret_html = db_int(r, 0, 1);
+	return OK;
 }
 
 enum err store_hold_read(struct db *db, struct slice user_id, struct slice id,

@@ -26,6 +26,13 @@ struct store_hold {
 enum err store_hold_find(struct db *db, struct slice user_id, struct slice id, struct arena *a,
 			 struct store_hold *ret, struct fail *fail) MUST_CHECK;
 
+/*
+ * How long the texts are when each CR and each LF is two bytes, as lines of mail at most make
+ * them. ERR_NOT_FOUND as before.
+ */
+enum err store_hold_line_bytes(struct db *db, struct slice user_id, struct slice id,
+			       int64_t *ret_text, int64_t *ret_html, struct fail *fail) MUST_CHECK;
+
 enum store_hold_part { STORE_HOLD_TEXT, STORE_HOLD_HTML, STORE_HOLD_FILE };
 
 struct store_hold_place {

@@ -11,11 +11,11 @@
 	"m.id, m.created_at, m.agent_email, m.subject, m.type, m.conversation_id, "                \
 	"m.to_addresses, m.cc_addresses, m.bcc_addresses, m.status, m.approval_expires_at, "       \
 	"m.hold_reason, m.in_reply_to, m.email_message_id, m.edited, m.reviewed_at, "              \
-	"m.rejection_reason, " LEFT
+	"m.rejection_reason, m.reviewed_by, m.review_channel, " LEFT
 #define OF_USER "m.user_id = $1 AND m.direction = 'outbound'"
 #define OF_AGENT OF_USER " AND m.agent_email = $2 AND " LEFT " AND m.expires_at > now()"
 
-enum { FIND, FIND_OWN, LIST, RECIPIENTS };
+enum { FIND, FIND_OWN, LIST, LIST_HELD, RECIPIENTS };
 
 const struct db_stmt store_sent_stmts[] = {
 	[FIND] = { "sent_find",
@@ -31,6 +31,13 @@ const struct db_stmt store_sent_stmts[] = {
 		   " AND (m.created_at, m.id) < ($3, $4) "
 		   "ORDER BY m.created_at DESC, m.id DESC LIMIT $5::bigint",
 		   false },
+	/* $2 $3 where to go on, $4 rows; as messages_held_idx has it */
+	[LIST_HELD] = { "sent_list_held",
+			"SELECT " COLUMNS " FROM messages m WHERE " OF_USER
+			" AND m.status = 'pending_approval' "
+			"AND (m.approval_expires_at, m.id) > ($2, $3) "
+			"ORDER BY m.approval_expires_at, m.id LIMIT $4::bigint",
+			false },
 	/* $2 messages */
 	[RECIPIENTS] = { "sent_recipients",
 			 "SELECT r.message_id, r.address, r.kind, r.status, r.code, r.detail, "
@@ -61,7 +68,9 @@ static void read_message(const struct db_rows *r, size_t row, struct arena *a,
 		.edited = db_bool(r, row, 14),
 		.reviewed_us = db_time(r, row, 15),
 		.rejection_reason = db_text(r, row, 16, a),
-		.left = db_bool(r, row, 17),
+		.reviewed_by = db_text(r, row, 17, a),
+		.review_channel = db_text(r, row, 18, a),
+		.left = db_bool(r, row, 19),
 	};
 	db_texts(r, row, 6, a, &ret->to, &ret->to_n);
 	db_texts(r, row, 7, a, &ret->cc, &ret->cc_n);
@@ -195,4 +204,18 @@ enum err store_sent_list(struct db *db, const struct store_sent_page *page, stru
 	db_arg_text(&args, page->before_id);
 	db_arg_int(&args, page->limit + 1);
 	return find(db, LIST, &args, page->user_id, page->limit, a, ret, ret_n, ret_more, fail);
+}
+
+enum err store_sent_list_held(struct db *db, struct slice user_id,
+			      const struct store_sent_held_key *after, int64_t limit,
+			      struct arena *a, struct store_sent **ret, size_t *ret_n,
+			      bool *ret_more, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_text(&args, user_id);
+	db_arg_time(&args, after->expires_us);
+	db_arg_text(&args, after->id);
+	db_arg_int(&args, limit + 1);
+	return find(db, LIST_HELD, &args, user_id, limit, a, ret, ret_n, ret_more, fail);
 }

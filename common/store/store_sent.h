@@ -38,7 +38,9 @@ struct store_sent {
 	struct slice in_reply_to; /* Message-ID that it answers, or empty */
 	struct slice message_id;  /* its own, with angle brackets */
 	bool edited;
-	int64_t reviewed_us; /* 0: nobody decided */
+	int64_t reviewed_us;         /* 0: nobody decided */
+	struct slice reviewed_by;    /* an address, or the id of an API key; or empty */
+	struct slice review_channel; /* api, session, link, mail, expiry; or empty */
 	struct slice rejection_reason;
 	struct store_sent_recipient *recipients; /* of mail that left */
 	size_t recipients_n;
@@ -64,5 +66,17 @@ struct store_sent_page {
 enum err store_sent_list(struct db *db, const struct store_sent_page *page, struct arena *a,
 			 struct store_sent **ret, size_t *ret_n, bool *ret_more,
 			 struct fail *fail) MUST_CHECK;
+
+/* Behind which one a list of held mail goes on; zeroed: it begins. */
+struct store_sent_held_key {
+	int64_t expires_us;
+	struct slice id;
+};
+
+/* What waits for a human, of all the user's agents; what is over first comes first. */
+enum err store_sent_list_held(struct db *db, struct slice user_id,
+			      const struct store_sent_held_key *after, int64_t limit,
+			      struct arena *a, struct store_sent **ret, size_t *ret_n,
+			      bool *ret_more, struct fail *fail) MUST_CHECK;
 
 #endif

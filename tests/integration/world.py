@@ -79,6 +79,7 @@ class Things:
     address: str
     delegation_id: str
     outbound_id: str
+    held_id: str
     index: str = "0"
 
 
@@ -116,7 +117,8 @@ class World:
         self.make_suppression("gone@example.org")  # the example of a query
         self.things = Things(email, self.make_message(email), self.make_domain(),
                              self.make_secret(), self.make_key()[0], self.make_suppression(),
-                             self.make_delegation(email), self.make_outbound(email))
+                             self.make_delegation(email), self.make_outbound(email),
+                             self.make_held(email))
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -146,6 +148,18 @@ class World:
         status, made = self.api.post("/api/v1/send", {"from": agent, "to": [SENDER],
                                                       "subject": "Hello", "body": "Hi.\n"})
         assert status == 200, made
+        return made["id"]
+
+    def make_held(self, agent: str) -> str:
+        """One that waits for a human; what the agent sends later does not."""
+        for enabled in (True, False):
+            status, answer = self.api.call("PUT", f"/api/v1/agents/{agent}",
+                                           {"hitl_enabled": enabled})
+            assert status == 200, answer
+            if enabled:
+                status, made = self.api.post("/api/v1/send", {
+                    "from": agent, "to": [SENDER], "subject": "Hello", "body": "Hi.\n"})
+                assert status == 202, made
         return made["id"]
 
     def make_domain(self) -> str:
@@ -193,7 +207,10 @@ class World:
                 t.message_id = self.make_message(t.email)
                 t.delegation_id = self.make_delegation(t.email)
                 t.outbound_id = self.make_outbound(t.email)
+                t.held_id = self.make_held(t.email)
                 self.agent_key = self.make_key(t.email)[1]
+            case "approveMail" | "rejectMail":
+                t.held_id = self.make_held(t.email)
             case "deleteDomain" | "rotateDomainKey":
                 t.domain = self.make_domain()
             case "deleteSigningSecret":
