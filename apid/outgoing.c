@@ -263,6 +263,6 @@ void outgoing_submit(struct req *r, const struct outgoing *o)
 	e = req_act(r, submit, &t, &fail);
 	if (e)
 		answer_failure(r, e, &fail, o->failed);
-	else if (r->resp.status == 200)
+	else if (r->resp.status == 200 || r->resp.status == 202)
 		announcer_post(r->app->announcer);
 }

@@ -7,8 +7,9 @@
 enum { SLUG_MIN = 2, SLUG_MAX = 40 };
 
 static const char *const reserved[] = {
-	"admin", "postmaster", "abuse", "noreply", "no-reply", "mailer-daemon", "info",   "help",
-	"demo",  "test",       "www",   "mail",    "agent",    "api",           "system", "root",
+	"admin", "postmaster", "abuse",  "noreply", "no-reply",     "mailer-daemon",
+	"info",  "help",       "demo",   "test",    "www",          "mail",
+	"agent", "api",        "system", "root",    "hitl-noreply",
 };
 
 static bool well_formed(struct slice s)

@@ -231,6 +231,7 @@ static enum err start_mail_jobs(struct deliverd *d, struct fail *fail)
 		.loop = d->loop,
 		.settings = d->settings,
 		.keys = d->keys,
+		.sender = &d->sender,
 		.pool = d->pool,
 	};
 
@@ -271,7 +272,7 @@ static void start_rest(struct deliverd *d)
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
 	start_domain_watch(d);
 	if (*d->settings->postfix_map_dir) {
-		d->maps = maps_new(d->loop, d->settings, d->pool);
+		d->maps = maps_new(d->loop, d->settings, &d->sender, d->pool);
 		d->domains = listener_new(d->loop, d->settings, "e2a_domains", on_domains, d);
 	}
 	d->drain = loop_timer_new(d->loop, look_if_drained, d);

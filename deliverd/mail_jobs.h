@@ -9,6 +9,7 @@
 
 #include "common/base/keys.h"
 #include "common/base/settings.h"
+#include "common/mail/sender.h"
 #include "common/store/db.h"
 #include "deliverd/loop.h"
 
@@ -18,6 +19,7 @@ struct mail_jobs_config { /* borrowed */
 	struct loop *loop;
 	const struct settings *settings;
 	const struct keys *keys;
+	const struct sender *sender;
 	struct db_pool *pool;
 };
 

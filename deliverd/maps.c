@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/store/store_map.h"
+#include "deliverd/hold_notice.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ struct maps {
 	struct task task;
 	struct loop *loop;
 	const struct settings *settings;
+	const struct sender *sender;
 	struct db_pool *pool;
 	struct loop_timer *timer;
 	struct buf now[MAPS_COUNT];  /* what is in place */
@@ -37,6 +39,11 @@ struct maps {
 
 /* ---- content ---- */
 
+static void add_alias(const struct settings *s, const char *local, struct slice d, struct buf *ret)
+{
+	buf_addf(ret, "%s@%.*s\t%s\n", local, SLICE_ARGS(d), s->postmaster);
+}
+
 static void add_domain(const struct settings *s, struct slice d, struct buf ret[MAPS_COUNT])
 {
 	static const char *const roles[] = { "postmaster", "abuse" };
@@ -45,8 +52,7 @@ static void add_domain(const struct settings *s, struct slice d, struct buf ret[
 	buf_addf(&ret[MAPS_TRANSPORT], "%.*s\t%s:%s\n", SLICE_ARGS(d), s->milter_transport,
 		 s->lmtp_listen);
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-		buf_addf(&ret[MAPS_ALIASES], "%s@%.*s\t%s\n", roles[i], SLICE_ARGS(d),
-			 s->postmaster);
+		add_alias(s, roles[i], d, &ret[MAPS_ALIASES]);
 }
 
 /* Names go into a file that Postfix reads line by line. */
@@ -58,16 +64,20 @@ static bool harmless(struct slice d)
 	return d.n > 0 && *d.p != '.';
 }
 
-void maps_write(const struct settings *s, const struct slice *domains, size_t n,
+void maps_write(const struct settings *s, struct slice relay, const struct slice *domains, size_t n,
 		struct buf ret[MAPS_COUNT])
 {
 	for (size_t k = 0; k < MAPS_COUNT; k++) {
 		buf_reset(&ret[k]);
 		buf_add_str(&ret[k], "# Written by e2a-deliverd. Changes here are lost.\n");
 	}
-	for (size_t i = 0; i < n; i++)
-		if (harmless(domains[i]))
-			add_domain(s, domains[i], ret);
+	for (size_t i = 0; i < n; i++) {
+		if (!harmless(domains[i]))
+			continue;
+		add_domain(s, domains[i], ret);
+		if (slice_eq(domains[i], relay))
+			add_alias(s, HOLD_NOTICE_LOCAL, domains[i], &ret[MAPS_ALIASES]);
+	}
 }
 
 const char *maps_suffix(const char *type)
@@ -145,7 +155,7 @@ static void look(struct task *t)
 	db_pool_put(m->pool, db);
 	if (m->code)
 		return;
-	maps_write(m->settings, domains, n, m->next);
+	maps_write(m->settings, m->sender->relay_domain, domains, n, m->next);
 	m->changed = !same(m);
 	if (m->changed)
 		m->code = write_beside(m);
@@ -237,13 +247,15 @@ static void start_look(void *arg)
 
 /* ---- life ---- */
 
-struct maps *maps_new(struct loop *loop, const struct settings *s, struct db_pool *pool)
+struct maps *maps_new(struct loop *loop, const struct settings *s, const struct sender *sender,
+		      struct db_pool *pool)
 {
 	struct maps *m = mem_zalloc(sizeof(*m));
 
 	m->task = (struct task){ .lane = LANE_DB, .run = look, .done = looked };
 	m->loop = loop;
 	m->settings = s;
+	m->sender = sender;
 	m->pool = pool;
 	for (size_t k = 0; k < MAPS_COUNT; k++) {
 		buf_init(&m->now[k], TABLE_MAX);

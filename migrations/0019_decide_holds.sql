@@ -59,6 +59,9 @@ ALTER TABLE mail_jobs
 	ADD CONSTRAINT mail_jobs_kind_check CHECK (kind IN ('sign_in', 'feedback', 'delegation',
 		'reviewer', 'hold', 'hold_reminder', 'hold_answer'));
 CREATE INDEX mail_jobs_message_idx ON mail_jobs (message_id) WHERE message_id IS NOT NULL;
+-- A flood of holds is not to keep somebody waiting who wants to sign in.
+CREATE INDEX mail_jobs_due_own_idx ON mail_jobs (due_at)
+	WHERE state = 'pending' AND message_id IS NULL;
 
 -- An approved mail, composed and signed once: every attempt sends these bytes.
 CREATE TABLE outbound_mails (

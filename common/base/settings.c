@@ -216,6 +216,8 @@ const struct conf_row settings_table[] = {
 	  .help = "an agent's mail that Postfix does not take is given up after so long" },
 	{ ROW_MS(hold_expiry_interval), .min = SECOND, .max = HOUR, .def = "1m",
 	  .help = "how often held mail is looked for whose time is over" },
+	{ ROW_MS(hold_reminder), .min = 0, .max = 7 * DAY, .def = "1d",
+	  .help = "who was asked about held mail is reminded so long before it expires, or after half of its time; 0s: never" },
 	{ ROW(sign_up), .type = CONF_BOOL, .def = "no",
 	  .help = "signing in with an unknown address makes an account" },
 	{ ROW(sign_in_mail), .type = CONF_BOOL, .def = "yes",

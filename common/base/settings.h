@@ -118,6 +118,7 @@ struct settings {
 	int64_t reply_budget_window_ms;
 	int64_t outbound_lifetime_ms;
 	int64_t hold_expiry_interval_ms;
+	int64_t hold_reminder_ms; /* before held mail expires */
 	/* signing in */
 	bool sign_up;
 	bool sign_in_mail;

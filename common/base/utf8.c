@@ -134,3 +134,39 @@ struct slice utf8_line(struct arena *a, struct slice s, size_t max_bytes)
 			out[i] = ' ';
 	return slice_trim(utf8_cut(slice_trim(slice_of(out, s.n)), max_bytes));
 }
+
+static bool is_plain(struct slice one)
+{
+	const unsigned char *p = (const unsigned char *)one.p;
+
+	switch (one.n) {
+	case 1:
+		return p[0] == '\t' || p[0] == '\n' || (p[0] >= ' ' && p[0] != 0x7f);
+	case 2:
+		return p[0] != 0xc2 || p[1] >= 0xa0;
+	case 3:
+		return p[0] != 0xe2 || !((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+					 (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+	default:
+		return one.n == 4;
+	}
+}
+
+struct slice utf8_plain(struct arena *a, struct slice s)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	char *out = arena_calloc(a, s.n, sizeof(replacement) - 1);
+	size_t len = 0;
+
+	while (s.n) {
+		size_t n = utf8_len(s);
+		struct slice one = slice_sub(s, 0, n);
+
+		if (!is_plain(one))
+			one = S(replacement);
+		memcpy(out + len, one.p, one.n);
+		len += one.n;
+		s = slice_sub(s, n ? n : 1, s.n);
+	}
+	return slice_of(out, len);
+}

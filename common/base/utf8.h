@@ -27,5 +27,11 @@ size_t utf8_encode(uint32_t c, char ret[4]);
 struct slice utf8_cut(struct slice s, size_t max_bytes);
 /* The same on one line: ASCII controls become blanks, blanks at the ends go. A copy. */
 struct slice utf8_line(struct arena *a, struct slice s, size_t max_bytes);
+/*
+ * What a reader sees is what is there: controls but tab and LF (ASCII's, U+0080 to U+009F, line
+ * and paragraph separators), marks that turn text around (U+202A to U+202E, U+2066 to U+2069) and
+ * invalid bytes become U+FFFD. A copy.
+ */
+struct slice utf8_plain(struct arena *a, struct slice s);
 
 #endif

@@ -47,6 +47,7 @@ struct mint {
 	struct approval_binding bound;
 	uint8_t nonce[APPROVAL_NONCE_LEN];
 	int64_t expires_s;
+	bool first;
 };
 
 static void arg_bound(struct db_args *args, const struct approval_binding *b)
@@ -73,6 +74,7 @@ static enum err find_nonce(struct db *db, struct mint *m, struct fail *fail)
 		m->expires_s = db_int(r, 0, 1);
 	} else {
 		crypto_random(m->nonce, sizeof(m->nonce));
+		m->first = true;
 	}
 	m->bound.nonce = slice_of((const char *)m->nonce, sizeof(m->nonce));
 	return OK;
@@ -139,6 +141,7 @@ enum err store_approval_mint(struct db *db, const struct keys *keys,
 		e = add_link(db, keys, &m, APPROVAL_REJECT, a, &made.reject, fail);
 	if (e == OK && ask->by_reply)
 		e = add_reply(db, keys, &m, a, &made.reply, fail);
+	made.first = m.first;
 	if (e == OK)
 		*ret = made;
 	return e;

@@ -27,6 +27,7 @@ struct store_approval_ask {
 struct store_approval_tokens {
 	struct slice approve, reject; /* of links */
 	struct slice reply;           /* hex digits of the address for answers, or empty */
+	bool first;                   /* they were not there before */
 };
 
 /*

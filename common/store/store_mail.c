@@ -9,10 +9,21 @@
 #include "common/base/jsonf.h"
 
 enum { KEY_VERSION = 1, PLAIN_MAX = 256 * 1024, SEALED_MAX = PLAIN_MAX + CRYPTO_SEAL_OVERHEAD };
-enum { ADD, CLAIM, SENT, FAILED, EXPIRE };
+enum { ADD, CLAIM, CLAIM_NO_HOLDS, SENT, FAILED, EXPIRE };
 
 /* An attempt that is not recorded is made twice; no commit has to wait for the disk. */
 #define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+
+/* $1 lease, $2 lease ms, $3 limit */
+#define CLAIM_WHERE(more)                                                                          \
+	"WITH " ASYNC " UPDATE mail_jobs j SET lease_id = $1, "                                    \
+	"lease_until = now() + $2::bigint * interval '1 ms' "                                      \
+	"FROM async WHERE j.id = ANY (ARRAY(SELECT d.id FROM mail_jobs d "                         \
+	"WHERE d.state = 'pending' AND d.due_at <= now() " more                                    \
+	"AND (d.lease_until IS NULL OR d.lease_until < now()) "                                    \
+	"ORDER BY d.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED)) "                             \
+	"RETURNING j.id, j.kind, j.recipient, j.sealed, j.attempts, j.created_at, "                \
+	"j.expires_at <= now(), coalesce(j.message_id, '')"
 
 const struct db_stmt store_mail_stmts[] = {
 	/*
@@ -25,17 +36,9 @@ const struct db_stmt store_mail_stmts[] = {
 		  "clock_timestamp() + $6::bigint * interval '1 ms') RETURNING 1) "
 		  "SELECT pg_notify('e2a_jobs', '') FROM job",
 		  true },
-	/* $1 lease, $2 lease ms, $3 limit */
-	[CLAIM] = { "mail_claim",
-		    "WITH " ASYNC " UPDATE mail_jobs j SET lease_id = $1, "
-		    "lease_until = now() + $2::bigint * interval '1 ms' "
-		    "FROM async WHERE j.id = ANY (ARRAY(SELECT d.id FROM mail_jobs d "
-		    "WHERE d.state = 'pending' AND d.due_at <= now() "
-		    "AND (d.lease_until IS NULL OR d.lease_until < now()) "
-		    "ORDER BY d.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED)) "
-		    "RETURNING j.id, j.kind, j.recipient, j.sealed, j.attempts, j.created_at, "
-		    "j.expires_at <= now()",
-		    true },
+	[CLAIM] = { "mail_claim", CLAIM_WHERE(""), true },
+	[CLAIM_NO_HOLDS] = { "mail_claim_no_holds", CLAIM_WHERE("AND d.message_id IS NULL "),
+			     true },
 	/* $1 id, $2 lease */
 	[SENT] = { "mail_sent", "DELETE FROM mail_jobs WHERE id = $1 AND lease_id = $2 RETURNING 1",
 		   true },
@@ -46,7 +49,12 @@ const struct db_stmt store_mail_stmts[] = {
 		     "LATERAL (SELECT now() + ($5::bigint[])"
 		     "[least(j.attempts + 1, cardinality($5::bigint[]))] "
 		     "* (0.8 + 0.4 * random()) * interval '1 ms' AS at) w "
-		     "WHERE j.id = $1 AND j.lease_id = $2 FOR UPDATE OF j) "
+		     "WHERE j.id = $1 AND j.lease_id = $2 FOR UPDATE OF j), "
+		     "note AS (INSERT INTO message_events (message_id, user_id, stage, outcome, "
+		     "detail) SELECT j.message_id, j.user_id, 'hold', 'not_told', "
+		     "jsonb_build_object('job', j.id, 'kind', j.kind, 'error', $3::text) "
+		     "FROM next n JOIN mail_jobs j ON j.id = n.id "
+		     "WHERE n.over AND j.message_id IS NOT NULL) "
 		     "UPDATE mail_jobs j SET attempts = j.attempts + 1, last_error = $3, "
 		     "lease_id = NULL, lease_until = NULL, "
 		     "state = CASE WHEN n.over THEN 'failed' ELSE 'pending' END, "
@@ -129,6 +137,7 @@ static void read_job(const struct db_rows *r, size_t i, const struct keys *keys,
 		.attempts = db_int(r, i, 4),
 		.created_us = db_time(r, i, 5),
 		.expired = db_bool(r, i, 6),
+		.message_id = db_text(r, i, 7, a),
 	};
 	ret->unreadable = unseal(keys, db_slice(r, i, 3), a, ret) != OK;
 }
@@ -144,7 +153,8 @@ enum err store_mail_claim(struct db *db, const struct keys *keys,
 	db_arg_text(&args, claim->lease_id);
 	db_arg_int(&args, claim->lease_ms);
 	db_arg_int(&args, claim->limit);
-	e = db_query(db, &store_mail_stmts[CLAIM], &args, &r, fail);
+	e = db_query(db, &store_mail_stmts[claim->no_holds ? CLAIM_NO_HOLDS : CLAIM], &args, &r,
+		     fail);
 	if (e)
 		return e;
 	*ret_n = db_rows_count(r);

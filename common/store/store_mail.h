@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mail of the deployment itself (sign-in links, feedback, delegations): jobs that e2a-deliverd
- * sends. What is to be said lies sealed, because it may hold a token.
+ * Mail of the deployment itself (sign-in links, feedback, delegations, held mail): jobs that
+ * e2a-deliverd sends. What is to be said lies sealed, because it may hold a token; or, about
+ * held mail, it is made when it is sent (store_notice.h), and the row says for whom.
  */
 #ifndef E2A_STORE_STORE_MAIL_H
 #define E2A_STORE_STORE_MAIL_H
@@ -12,7 +13,7 @@
 extern const struct db_stmt store_mail_stmts[];
 
 struct store_mail {
-	const char *kind;      /* "sign_in", "feedback", "delegation" */
+	const char *kind;      /* as in the table; not one that is about a message */
 	struct slice user_id;  /* empty: nobody's */
 	struct slice to;       /* addr-spec */
 	struct slice reply_to; /* addr-spec, or empty */
@@ -32,17 +33,19 @@ struct store_mail_job {
 	struct slice id;
 	struct slice kind;
 	struct slice to;
+	struct slice message_id; /* "msg_..." that it is about, or empty */
 	struct slice subject, text, reply_to;
 	int64_t attempts; /* made before this one */
 	int64_t created_us;
 	bool expired;    /* of no use any more */
-	bool unreadable; /* sealed with another key, or for another row: no subject, no text */
+	bool unreadable; /* sealed with another key, for another row, or not: no subject, no text */
 };
 
 struct store_mail_claim {
 	struct slice lease_id;
 	int64_t lease_ms;
 	int64_t limit;
+	bool no_holds; /* nothing about held mail, of which there may be very much */
 };
 
 /* Leases due jobs, oldest first. */
@@ -67,7 +70,8 @@ struct store_mail_failure {
 /*
  * Notes a failed attempt. The next one is due after its wait, a fifth more or
  * less by chance; when that would be too late, or when the failure is final,
- * the job has failed and what it says is gone.
+ * the job has failed and what it says is gone. The ledger of a message has it that
+ * somebody was not told of it.
  */
 enum err store_mail_failed(struct db *db, const struct store_mail_failure *f,
 			   enum store_mail_state *ret, struct fail *fail) MUST_CHECK;

@@ -348,7 +348,7 @@ def test_json_and_slug_are_checked_before_the_key(nobody):
 LENGTH = "slug must be 2\u201340 characters"
 FORM = "slug must be lowercase alphanumeric with hyphens, no leading/trailing hyphens"
 RESERVED = ("admin postmaster abuse noreply no-reply mailer-daemon info help demo test www mail "
-            "agent api system root").split()
+            "agent api system root hitl-noreply").split()
 BAD_SLUGS = [("a", LENGTH), ("a" * 41, LENGTH), ("\u00e9" * 21, LENGTH), ("MyBot", FORM),
              ("-a", FORM), ("a-", FORM), ("a_b", FORM), ("a.b", FORM), ("a b", FORM),
              ("a\n", FORM), ("a\0b", FORM), ("ab\r\nx", FORM), ("b\u00f6t", FORM), ("--", FORM),

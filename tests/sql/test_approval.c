@@ -66,6 +66,7 @@ static void the_same_tokens_come_again(void **state)
 	by_reply.by_reply = true; /* which they chose meanwhile */
 	mint(&by_reply, &a, &two);
 	assert_true(slice_eq(one.approve, two.approve) && slice_eq(one.reject, two.reject));
+	assert_true(one.first && !two.first);
 	assert_int_equal(one.reply.n, 0);
 	assert_int_equal(two.reply.n, APPROVAL_REPLY_HEX_LEN);
 	fresh_assert_text(DATABASE,

@@ -69,7 +69,7 @@ static void change(const char *sql)
 static size_t claim(struct db *db, const struct keys *k, const char *lease, struct arena *a,
 		    struct store_mail_job *ret)
 {
-	const struct store_mail_claim args = { slice_str(lease), MINUTE_MS, 10 };
+	const struct store_mail_claim args = { slice_str(lease), MINUTE_MS, 10, false };
 	struct store_mail_job *v;
 	struct fail fail = { 0 };
 	size_t n;

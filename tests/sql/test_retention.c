@@ -297,6 +297,8 @@ static void each_batch_is_found_by_an_index(void **state)
 		{ store_mail_stmts, "mail_expire", "mail_expire(99000000, 200)",
 		  "mail_jobs_failed_idx" },
 		{ store_mail_stmts, "mail_claim", "mail_claim('l', 1000, 1)", "mail_jobs_due_idx" },
+		{ store_mail_stmts, "mail_claim_no_holds", "mail_claim_no_holds('l', 1000, 1)",
+		  "mail_jobs_due_" },
 		{ store_retention_stmts, "retention_sessions", "retention_sessions(200)",
 		  "sessions_expires_idx" },
 		{ store_retention_stmts, "retention_links", "retention_links(200)",

@@ -60,6 +60,7 @@ static const struct {
 	{ "limit_", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
+	{ "notice_", DELIVERD },
 	{ "outbound_", DELIVERD },
 	{ "ready_", APID },
 	{ "retention_", DELIVERD },

@@ -168,9 +168,40 @@ static void a_line_has_no_controls_and_an_end(void **state)
 		assert_slice_row(utf8_line(&a, rows[i].in, rows[i].max), rows[i].want, i);
 }
 
+#define MARK "\xef\xbf\xbd"
+
+static void what_a_reader_cannot_see_is_marked(void **state)
+{
+	static const struct {
+		struct slice text, want;
+	} rows[] = {
+		{ SLICE_INIT(""), SLICE_INIT("") },
+		{ SLICE_INIT("a\tb\nc \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+		  SLICE_INIT("a\tb\nc \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80") },
+		{ SLICE_INIT("a\0b\rc\x1b[1md\x7f"),
+		  SLICE_INIT("a" MARK "b" MARK "c" MARK "[1md" MARK) },
+		{ SLICE_INIT("\xc2\x80\xc2\x9f\xc2\xa0"), SLICE_INIT(MARK MARK "\xc2\xa0") },
+		{ SLICE_INIT("\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9"),
+		  SLICE_INIT("\xe2\x80\xa7" MARK MARK) },
+		{ SLICE_INIT("\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf"),
+		  SLICE_INIT(MARK MARK "\xe2\x80\xaf") },
+		{ SLICE_INIT("\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa"),
+		  SLICE_INIT("\xe2\x81\xa5" MARK MARK "\xe2\x81\xaa") },
+		{ SLICE_INIT("\xff\xc3"), SLICE_INIT(MARK MARK) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+
+		assert_slice_row(utf8_plain(&a, rows[i].text), rows[i].want, i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_reader_cannot_see_is_marked),
 		cmocka_unit_test(invalid_sequences_are_recognised),
 		cmocka_unit_test(valid_sequences_have_their_length_at_both_ends_of_each_range),
 		cmocka_unit_test(clean_replaces_bad_bytes_and_drops_nul),

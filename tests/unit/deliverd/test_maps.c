@@ -20,14 +20,15 @@ static void tables_hold_one_domain_per_line(void **state)
 	struct buf b[MAPS_COUNT] = { BUF_INIT(4096), BUF_INIT(4096), BUF_INIT(4096) };
 
 	(void)state;
-	maps_write(&s, domains, 2, b);
+	maps_write(&s, S("b.example"), domains, 2, b);
 	assert_string_equal(buf_cstr(&b[MAPS_DOMAINS]), HEAD "a.example\tOK\nb.example\tOK\n");
 	assert_string_equal(buf_cstr(&b[MAPS_TRANSPORT]),
 			    HEAD "a.example\te2a:unix:/run/e2a/lmtp.sock\n"
 				 "b.example\te2a:unix:/run/e2a/lmtp.sock\n");
 	assert_string_equal(buf_cstr(&b[MAPS_ALIASES]),
 			    HEAD "postmaster@a.example\troot\nabuse@a.example\troot\n"
-				 "postmaster@b.example\troot\nabuse@b.example\troot\n");
+				 "postmaster@b.example\troot\nabuse@b.example\troot\n"
+				 "hitl-noreply@b.example\troot\n");
 	for (size_t i = 0; i < MAPS_COUNT; i++)
 		buf_release(&b[i]);
 }
@@ -44,7 +45,7 @@ static void a_name_that_could_add_a_line_is_left_out(void **state)
 	struct buf b[MAPS_COUNT] = { BUF_INIT(4096), BUF_INIT(4096), BUF_INIT(4096) };
 
 	(void)state;
-	maps_write(&s, domains, ARRAY_LEN(domains), b);
+	maps_write(&s, S(""), domains, ARRAY_LEN(domains), b);
 	for (size_t i = 0; i < MAPS_COUNT; i++) {
 		assert_string_equal(buf_cstr(&b[i]), HEAD);
 		buf_release(&b[i]);
