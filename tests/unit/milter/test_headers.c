@@ -158,8 +158,9 @@ static void results_are_written_by_grammar(void **state)
 		.spf = AUTH_PASS,
 		.spf_domain = S("good.example"),
 		.dkim_n = 2,
-		.dkim = { { AUTH_PASS, S("good.example"), S("s1"), S(""), true },
-			  { AUTH_PERMERROR, S("bad;dkim=pass"), S("s(2"), S("syntax"), false } },
+		.dkim = { { AUTH_PASS, S("good.example"), S("s1"), S(""), true, false },
+			  { AUTH_PERMERROR, S("bad;dkim=pass"), S("s(2"), S("syntax"), false,
+			    false } },
 		.dmarc = AUTH_PASS,
 		.dmarc_policy = S("reject"),
 	};
