@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "deliverd/ingest.h"
 #include "deliverd/report.h"
+#include "deliverd/review.h"
 
 enum { DB_WAIT_MS = 10000 };
 
@@ -17,6 +18,9 @@ struct delivery {
 	struct ingest_config how;
 	struct webhook_lease lease;
 	struct ingest ingest;
+	/* of reviewers */
+	struct review *reviews; /* those that are; the rest of the envelope is for agents */
+	size_t reviews_n;
 	/* about mail that has left */
 	struct report report;
 };
@@ -25,6 +29,62 @@ static void end(struct delivery *d)
 {
 	mail_free(d->mail);
 	free(d);
+}
+
+/* ---- of reviewers ---- */
+
+/* NULL for a recipient that is no such address, or one that nobody was given. */
+static const struct review *review_of(const struct delivery *d, size_t rcpt)
+{
+	for (size_t i = 0; i < d->reviews_n; i++)
+		if (d->reviews[i].rcpt == rcpt && d->reviews[i].code != ERR_NOT_FOUND)
+			return &d->reviews[i];
+	return NULL;
+}
+
+/* That it was taken is all that anybody learns here. */
+static bool review_reply(const struct delivery *d, size_t rcpt, struct lmtp_reply *ret)
+{
+	const struct review *r = review_of(d, rcpt);
+
+	if (!r)
+		return false;
+	*ret = (struct lmtp_reply){ .code = r->code, .text = S("") };
+	if (r->code && !err_info(r->code)->retryable)
+		ret->code = ERR_INTERNAL;
+	return true;
+}
+
+static void read_reviews(struct task *t)
+{
+	struct delivery *d = CONTAINER(t, struct delivery, task);
+	struct fail fail = { 0 };
+	struct db *db = NULL;
+	enum err e = db_pool_get(d->config->pool, DB_WAIT_MS, &db, &fail);
+
+	for (size_t i = 0; i < d->reviews_n; i++) {
+		struct review *r = &d->reviews[i];
+
+		r->code = e;
+		r->fail = fail;
+		if (e == OK)
+			review_store(d->mail, &d->how, d->config->keys, db, r);
+	}
+	if (e == OK)
+		db_pool_put(d->config->pool, db);
+}
+
+static void log_review(const struct delivery *d, const struct review *r)
+{
+	if (r->code && r->code != ERR_NOT_FOUND)
+		log_error("review_not_stored", LF_SLICE("queue_id", d->mail->xforward.ident),
+			  LF_STR("error", err_info(r->code)->name), LF_STR("cause", r->fail.what));
+	else if (r->code == OK)
+		log_info("review_read", LF_SLICE("queue_id", d->mail->xforward.ident),
+			 LF_SLICE("client_ip", d->mail->xforward.addr),
+			 LF_SLICE("message_id", r->message_id), LF_SLICE("outcome", r->outcome),
+			 LF_STR("verdict", r->verdict ? r->verdict : "sealed"),
+			 LF_INT("told", r->told));
 }
 
 /* ---- for agents ---- */
@@ -50,7 +110,8 @@ static void answer(struct delivery *d)
 	struct lmtp_reply *replies = mem_calloc(n, sizeof(*replies));
 
 	for (size_t i = 0; i < n; i++)
-		replies[i].code = ingest_reply(&d->ingest, i, &replies[i].text);
+		if (!review_reply(d, i, &replies[i]))
+			replies[i].code = ingest_reply(&d->ingest, i, &replies[i].text);
 	lmtp_server_answer(d->conn, replies, n);
 	free(replies);
 }
@@ -94,11 +155,27 @@ static void store_for_agents(struct delivery *d)
 	const struct delivery_config *c = d->config;
 
 	d->task = (struct task){ .lane = LANE_DB, .run = store, .done = stored };
-	d->how.settings = c->settings;
-	d->how.seal_key = keys_get(c->keys, KEY_SEAL);
 	if (webhook_lease(c->webhook, &d->lease, &d->how.lease_ms))
 		d->how.lease_id = slice_str(d->lease.id);
 	loop_submit(c->loop, &d->task);
+}
+
+/* For whom else the mail is comes after the reviews: it is cleaned for them. */
+static void reviews_read(struct task *t)
+{
+	struct delivery *d = CONTAINER(t, struct delivery, task);
+	size_t left = d->mail->rcpts_n;
+
+	for (size_t i = 0; i < d->reviews_n; i++) {
+		log_review(d, &d->reviews[i]);
+		left -= review_of(d, d->reviews[i].rcpt) != NULL;
+	}
+	if (left) {
+		store_for_agents(d);
+		return;
+	}
+	answer(d);
+	end(d);
 }
 
 /* ---- about mail that has left ---- */
@@ -155,10 +232,17 @@ void delivery_begin(const struct delivery_config *config, struct lmtp_conn *conn
 	d->config = config;
 	d->conn = conn;
 	d->mail = m;
-	if (!report_is(m, &d->report)) {
+	d->how.settings = config->settings;
+	d->how.seal_key = keys_get(config->keys, KEY_SEAL);
+	if (report_is(m, &d->report))
+		d->task = (struct task){ .lane = LANE_DB, .run = read_report, .done = report_read };
+	else
+		d->reviews_n = review_find(m, &d->reviews);
+	if (d->reviews_n)
+		d->task =
+			(struct task){ .lane = LANE_DB, .run = read_reviews, .done = reviews_read };
+	if (d->task.run)
+		loop_submit(config->loop, &d->task);
+	else
 		store_for_agents(d);
-		return;
-	}
-	d->task = (struct task){ .lane = LANE_DB, .run = read_report, .done = report_read };
-	loop_submit(config->loop, &d->task);
 }

@@ -19,9 +19,8 @@ static struct slice clean(struct mail *m, struct slice s, size_t max_bytes)
 	return utf8_cut(utf8_clean(&m->arena, s), max_bytes);
 }
 
-/* Decides about the verdict and removes the headers that are ours alone. */
-static void judge(struct mail *m, const struct ingest_config *config, struct verdict *v,
-		  const char **ret_reason)
+bool ingest_trusts(struct mail *m, const struct ingest_config *config, struct verdict *ret,
+		   const char **ret_reason)
 {
 	const struct verdict_claim claim = {
 		.queue_id = m->xforward.ident,
@@ -31,14 +30,21 @@ static void judge(struct mail *m, const struct ingest_config *config, struct ver
 	struct slice raw = buf_slice(&m->raw);
 	struct header h;
 
-	*ret_reason = NULL;
 	header_parse(raw, &m->arena, &h);
-	if (verdict_check(raw, &h, config->seal_key, &claim, &m->arena, v, ret_reason) == OK) {
-		*ret_reason = NULL;
+	if (verdict_check(raw, &h, config->seal_key, &claim, &m->arena, ret, ret_reason) != OK)
+		return false;
+	*ret_reason = NULL;
+	return true;
+}
+
+/* Decides about the verdict and removes the headers that are ours alone. */
+static void judge(struct mail *m, const struct ingest_config *config, struct verdict *v,
+		  const char **ret_reason)
+{
+	if (ingest_trusts(m, config, v, ret_reason))
 		clean_trusted(&m->raw);
-	} else {
+	else
 		clean_untrusted(&m->raw, slice_str(config->settings->mail_host));
-	}
 }
 
 static void add_envelope(struct mail *m, const struct ingest_config *config,

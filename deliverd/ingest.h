@@ -8,6 +8,7 @@
 
 #include "common/base/keys.h"
 #include "common/base/settings.h"
+#include "common/mail/verdict.h"
 #include "common/store/store_ingest.h"
 #include "deliverd/mail.h"
 
@@ -38,6 +39,12 @@ void ingest_store(struct mail *m, const struct ingest_config *config, struct db 
  * The LMTP reply of recipient i of the envelope. *ret_text replaces the code's text unless empty.
  */
 enum err ingest_reply(const struct ingest *in, size_t i, struct slice *ret_text);
+/*
+ * May the milter's verdict about this mail be trusted? Else *ret_reason is the word of
+ * verdict_check(). Before m->raw is cleaned.
+ */
+bool ingest_trusts(struct mail *m, const struct ingest_config *config, struct verdict *ret,
+		   const char **ret_reason);
 /* The first half of ingest_store(): everything but the database. */
 void ingest_prepare(struct mail *m, const struct ingest_config *config, struct ingest *ret);
 
