@@ -25,6 +25,8 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	python3-websockets python3-aiohttp python3-aiosmtpd python3-jsonschema python3-hypothesis
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
 BENCH_PACKAGES := wrk
+# A browser for tests of the pages; large, so only those who test get it.
+BROWSER_PACKAGES := chromium chromium-driver python3-selenium
 
 # Those whose headers lie outside /usr/include.
 PKGS := libpq gmime-3.0 opendkim libwebsockets
@@ -95,12 +97,14 @@ demo: deps ## mail to agents and from them, shown and checked, without a termina
 	@$(PYTHON) -m scripts.stack demo --build $(B)
 
 check: deps ## every test
+	@scripts/deps $(BROWSER_PACKAGES)
 	@scripts/check $(B)
 
 check-unit: ## lint, unit and sql tests, fuzz corpora only
 	@scripts/check --unit $(B)
 
 check-integration: ## integration and fault tests only
+	@scripts/deps $(BROWSER_PACKAGES)
 	@scripts/check --integration $(B)
 
 tests: $(TESTS) $(REPLAYS) $(TOOLS)

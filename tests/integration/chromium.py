@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real browser without a window: Chromium, driven by its WebDriver. Its profile lies in
+the test's own folder, and names other than those of loopback lead it nowhere. What it
+shows is kept below build/<build>/screenshots, to be looked at.
+
+    with Chromium(build, tmp_path) as browser:
+        browser.open(url)
+        browser.photo("approve")
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from types import TracebackType
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from scripts.stack.part import CLEAN_ENV, wait_until, write_file
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # tests are root's, for whom Chromium has none
+    "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars", "--lang=en",
+    # Nothing that the test did not ask for, and nothing beyond loopback.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+    "--no-proxy-server", "--no-first-run", "--no-default-browser-check",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection", "--disable-breakpad", "--no-pings",
+    "--disable-features=MediaRouter,OptimizationHints,AutofillServerCommunication,Translate",
+)
+DESKTOP, PHONE = (1100, 800), (390, 760)
+PAGE_SECONDS = 30
+MORTAL = "setpriv", "--pdeathsig", "KILL", "--"  # whatever ends the one above it
+
+
+def options_for(home: Path, size: tuple[int, int], scripts: bool) -> webdriver.ChromeOptions:
+    program = write_file(home / "chromium", f"#!/bin/sh\nexec {' '.join(MORTAL)} chromium \"$@\"\n",
+                         0o755)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(program)
+    for flag in (*FLAGS, f"--user-data-dir={home}/profile", f"--window-size={size[0]},{size[1]}"):
+        options.add_argument(flag)
+    if size == PHONE:
+        options.add_experimental_option("mobileEmulation", {"deviceMetrics": {
+            "width": size[0], "height": size[1], "pixelRatio": 2.0, "touch": True}})
+    if not scripts:
+        options.add_experimental_option("prefs", {
+            "profile.managed_default_content_settings.javascript": 2})
+    return options
+
+
+class Driver(Service):
+    """chromedriver, which ends when this process does."""
+
+    def command_line_args(self) -> list[str]:
+        return [*MORTAL[1:], "/usr/bin/chromedriver", *super().command_line_args()]
+
+
+class Chromium:
+    def __init__(self, build: Path, folder: Path, size: tuple[int, int] = DESKTOP,
+                 scripts: bool = True):
+        self.photos = build / "screenshots"
+        self.photos.mkdir(parents=True, exist_ok=True)
+        home = folder / "home"
+        home.mkdir(exist_ok=True)
+        service = Driver("/usr/bin/setpriv", log_path=str(folder / "chromedriver.log"),
+                         env={**CLEAN_ENV, "HOME": str(home), "TMPDIR": str(folder)})
+        self.driver = webdriver.Chrome(service=service,
+                                       options=options_for(home, size, scripts))
+        self.driver.set_page_load_timeout(PAGE_SECONDS)
+
+    def __enter__(self) -> Chromium:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        try:
+            if error:
+                self.photo("failed")
+        finally:
+            self.driver.quit()
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    @property
+    def url(self) -> str:
+        return self.driver.current_url
+
+    @property
+    def heading(self) -> str:
+        return self.find("h1").text
+
+    @property
+    def text(self) -> str:
+        """What a reader sees."""
+        return self.find("body").text
+
+    def find(self, css: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def find_all(self, css: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def button(self, label: str) -> WebElement:
+        """The one with these words on it."""
+        found = [b for b in self.find_all("button, input[type=submit]")
+                 if label in (b.text, b.get_attribute("value"))]
+        assert len(found) == 1, f"{label!r} among {[b.text for b in self.find_all('button')]}"
+        return found[0]
+
+    def type(self, css: str, text: str) -> None:
+        """Instead of what stands there."""
+        field = self.find(css)
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, label: str) -> None:
+        """Presses a button that leads to another page, and waits for that."""
+        self.leave(self.button(label))
+
+    def follow(self, css: str) -> None:
+        self.leave(self.find(css))
+
+    def leave(self, element: WebElement) -> None:
+        before = self.find("html").id
+        element.click()
+        wait_until("the next page", lambda: self.find("html").id != before, PAGE_SECONDS)
+
+    def fits(self) -> bool:
+        """Nothing has to be scrolled sideways, and no text is too small for a phone."""
+        return self.driver.execute_script(
+            "return document.documentElement.scrollWidth <= window.innerWidth")
+
+    def photo(self, name: str) -> Path:
+        """The whole page, however long."""
+        assert re.fullmatch(r"[a-z0-9-]+", name)
+        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {
+            "format": "png", "captureBeyondViewport": True,
+            "clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"],
+                     "scale": 1}})
+        path = self.photos / f"{name}.png"
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
