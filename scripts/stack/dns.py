@@ -16,7 +16,7 @@ import dns.query
 import dns.rdatatype
 import dns.zone
 
-from .part import Part, StackError, make_dir, run, wait_until, write_file
+from .part import Part, StackError, make_dir, run, try_port, wait_until, write_file
 
 CONFIG = """\
 server:
@@ -80,6 +80,14 @@ class Dns(Part):
         if self.running():
             os.killpg(self.pid, signal.SIGKILL)  # NSD is three processes
         super().kill()
+        wait_until("the sockets of the killed name server to be closed", self.port_is_free)
+
+    def port_is_free(self) -> bool:
+        try:
+            try_port(self.port)
+        except OSError:
+            return False
+        return True
 
     def set(self, name: str, kind: str, *values: str, ttl: int = 0) -> None:
         """Replaces the records of a name and type; TXT values are plain text,

@@ -38,6 +38,15 @@ def wait_until(what: str, probe: Callable[[], Optional[T]], timeout: float = 15.
         time.sleep(interval)
 
 
+def try_port(number: int) -> None:
+    """OSError: somebody has it, TCP or UDP."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as trial:
+            if kind == socket.SOCK_STREAM:  # past connections do not matter
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(("127.0.0.1", number))
+
+
 class Port:
     """A port of 127.0.0.1, TCP and UDP, that no other stack takes meanwhile.
 
@@ -65,11 +74,7 @@ class Port:
         claim = socket.socket(socket.AF_UNIX)
         try:
             claim.bind(f"\0e2a-stack-port-{number}")
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                with socket.socket(type=kind) as trial:
-                    if kind == socket.SOCK_STREAM:  # past connections do not matter
-                        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    trial.bind(("127.0.0.1", number))
+            try_port(number)
         except OSError as e:
             claim.close()
             raise StackError(f"{name}: 127.0.0.1:{number} cannot be used: {e.strerror}; choose "
