@@ -84,8 +84,9 @@ def test_a_weak_secret_in_the_environment_stops_every_program(stack):
 
 
 def test_key_files_are_narrow_and_whole(stack):
-    programs = {"milter": {"seal", "ticket"}, "deliverd": {"seal", "ticket", "secrets", "mail"},
-                "apid": {"secrets", "cursor", "mail", "sign_in"}}
+    programs = {"milter": {"seal", "ticket"},
+                "deliverd": {"seal", "ticket", "secrets", "mail", "approval"},
+                "apid": {"secrets", "cursor", "mail", "sign_in", "approval"}}
     for program, names in programs.items():
         path = stack.state / "keys" / f"{program}.keys"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
