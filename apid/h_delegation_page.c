@@ -6,7 +6,7 @@
  */
 #include "apid/h_delegation.h"
 #include "apid/handlers.h"
-#include "apid/page.h"
+#include "apid/link_page.h"
 #include "common/base/log.h"
 #include "common/store/store_delegation.h"
 
@@ -54,24 +54,10 @@ static const struct {
 		   .text = "It does not write on your behalf." },
 };
 
-/* A name may hold anything, also what turns text around. */
-static void write_who(struct buf *out, const char *before, struct slice who)
-{
-	buf_add_str(out, before);
-	buf_add_str(out, "<b><bdi>");
-	page_text(out, who);
-	buf_add_str(out, "</bdi></b>");
-}
-
 static void write_parties(struct buf *out, const struct store_delegation_link *l)
 {
-	write_who(out, "<p>", l->is.agent);
-	write_who(out, " is a program that writes e-mail. It belongs to ", l->user_email);
-	if (l->user_name.n) {
-		write_who(out, " (", l->user_name);
-		buf_add_str(out, ")");
-	}
-	write_who(out, ", who says that it writes on behalf of ", l->is.human);
+	link_page_agent(out, l->is.agent, l->user_email, l->user_name);
+	link_page_who(out, ", who says that it writes on behalf of ", l->is.human);
 	buf_add_str(out, ".</p>\n");
 }
 
@@ -79,13 +65,9 @@ static void write_buttons(struct buf *out, enum look k, struct slice token)
 {
 	buf_add_str(out, "<form method=\"post\" action=\"" DELEGATION_PATH "\">\n");
 	page_hidden(out, "t", token);
-	if (looks[k].agree)
-		buf_add_str(out, "<button type=\"submit\" name=\"action\" value=\"confirm\">"
-				 "Agree</button>\n");
-	buf_addf(out,
-		 "<button type=\"submit\" name=\"action\" value=\"revoke\" class=\"less\">%s"
-		 "</button>\n</form>\n",
-		 looks[k].end);
+	link_page_button(out, "confirm", looks[k].agree ? "Agree" : NULL, false);
+	link_page_button(out, "revoke", looks[k].end, true);
+	buf_add_str(out, "</form>\n");
 }
 
 static void show(struct req *r, enum look k, const struct store_delegation_link *l,
@@ -103,13 +85,6 @@ static void show(struct req *r, enum look k, const struct store_delegation_link 
 	if (looks[k].end)
 		write_buttons(out, k, token);
 	page_end(out);
-}
-
-static void say_useless(struct req *r)
-{
-	page_message(r, 410, "This link is of no use",
-		     "It is too old, or was replaced by one in a later mail. Whoever sent it can "
-		     "ask you again.");
 }
 
 /*
@@ -144,23 +119,14 @@ static void show_as_it_is(struct req *r, struct slice token, bool acted)
 	else if (e == OK && find_look(&l, acted, &k))
 		show(r, k, &l, token);
 	else
-		say_useless(r);
-}
-
-static bool is_whole(struct req *r, struct slice token)
-{
-	if (id_token_valid(token))
-		return true;
-	page_message(r, 400, "This link is incomplete",
-		     "Copy all of it, also what stands in the next line of the mail.");
-	return false;
+		link_page_useless(r);
 }
 
 void delegation_page(struct req *r)
 {
 	struct slice token = target_query(&r->target, S("t"));
 
-	if (is_whole(r, token))
+	if (link_page_token(r, token))
 		show_as_it_is(r, token, false);
 }
 
@@ -218,7 +184,7 @@ void delegation_answer(struct req *r)
 		return;
 	token = req_form(r, S("t"));
 	act = find_act(req_form(r, S("action")));
-	if (!is_whole(r, token))
+	if (!link_page_token(r, token))
 		return;
 	if (act)
 		run(r, act, token);

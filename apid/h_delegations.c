@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Delegations, as their account sees them: ask a human, list, revoke. What is answered
- * must not depend on whether the human has an account, has been asked by others, or is
- * on a domain of somebody else here.
- */
+/* Delegations, as their account sees them: ask a human, list, revoke. */
 #include "apid/h_delegation.h"
 #include "apid/handlers.h"
+#include "apid/invite.h"
 #include "apid/page_query.h"
 #include "apid/sign_in.h"
 #include "common/base/log.h"
-#include "common/mail/addr.h"
 #include "common/store/store_delegation.h"
-#include "common/store/store_domain.h"
-#include "common/store/store_login.h"
-#include "common/store/store_mail.h"
 
-#include <inttypes.h>
-
-enum { MAIL_TEXT_MAX = 8192, SUBJECT_MAX = 1024, HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
-
-#define LIST S("delegations")
+#define LIST_NAME "delegations"
+#define LIST S(LIST_NAME)
 
 static void write_one(struct jsonw *w, const struct store_delegation *d)
 {
@@ -40,56 +30,24 @@ static void write_one(struct jsonw *w, const struct store_delegation *d)
 
 /* ---- asking ---- */
 
-struct ask {
-	struct store_agent agent;
-	struct slice human, domain;
-	bool admitted; /* by the limits of the address */
-	char token[TOKEN_HEX_LEN + 1];
-};
-
-struct body {
-	struct slice human;
-};
-
-static const struct jsonf_row body_rows[] = {
-	{ "human", JSONF_TEXT, offsetof(struct body, human), JSONF_NO_GIVEN },
+static const struct jsonf_row body[] = {
+	{ "human", JSONF_TEXT, 0, JSONF_NO_GIVEN },
 	{ 0 },
 };
 
-static bool read_human(struct req *r, struct ask *ask)
-{
-	struct body b = { 0 };
-
-	if (!req_json(r, body_rows, &b))
-		return false;
-	if (b.human.n == 0)
-		resp_error(&r->resp, 400, "human is required");
-	else if (!sign_in_address(slice_trim(b.human), &r->arena, &ask->human, &ask->domain))
-		resp_error(&r->resp, 400, "human must be an e-mail address");
-	else
-		return true;
-	return false;
-}
-
-/* "7 days" */
-static const char *span(struct arena *a, int64_t ms)
-{
-	if (ms >= 2 * DAY_MS)
-		return arena_printf(a, "%" PRId64 " days", ms / DAY_MS);
-	return arena_printf(a, "%" PRId64 " hours", ms / HOUR_MS);
-}
-
-static void write_mail(struct req *r, const struct ask *ask, struct slice owner, struct buf *text)
+static void write_mail(struct req *r, const struct invite *inv, struct slice owner,
+		       struct buf *subject, struct buf *text)
 {
 	struct slice origin = r->app->sign_in->origin;
 
+	buf_addf(subject, "Does %.*s write on your behalf?", SLICE_ARGS(inv->agent.email));
 	buf_addf(text,
 		 "%.*s\nsays that a program,\n%.*s\n"
 		 "at %.*s, writes e-mail on your behalf, and asks you\nto confirm that.\n\n"
 		 "If it is so, open this link within %s and agree there:\n\n",
-		 SLICE_ARGS(owner), SLICE_ARGS(ask->agent.email), SLICE_ARGS(origin),
-		 span(&r->arena, r->app->settings->delegation_link_ms));
-	buf_addf(text, "%.*s" DELEGATION_PATH "?t=%s\n\n", SLICE_ARGS(origin), ask->token);
+		 SLICE_ARGS(owner), SLICE_ARGS(inv->agent.email), SLICE_ARGS(origin),
+		 invite_span(&r->arena, inv));
+	buf_addf(text, "%.*s" DELEGATION_PATH "?t=%s\n\n", SLICE_ARGS(origin), inv->token);
 	buf_add_str(text, DELEGATION_MEANS
 		    "\n\n"
 		    "Keep this mail: with the same link you end it whenever you like.\n\n"
@@ -97,137 +55,45 @@ static void write_mail(struct req *r, const struct ask *ask, struct slice owner,
 		    "mail: without you nothing happens. Do not pass it on.\n");
 }
 
-static enum err mail_human(struct req *r, const struct ask *ask, struct slice human,
-			   struct fail *fail)
+static enum err ask(struct req *r, const struct invite *inv, struct invite_asked *ret,
+		    struct fail *fail)
 {
-	AUTO(buf_release) struct buf text = BUF_INIT(MAIL_TEXT_MAX);
-	AUTO(buf_release) struct buf subject = BUF_INIT(SUBJECT_MAX);
-	struct store_mail mail = {
-		.kind = "delegation",
+	const struct store_delegation_ask wanted = {
 		.user_id = r->principal.user_id,
-		.to = human,
-		.lifetime_ms = r->app->settings->delegation_link_ms,
-	};
-	struct store_login_user owner;
-	enum err e = store_login_user(r->db, mail.user_id, &r->arena, &owner, fail);
-
-	if (e)
-		return e;
-	buf_addf(&subject, "Does %.*s write on your behalf?", SLICE_ARGS(ask->agent.email));
-	write_mail(r, ask, owner.email, &text);
-	mail.subject = buf_slice(&subject);
-	mail.text = buf_slice(&text);
-	e = store_mail_add(r->db, r->app->keys, &mail, fail);
-	crypto_wipe(text.p, text.len);
-	return e;
-}
-
-/*
- * An agent could read what is mailed to a domain of ours. ERR_FORBIDDEN for one that the
- * asker knows to be of this deployment; of others they must not learn it.
- */
-static enum err judge_domain(struct req *r, struct slice domain, bool *ret_ours, struct fail *fail)
-{
-	struct store_domain own;
-	enum err e = store_domain_find(r->db, r->principal.user_id, domain, &r->arena, &own, fail);
-
-	if (e && e != ERR_NOT_FOUND)
-		return e;
-	if (slice_eq(domain, r->app->sender.shared_domain) || (e == OK && own.verified))
-		return fail_set(fail, ERR_FORBIDDEN, "an agent could read the mail");
-	return store_domain_taken(r->db, domain, ret_ours, fail);
-}
-
-/* Where no mail goes a link is stored as well, that nobody has: it looks the same. */
-static enum err ask_human(struct req *r, void *arg, struct fail *fail)
-{
-	const struct ask *ask = arg;
-	uint8_t hash[SHA256_LEN];
-	struct store_delegation_ask wanted = {
-		.user_id = r->principal.user_id,
-		.agent = ask->agent.email,
-		.human = ask->human,
-		.link_hash = hash,
-		.lifetime_ms = r->app->settings->delegation_link_ms,
-		.most = r->app->settings->delegations_per_agent,
+		.agent = inv->agent.email,
+		.human = inv->address,
+		.link_hash = inv->hash,
+		.mailed = inv->mailed,
+		.lifetime_ms = inv->lifetime_ms,
+		.most = inv->most,
 	};
 	struct store_delegation_asked asked;
-	bool ours;
-	enum err e = judge_domain(r, ask->domain, &ours, fail);
+	enum err e = store_delegation_ask(r->db, &wanted, &r->arena, &asked, fail);
 
 	if (e)
 		return e;
-	crypto_sha256(slice_str(ask->token), hash);
-	wanted.mailed = ask->admitted && !ours;
-	e = store_delegation_ask(r->db, &wanted, &r->arena, &asked, fail);
-	if (e == OK && asked.mailed)
-		e = mail_human(r, ask, asked.is.human, fail);
-	if (e == OK)
-		write_one(resp_json(&r->resp, asked.made ? 201 : 200), &asked.is);
-	return e;
+	*ret = (struct invite_asked){ asked.is.human, asked.mailed };
+	write_one(resp_json(&r->resp, asked.made ? 201 : 200), &asked.is);
+	return OK;
 }
 
-static void run_ask(struct req *r, struct ask *ask)
-{
-	struct fail fail = { 0 };
-
-	switch (req_act(r, ask_human, ask, &fail)) {
-	case OK:
-		break;
-	case ERR_FORBIDDEN:
-		resp_error(&r->resp, 400, "human must not be on a domain of this deployment");
-		break;
-	case ERR_TOO_BIG:
-		resp_errorf(&r->resp, 403,
-			    "at most %" PRId64 " delegations per agent; revoke one before "
-			    "asking for another",
-			    r->app->settings->delegations_per_agent);
-		break;
-	case ERR_NOT_FOUND:
-		req_deny(r);
-		break;
-	case ERR_UNAUTHORIZED:
-		resp_error(&r->resp, 401, "unauthorized");
-		break;
-	default:
-		req_fail(r, &fail, "failed to ask for the delegation");
-		break;
-	}
-}
-
-/*
- * With any tag it is the same human. What the account may not send does not spend what
- * others may.
- */
-static bool admit_mail(struct req *r, struct slice human)
-{
-	struct slice folded, local, domain;
-	const char *whom;
-
-	if (addr_fold(human, &r->arena, &folded) || !addr_split(folded, &local, &domain))
-		return false;
-	local = addr_without_tag(local);
-	whom = arena_printf(&r->arena, "%.*s@%.*s", SLICE_ARGS(local), SLICE_ARGS(domain));
-	return limit_admit_name(r, LIMIT_DELEGATION_MAILS,
-				slice_str(arena_printf(&r->arena, "%.*s:%s",
-						       SLICE_ARGS(r->principal.user_id), whom))) &&
-	       limit_admit_name(r, LIMIT_DELEGATION_MAILS_ALL, slice_str(whom));
-}
+static const struct invite_kind kind = {
+	.name = "delegation",
+	.names = LIST_NAME,
+	.field = "human",
+	.body = body,
+	.when_full = "revoke one before asking for another",
+	.most = offsetof(struct settings, delegations_per_agent),
+	.lifetime_ms = offsetof(struct settings, delegation_link_ms),
+	.mails = LIMIT_DELEGATION_MAILS,
+	.mails_all = LIMIT_DELEGATION_MAILS_ALL,
+	.write = write_mail,
+	.ask = ask,
+};
 
 void delegation_create(struct req *r)
 {
-	struct ask ask = { 0 };
-
-	if (!req_agent(r, &ask.agent) || !read_human(r, &ask))
-		return;
-	if (r->app->sign_in->origin.n == 0) {
-		resp_error(&r->resp, 403, "delegations are switched off on this server");
-		return;
-	}
-	ask.admitted = admit_mail(r, ask.human);
-	id_random_hex(TOKEN_HEX_LEN, ask.token);
-	run_ask(r, &ask);
-	crypto_wipe(ask.token, sizeof(ask.token));
+	invite_run(r, &kind);
 }
 
 /* ---- list, revoke ---- */
