@@ -23,7 +23,9 @@ CREATE TABLE reviewers (
 	agent_email text NOT NULL REFERENCES agents ON DELETE CASCADE,
 	address text NOT NULL,
 	folded text NOT NULL, -- as addresses are compared
-	state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'active', 'declined')),
+	-- who was active and ended it has left
+	state text NOT NULL DEFAULT 'pending'
+		CHECK (state IN ('pending', 'active', 'declined', 'left')),
 	full_text boolean NOT NULL DEFAULT false,
 	by_reply boolean NOT NULL DEFAULT false CHECK (full_text OR NOT by_reply),
 	link_hash bytea NOT NULL UNIQUE,
@@ -94,13 +96,15 @@ REVOKE ALL ON FUNCTION draft_hash FROM PUBLIC;
 CREATE FUNCTION hold_reviewers(agent text)
 RETURNS TABLE (address text, full_text boolean, by_reply boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
-	WITH named AS MATERIALIZED (SELECT r.address, r.full_text, r.by_reply FROM reviewers r
-		WHERE r.agent_email = agent AND r.state = 'active')
-	SELECT w.* FROM (SELECT * FROM named UNION ALL SELECT u.email, false, false FROM agents a
-			JOIN users u ON u.id = a.user_id
-			WHERE a.email = agent AND NOT EXISTS (SELECT FROM named)) w
-	WHERE NOT EXISTS (SELECT FROM mail_domains d
-		WHERE d.domain = lower(substring(w.address FROM '[^@]*$')))
+	WITH asked AS MATERIALIZED (SELECT w.* FROM (
+			SELECT r.address, r.full_text, r.by_reply, true AS named FROM reviewers r
+			WHERE r.agent_email = agent AND r.state = 'active'
+			UNION ALL SELECT u.email, false, false, false FROM agents a
+			JOIN users u ON u.id = a.user_id WHERE a.email = agent) w
+		WHERE NOT EXISTS (SELECT FROM mail_domains d
+			WHERE d.domain = lower(substring(w.address FROM '[^@]*$'))))
+	SELECT w.address, w.full_text, w.by_reply FROM asked w
+	WHERE w.named OR NOT EXISTS (SELECT FROM asked o WHERE o.named)
 $$;
 REVOKE ALL ON FUNCTION hold_reviewers FROM PUBLIC;
 

@@ -63,6 +63,9 @@ GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid
 GRANT EXECUTE ON FUNCTION edit_hold, approve_hold, reject_hold, draft_hash, hold_reviewers
 	TO e2a_apid;
 GRANT SELECT ON approval_tokens, reviewers TO e2a_apid;
+-- ... as do those by which reviewers are named, and agree.
+GRANT EXECUTE ON FUNCTION name_reviewer, remove_reviewer, accept_review, decline_review
+	TO e2a_apid;
 GRANT SELECT, DELETE ON suppressions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE (state, link_hash, link_expires_at, confirmed_at, revoked_at)
 	ON delegations TO e2a_apid;

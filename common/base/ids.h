@@ -25,6 +25,7 @@ enum {
 #define ID_PREFIX_MAIL "mail_"
 #define ID_PREFIX_FEEDBACK "fb_"
 #define ID_PREFIX_DELEGATION "dlg_"
+#define ID_PREFIX_REVIEWER "rev_"
 #define ID_PREFIX_USAGE "ue_"
 #define API_KEY_PREFIX "e2a_"
 #define DOMAIN_TOKEN_PREFIX "e2a-verify="

@@ -195,6 +195,7 @@ const struct store_export_omission store_export_omissions[] = {
 	{ "approval_tokens", "hashes of tokens that were mailed to reviewers" },
 	{ "outbound_mails", "mail that is about to leave: its message says so" },
 	{ "delegation_declines", "what humans who are not the user asked for" },
+	{ "reviewer_declines", "the same" },
 	{ "idempotency_keys", "for a day, copies of answers about what is exported" },
 	{ "rate_counters", "how many requests there were of late" },
 	{ "rate_hits", "when they were" },

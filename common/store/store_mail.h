@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mail of the deployment itself (sign-in links, feedback, delegations, held mail): jobs that
+ * Mail of the deployment itself (sign-in links, feedback, questions, held mail): jobs that
  * e2a-deliverd sends. What is to be said lies sealed, because it may hold a token; or, about
  * held mail, it is made when it is sent (store_notice.h), and the row says for whom.
  */

@@ -61,6 +61,7 @@ INSERT INTO approval_tokens (hash, message_id, user_id, action, reviewer, nonce,
 	expires_at) VALUES (sha256(('token' || %(u)s)::bytea), 'msg_' || md5(%(u)s), %(u)s, 'approve',
 	'human@peer.example', '', '', now());
 INSERT INTO delegation_declines (user_id, human) VALUES (%(u)s, 'no@peer.example');
+INSERT INTO reviewer_declines (user_id, human) VALUES (%(u)s, 'no@peer.example');
 INSERT INTO retired_addresses (address, user_id) VALUES ('old@' || %(domain)s, %(u)s);
 INSERT INTO sign_in_links (hash, browser_hash, email, expires_at)
 	VALUES (sha256(%(u)s::bytea), '', lower(%(email)s), now() + interval '1 hour');

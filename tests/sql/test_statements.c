@@ -67,6 +67,7 @@ static const struct {
 	{ "retention_", DELIVERD },
 	{ "report_", DELIVERD },
 	{ "retired_", APID },
+	{ "reviewer_", APID },
 	{ "secret_", APID | DELIVERD },
 	{ "secret_create", APID },
 	{ "secret_delete", APID },
