@@ -79,6 +79,13 @@ void delegation_delete(struct req *r);
 void delegation_page(struct req *r);
 void delegation_answer(struct req *r);
 
+void reviewer_create(struct req *r);
+void reviewer_list(struct req *r);
+void reviewer_delete(struct req *r);
+/* The human's side of it. */
+void reviewer_page(struct req *r);
+void reviewer_answer(struct req *r);
+
 void suppression_list(struct req *r);
 void suppression_delete(struct req *r);
 void suppression_delete_asked(struct req *r);

@@ -45,6 +45,13 @@ static const struct {
 	[LIMIT_DELEGATION_MAILS_ALL] = { "delegation_mails_all", BY_NAME,
 					 offsetof(struct settings, rate_delegation_mails_all),
 					 DAY_MS, NULL },
+	[LIMIT_REVIEWERS] = { "reviewers", BY_USER, offsetof(struct settings, rate_reviewers),
+			      HOUR_MS, "reviewer requests per hour" },
+	[LIMIT_REVIEWER_MAILS] = { "reviewer_mails", BY_NAME,
+				   offsetof(struct settings, rate_reviewer_mails), DAY_MS, NULL },
+	[LIMIT_REVIEWER_MAILS_ALL] = { "reviewer_mails_all", BY_NAME,
+				       offsetof(struct settings, rate_reviewer_mails_all), DAY_MS,
+				       NULL },
 	[LIMIT_SEND] = { "send", BY_NAME, offsetof(struct settings, rate_send), MINUTE_MS,
 			 "sends per minute" },
 };

@@ -24,6 +24,9 @@ enum limit {
 	LIMIT_DELEGATIONS,          /* the same */
 	LIMIT_DELEGATION_MAILS,     /* by account and address that is mailed to */
 	LIMIT_DELEGATION_MAILS_ALL, /* by that address */
+	LIMIT_REVIEWERS,            /* by user, after authentication */
+	LIMIT_REVIEWER_MAILS,       /* by account and address that is mailed to */
+	LIMIT_REVIEWER_MAILS_ALL,   /* by that address */
 	LIMIT_SEND,                 /* by agent, at its place among a handler's checks */
 	LIMIT_COUNT
 };

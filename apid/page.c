@@ -36,7 +36,7 @@ static const char style[] =
 	".choice{margin:.75rem 0 0;padding:.75rem;border:1px solid var(--line);border-radius:.5rem}"
 	".choice label{display:inline;margin:0}.choice p{margin:.35rem 0 .5rem}"
 	".choice p:last-child{margin-bottom:0}"
-	"input[type=radio]{margin:0 .25rem 0 0;accent-color:var(--act);vertical-align:-.05em}"
+	"input[type=radio],input[type=checkbox]{margin:0 .25rem 0 0;accent-color:var(--act);vertical-align:-.05em}"
 	"code{display:block;padding:.6rem .75rem;background:var(--page);"
 	"border:1px solid var(--line);border-radius:.5rem;"
 	"font:.875rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere}"

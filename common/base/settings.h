@@ -106,12 +106,17 @@ struct settings {
 	int64_t rate_delegations;          /* an hour, per user */
 	int64_t rate_delegation_mails;     /* a day, per user and address */
 	int64_t rate_delegation_mails_all; /* a day, per address */
+	int64_t rate_reviewers;            /* an hour, per user */
+	int64_t rate_reviewer_mails;       /* a day, per user and address */
+	int64_t rate_reviewer_mails_all;   /* a day, per address */
 	int64_t rate_send;                 /* a minute, per agent */
 	int64_t agents_per_user;
 	int64_t domains_per_user;
 	int64_t keys_per_user;
 	int64_t delegations_per_agent;
 	int64_t delegation_link_ms;
+	int64_t reviewers_per_agent;
+	int64_t reviewer_link_ms;
 	/* mail that agents write */
 	int64_t recipients_per_message;
 	int64_t reply_budget; /* of one thread with one peer */

@@ -30,7 +30,9 @@ MAIL_HOST = "mx.agents.example"
 NO_LIMITS = {name: "1000000000" for name in ("rate_registration", "rate_poll", "rate_feedback",
                                              "rate_domains", "rate_sign_in", "rate_delegations",
                                              "rate_delegation_mails",
-                                             "rate_delegation_mails_all", "rate_send")}
+                                             "rate_delegation_mails_all", "rate_reviewers",
+                                             "rate_reviewer_mails", "rate_reviewer_mails_all",
+                                             "rate_send")}
 NO_LIMITS |= {name: "1000000" for name in ("agents_per_user", "domains_per_user", "keys_per_user",
                                            "reply_budget")}
 NO_LIMITS["http_per_client"] = "100000"

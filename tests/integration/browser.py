@@ -28,7 +28,7 @@ class Form:
     method: str
     action: str
     fields: dict[str, str] = field(default_factory=dict)  # as they would be sent untouched
-    choices: dict[str, list[str]] = field(default_factory=dict)  # of selects and radios
+    choices: dict[str, list[str]] = field(default_factory=dict)  # of selects, radios and boxes
 
 
 class Parser(HTMLParser):
@@ -49,7 +49,7 @@ class Parser(HTMLParser):
             self.links.append(have["href"])
         elif tag == "input" and "name" in have:
             self.add(have["name"], have.get("value", ""),
-                     have.get("type") != "radio" or "checked" in have)
+                     have.get("type") not in ("radio", "checkbox") or "checked" in have)
         elif tag == "select":
             self.select = have["name"]
         self.option = tag == "option"

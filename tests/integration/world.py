@@ -78,6 +78,7 @@ class Things:
     key_id: str
     address: str
     delegation_id: str
+    reviewer_id: str
     outbound_id: str
     held_id: str
     index: str = "0"
@@ -117,8 +118,8 @@ class World:
         self.make_suppression("gone@example.org")  # the example of a query
         self.things = Things(email, self.make_message(email), self.make_domain(),
                              self.make_secret(), self.make_key()[0], self.make_suppression(),
-                             self.make_delegation(email), self.make_outbound(email),
-                             self.make_held(email))
+                             self.make_delegation(email), self.make_reviewer(email),
+                             self.make_outbound(email), self.make_held(email))
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -188,6 +189,17 @@ class World:
                           f"human{next(numbers)}@world.example", self.link_token.encode()])
         return made
 
+    def make_reviewer(self, agent: str) -> str:
+        """The same."""
+        made, self.review_token = f"rev_{os.urandom(16).hex()}", os.urandom(32).hex()
+        address = f"human{next(numbers)}@world.example"
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("INSERT INTO reviewers (id, user_id, agent_email, address, folded, link_hash, "
+                          "link_expires_at) VALUES (%s, %s, %s, %s, %s, sha256(%s), "
+                          "now() + interval '1 day')", [made, self.user_id, agent, address, address,
+                          self.review_token.encode()])
+        return made
+
     def make_suppression(self, address: str = "") -> str:
         address = address or f"gone{next(numbers)}-{os.urandom(4).hex()}@world.example"
         with self.stack.db() as db, db.cursor() as query:
@@ -206,6 +218,7 @@ class World:
                 t.email = self.make_agent()
                 t.message_id = self.make_message(t.email)
                 t.delegation_id = self.make_delegation(t.email)
+                t.reviewer_id = self.make_reviewer(t.email)
                 t.outbound_id = self.make_outbound(t.email)
                 t.held_id = self.make_held(t.email)
                 self.agent_key = self.make_key(t.email)[1]
@@ -221,6 +234,8 @@ class World:
                 t.key_id = self.make_key()[0]
             case "askForDelegation" | "revokeDelegation" | "answerDelegation":
                 self.forget_delegations()
+            case "nameReviewer" | "removeReviewer" | "answerReviewer":
+                self.forget_reviewers()
             case "deleteSuppression":
                 t.address = self.make_suppression()
             case "deleteSuppressionAsked":
@@ -241,6 +256,11 @@ class World:
         with self.stack.db() as db, db.cursor() as query:
             query.execute("DELETE FROM delegations WHERE user_id = %s", [self.user_id])
         self.things.delegation_id = self.make_delegation(self.things.email)
+
+    def forget_reviewers(self) -> None:
+        with self.stack.db() as db, db.cursor() as query:
+            query.execute("DELETE FROM reviewers WHERE user_id = %s", [self.user_id])
+        self.things.reviewer_id = self.make_reviewer(self.things.email)
 
     # ---- who asks ----
 
@@ -280,7 +300,7 @@ class World:
         query = {p["name"]: str(DOCUMENT.example(p["schema"])) for p in
                  operation.parameters_in("query") if p.get("required")}
         if "t" in query:
-            query["t"] = self.link_token
+            query["t"] = self.mailed_token(operation)
         request = Request(operation, path, query)
         if not operation.body:
             return request
@@ -296,8 +316,11 @@ class World:
         replaced = {"slug": f"x{number}", "email": f"x{number}@{SHARED_DOMAIN}",
                     "domain": f"x{number}.example", "agent": things.email, "from": things.email,
                     "agent_email": things.email, "webhook_url": "http://127.0.0.1:9/hook",
-                    "t": self.link_token}
+                    "t": self.mailed_token(operation)}
         return {k: replaced.get(k, v) for k, v in example.items()}
+
+    def mailed_token(self, operation: Operation) -> str:
+        return self.review_token if operation.node["tags"] == ["Reviewers"] else self.link_token
 
     def do(self, request: Request, *fields: str) -> Answer:
         answer = request.send(self.stack.http_port, *fields)

@@ -23,6 +23,9 @@ static const char *const limits[LIMIT_COUNT] = {
 	[LIMIT_DELEGATIONS] = "rate_delegations",
 	[LIMIT_DELEGATION_MAILS] = "rate_delegation_mails",
 	[LIMIT_DELEGATION_MAILS_ALL] = "rate_delegation_mails_all",
+	[LIMIT_REVIEWERS] = "rate_reviewers",
+	[LIMIT_REVIEWER_MAILS] = "rate_reviewer_mails",
+	[LIMIT_REVIEWER_MAILS_ALL] = "rate_reviewer_mails_all",
 	[LIMIT_SEND] = "rate_send",
 };
 

@@ -11,6 +11,7 @@ static const struct settings settings = {
 	.rate_domains = 1000000000,
 	.rate_sign_in = 12,
 	.rate_delegations = 21,
+	.rate_reviewers = 22,
 	.rate_send = 60,
 };
 
@@ -31,6 +32,10 @@ static void the_refused_are_told_the_number_of_the_setting(void **state)
 		  SLICE_INIT("rate limit exceeded — max 21 delegation requests per hour") },
 		{ LIMIT_DELEGATION_MAILS, SLICE_INIT("rate limit exceeded — try again later") },
 		{ LIMIT_DELEGATION_MAILS_ALL, SLICE_INIT("rate limit exceeded — try again later") },
+		{ LIMIT_REVIEWERS,
+		  SLICE_INIT("rate limit exceeded — max 22 reviewer requests per hour") },
+		{ LIMIT_REVIEWER_MAILS, SLICE_INIT("rate limit exceeded — try again later") },
+		{ LIMIT_REVIEWER_MAILS_ALL, SLICE_INIT("rate limit exceeded — try again later") },
 		{ LIMIT_SEND, SLICE_INIT("rate limit exceeded — max 60 sends per minute") },
 	};
 
@@ -54,6 +59,7 @@ static void clients_are_counted_before_they_are_known(void **state)
 	assert_false(limit_before_auth(LIMIT_POLL));
 	assert_false(limit_before_auth(LIMIT_DOMAINS));
 	assert_false(limit_before_auth(LIMIT_DELEGATIONS));
+	assert_false(limit_before_auth(LIMIT_REVIEWERS));
 	assert_false(limit_before_auth(LIMIT_SEND));
 }
 
