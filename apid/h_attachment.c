@@ -3,13 +3,11 @@
  * The bytes of one attachment. They are a stranger's: no browser may take them for a
  * page of ours, and no name of theirs may say where they are stored.
  */
+#include "apid/disposition.h"
 #include "apid/handlers.h"
 #include "apid/message_query.h"
 
-enum {
-	STEP = 128 * 1024, /* bytes of mail that are decoded at once */
-	DISPOSITION_MAX = 2048,
-};
+enum { STEP = 128 * 1024 }; /* bytes of mail that are decoded at once */
 
 _Static_assert(STEP + 2 * MIME_DECODER_EXTRA < RESP_PIECE_MAX, "decoding makes nothing larger");
 
@@ -66,43 +64,6 @@ static const struct mime_part *find(const struct mime_tree *tree, struct slice i
 		if (tree->v[i].role == MIME_ATTACHMENT && n-- == 0)
 			return &tree->v[i];
 	return NULL;
-}
-
-static bool is_attr_char(char c)
-{
-	return slice_only(slice_of(&c, 1), "!#$&+-.^_`|~");
-}
-
-/* RFC 6266 4.1: a name for old readers, and behind it the real one (RFC 8187) where they differ. */
-static struct slice disposition(struct slice filename, struct arena *a)
-{
-	AUTO(buf_release) struct buf out = BUF_INIT(DISPOSITION_MAX);
-	bool plain = true;
-
-	if (filename.n == 0)
-		return S("attachment");
-	buf_add_str(&out, "attachment; filename=\"");
-	for (size_t i = 0; i < filename.n; i++) {
-		char c = filename.p[i];
-		bool fits = c == ' ' || is_attr_char(c) || (c != '\0' && strchr("()[]{},;=@'", c));
-
-		plain = plain && fits;
-		if (fits)
-			buf_add_char(&out, c);
-		else if (((unsigned char)c & 0xc0) != 0x80)
-			buf_add_char(&out, '_');
-	}
-	buf_add_char(&out, '"');
-	if (plain)
-		return arena_slice(a, buf_slice(&out));
-	buf_add_str(&out, "; filename*=UTF-8''");
-	for (size_t i = 0; i < filename.n; i++) {
-		if (is_attr_char(filename.p[i]))
-			buf_add_char(&out, filename.p[i]);
-		else
-			buf_addf(&out, "%%%02X", (unsigned)(unsigned char)filename.p[i]);
-	}
-	return arena_slice(a, buf_slice(&out));
 }
 
 static void answer(struct req *r, const struct stored_mail *mail, const struct mime_part *part)

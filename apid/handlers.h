@@ -86,6 +86,13 @@ void reviewer_delete(struct req *r);
 void reviewer_page(struct req *r);
 void reviewer_answer(struct req *r);
 
+/* The links in a mail that asks a human, and the parts of the mail that it asks about. */
+void approval_page(struct req *r);
+void approval_answer(struct req *r);
+void rejection_page(struct req *r);
+void rejection_answer(struct req *r);
+void approval_content(struct req *r);
+
 void suppression_list(struct req *r);
 void suppression_delete(struct req *r);
 void suppression_delete_asked(struct req *r);

@@ -16,6 +16,7 @@ struct page_head {
 	const char *title;
 	const char *posts_to; /* CSP source (CSP 3, 2.3.1) of what its forms post to; NULL: none */
 	const char *nonce;    /* of its one script; NULL: it has none */
+	bool wide;            /* it shows more than a few sentences */
 };
 
 /* Begins the answer with its headers and the heading. The caller adds what follows, then ends it.
@@ -28,6 +29,12 @@ void page_end(struct buf *out);
  * double quotes. What is not UTF-8 and control characters become U+FFFD.
  */
 void page_text(struct buf *out, struct slice s);
+/*
+ * Text of a mail that somebody has to judge, safe as text of an element. Line ends of any kind
+ * are those of the page; what turns text around, or is there and not seen, is named by its
+ * code point.
+ */
+void page_mail_text(struct buf *out, struct slice s);
 /* <p>text</p> */
 void page_paragraph(struct buf *out, const char *text);
 /* <input type="hidden">; nothing when the value is empty. */

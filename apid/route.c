@@ -81,6 +81,14 @@ const struct route route_table[] = {
 	{ "POST", "/api/v1/messages/{}/reject", .access = ACCESS_ACCOUNT, .body_max = BODY_64K,
 	  .run = hold_reject, ABSENT_MESSAGE },
 
+	{ "GET", "/api/v1/approve", .access = ACCESS_HANDLER, .run = approval_page },
+	{ "POST", "/api/v1/approve", .access = ACCESS_HANDLER, .body_max = BODY_64K,
+	  .run = approval_answer },
+	{ "GET", "/api/v1/approve/content", .access = ACCESS_HANDLER, .run = approval_content },
+	{ "GET", "/api/v1/reject", .access = ACCESS_HANDLER, .run = rejection_page },
+	{ "POST", "/api/v1/reject", .access = ACCESS_HANDLER, .body_max = BODY_64K,
+	  .run = rejection_answer },
+
 	{ "GET", "/api/v1/domains", .access = ACCESS_ACCOUNT, .run = domain_list },
 	{ "POST", "/api/v1/domains", .access = ACCESS_ACCOUNT, .limit = LIMIT_DOMAINS,
 	  .body_max = BODY_64K, .class = JOB_NAMES, .run = domain_create },

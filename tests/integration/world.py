@@ -22,6 +22,7 @@ from scripts.stack.peers import Api
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration import schema
 from tests.integration.client import Answer, Http, add_key, add_session
+from tests.integration.link_tokens import mint
 
 DOCUMENT = Document.read(schema.PATH)
 OPERATIONS = {o.id: o for o in DOCUMENT.operations()}
@@ -31,6 +32,9 @@ OWN_PAGE = "Sec-Fetch-Site: same-origin"
 # What needs more than one request, and is tested where that is.
 NEEDS_MORE = {"useLink": "a mail", "linkPage": "a browser that asked for one",
               "providerCallback": "a provider", "openWebSocket": "an upgrade"}
+# What a reviewer's token has to be for.
+LINK_ACTS = {"approvalPage": "approve", "approveByLink": "approve", "approvalContent": "approve",
+             "rejectionPage": "reject", "rejectByLink": "reject"}
 NOT_AT_ALL = {"providerCallback"}  # without a provider not even by accident
 
 numbers = itertools.count(1)
@@ -222,7 +226,7 @@ class World:
                 t.outbound_id = self.make_outbound(t.email)
                 t.held_id = self.make_held(t.email)
                 self.agent_key = self.make_key(t.email)[1]
-            case "approveMail" | "rejectMail":
+            case "approveMail" | "rejectMail" | "approveByLink" | "rejectByLink":
                 t.held_id = self.make_held(t.email)
             case "deleteDomain" | "rotateDomainKey":
                 t.domain = self.make_domain()
@@ -300,13 +304,20 @@ class World:
         query = {p["name"]: str(DOCUMENT.example(p["schema"])) for p in
                  operation.parameters_in("query") if p.get("required")}
         if "t" in query:
-            query["t"] = self.mailed_token(operation)
+            query["t"] = self.token(operation, things)
         request = Request(operation, path, query)
         if not operation.body:
             return request
         value = self.body(operation, DOCUMENT.example(operation.body), things)
         return replace(request, body=urlencode(value).encode() if operation.form
                        else json.dumps(value).encode())
+
+    def token(self, operation: Operation, things: Things) -> str:
+        """Of a link that was mailed."""
+        act = LINK_ACTS.get(operation.id)
+        if act:
+            return mint(self.stack, things.held_id, act)
+        return self.review_token if operation.node["tags"] == ["Reviewers"] else self.link_token
 
     def body(self, operation: Operation, example: dict[str, Any],
              things: Things | None = None) -> dict[str, Any]:
@@ -316,11 +327,8 @@ class World:
         replaced = {"slug": f"x{number}", "email": f"x{number}@{SHARED_DOMAIN}",
                     "domain": f"x{number}.example", "agent": things.email, "from": things.email,
                     "agent_email": things.email, "webhook_url": "http://127.0.0.1:9/hook",
-                    "t": self.mailed_token(operation)}
+                    "t": self.token(operation, things) if "t" in example else ""}
         return {k: replaced.get(k, v) for k, v in example.items()}
-
-    def mailed_token(self, operation: Operation) -> str:
-        return self.review_token if operation.node["tags"] == ["Reviewers"] else self.link_token
 
     def do(self, request: Request, *fields: str) -> Answer:
         answer = request.send(self.stack.http_port, *fields)

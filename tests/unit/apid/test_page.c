@@ -34,6 +34,37 @@ static void data_is_never_markup(void **state)
 	}
 }
 
+static void what_is_odd_in_a_mail_is_seen(void **state)
+{
+	static const struct {
+		struct slice data, want;
+	} rows[] = {
+		{ SLICE_INIT(""), SLICE_INIT("") },
+		{ SLICE_INIT("<b>\xc3\xa9"), SLICE_INIT("&lt;b&gt;\xc3\xa9") },
+		{ SLICE_INIT("a\r\nb\nc\rd\r\n\r\n"), SLICE_INIT("a\nb\nc\nd\n\n") },
+		{ SLICE_INIT("\r"), SLICE_INIT("\n") },
+		{ SLICE_INIT("a\xe2\x80\xae"
+			     "b"),
+		  SLICE_INIT("a<b class=\"odd\">U+202E</b>b") },
+		{ SLICE_INIT("\xe2\x81\xa6\xe2\x81\xa9"),
+		  SLICE_INIT("<b class=\"odd\">U+2066</b><b class=\"odd\">U+2069</b>") },
+		{ SLICE_INIT("\xf3\xa0\x81\xa1"), SLICE_INIT("<b class=\"odd\">U+E0061</b>") },
+		/* next to them, and needed to write Arabic or to join an emoji */
+		{ SLICE_INIT("\xe2\x80\xa9\xe2\x80\xaf\xe2\x80\x8d\xe2\x80\x8f"),
+		  SLICE_INIT("\xe2\x80\xa9\xe2\x80\xaf\xe2\x80\x8d\xe2\x80\x8f") },
+		{ SLICE_INIT("a\0\xff\xe2\x80"),
+		  SLICE_INIT("a" REPLACEMENT REPLACEMENT REPLACEMENT REPLACEMENT) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_release) struct buf b = BUF_INIT(1000);
+
+		page_mail_text(&b, rows[i].data);
+		assert_slice_row(buf_slice(&b), rows[i].want, i);
+	}
+}
+
 static void a_hidden_field_is_left_out_when_empty(void **state)
 {
 	AUTO(buf_release) struct buf b = BUF_INIT(1000);
@@ -112,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_is_never_markup),
+		cmocka_unit_test(what_is_odd_in_a_mail_is_seen),
 		cmocka_unit_test(a_hidden_field_is_left_out_when_empty),
 		cmocka_unit_test(a_page_posts_to_where_its_head_says),
 		cmocka_unit_test(the_style_is_the_one_that_the_policy_names),
