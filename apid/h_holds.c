@@ -3,6 +3,8 @@
  * Mail that waits for a human: the list of it, and the human's decision by the API or a
  * session. Who may decide is said by the database, in the transaction that decides.
  */
+#include "apid/h_holds.h"
+
 #include "apid/announcer.h"
 #include "apid/handlers.h"
 #include "apid/outgoing.h"
@@ -289,19 +291,23 @@ static bool read_edits(struct req *r, struct draft *d, struct store_hold_edit *r
 	return true;
 }
 
-void hold_approve(struct req *r)
+void hold_approve_edited(struct req *r, struct draft *edits)
 {
-	struct draft d = DRAFT_EDIT_INIT;
-	struct decision t = { 0 };
+	struct decision t = { .edited = has_edits(edits) };
 
-	if (!outgoing_json_edits(r, &d))
-		return;
-	t.edited = has_edits(&d);
-	if (t.edited && !read_edits(r, &d, &t.edit))
+	if (t.edited && !read_edits(r, edits, &t.edit))
 		return;
 	decide(r, approve, &t, "send failed");
 	if (r->resp.status == 200)
 		announcer_post(r->app->announcer);
+}
+
+void hold_approve(struct req *r)
+{
+	struct draft d = DRAFT_EDIT_INIT;
+
+	if (outgoing_json_edits(r, &d))
+		hold_approve_edited(r, &d);
 }
 
 /* ---- rejecting ---- */
@@ -333,15 +339,19 @@ static enum err reject(struct req *r, void *arg, struct fail *fail)
 	return OK;
 }
 
+void hold_reject_because(struct req *r, struct slice reason)
+{
+	if (slice_find(reason, '\0') >= 0)
+		resp_error(&r->resp, 400, "reason must not contain NUL");
+	else
+		decide(r, reject, &(struct decision){ .reason = reason },
+		       "failed to reject message");
+}
+
 void hold_reject(struct req *r)
 {
 	struct rejection asked = { 0 };
 
-	if (!req_json_if_any(r, reject_rows, &asked))
-		return;
-	if (slice_find(asked.reason, '\0') >= 0)
-		resp_error(&r->resp, 400, "reason must not contain NUL");
-	else
-		decide(r, reject, &(struct decision){ .reason = asked.reason },
-		       "failed to reject message");
+	if (req_json_if_any(r, reject_rows, &asked))
+		hold_reject_because(r, asked.reason);
 }
