@@ -50,7 +50,8 @@ const struct db_stmt store_notice_stmts[] = {
 		     "j.user_id, j.message_id, j.recipient, '', w.at, w.at, m.approval_expires_at "
 		     "FROM mail_jobs j JOIN messages m ON m.id = j.message_id "
 		     "CROSS JOIN LATERAL (SELECT m.approval_expires_at "
-		     "- $2::bigint * interval '1 ms' AS at) w WHERE j.id = $1",
+		     "- $2::bigint * interval '1 ms' AS at) w WHERE j.id = $1 "
+		     "ON CONFLICT (id) DO NOTHING",
 		     true },
 	{ 0 },
 };

@@ -190,6 +190,20 @@ def test_a_setting_that_lacks_costs_the_notice_and_nothing_else(stack, sink, hel
     assert not sink.tries.items
     stack.deliverd.stop()
     stack.configure(**before)
+    query(stack, "UPDATE mail_jobs SET state = 'pending', due_at = now() WHERE message_id = %s",
+          message_id)
+    stack.deliverd.start()
+    sink.wait(lambda m: m.recipients == [reviewer])
+
+
+def test_nobody_is_asked_when_the_time_is_over(stack, sink, held, reviewer, mark):
+    stack.deliverd.stop()
+    stack.configure(hold_expiry_interval="1h")
+    message_id = hold(held)
+    query(stack, "UPDATE mail_jobs SET expires_at = now() WHERE message_id = %s", message_id)
+    stack.deliverd.start()
+    stack.deliverd.wait_log(f"mail_failed .*message_id={message_id} reason=expired", mark)
+    assert not sink.tries.items
 
 
 def test_an_agent_at_the_senders_address_is_no_reason_to_tell_it(stack, sink, held, reviewer,

@@ -15,10 +15,11 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from scripts.stack.stack import MAIL_HOST, SHARED_DOMAIN
+from tests.integration.browser import Browser
 from tests.integration.mailbox import mails_to, wait_mails
 from tests.integration.notices import (REPLY_TO, Notice, add_reviewer, held_author, hold,
                                        jobs_about, query, read_notice)
-from tests.integration.outbound import Author, attachment
+from tests.integration.outbound import Author, address, attachment, state_of
 
 SENDER = f"hitl-noreply@{SHARED_DOMAIN}"
 SECRET = "The launch code is 4711-violet."
@@ -89,6 +90,23 @@ def test_links_are_of_the_public_url_and_its_slashes_do_not_count(stack, owner, 
     assert got.approve.startswith(f"{stack.url}/api/v1/approve?t=")
     assert got.reject.startswith(f"{stack.url}/api/v1/reject?t=")
     assert got.tokens[0] != got.tokens[1]
+
+
+def test_its_links_are_good(stack, world, owner, held):
+    """As a browser would open them: the page asks, and its form decides."""
+    browser = Browser(stack.http_port)
+    to, one = address(), hold(held)
+    first = wait_notice(stack, owner.email)
+    for url in (first.approve, first.reject):
+        page = browser.get(url)
+        assert page.status == 200 and page.form, page.text
+    assert browser.submit(browser.get(first.reject)).status == 200
+    assert state_of(stack, one) == ("rejected", "hitl")
+    assert browser.get(first.approve).status == 409
+    two = hold(held, to=[to])
+    second, = (n for n in wait_notices(stack, owner.email, 2) if n.message_id == two)
+    assert browser.submit(browser.get(second.approve)).status == 200
+    world.wait_mail(to)
 
 
 def test_nobody_gets_the_text_unasked(stack, owner, held):

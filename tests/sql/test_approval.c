@@ -231,8 +231,8 @@ static void a_row_alone_makes_no_token(void **state)
 		"UPDATE approval_tokens SET nonce = ''",
 		"UPDATE approval_tokens SET draft_hash = sha256('')",
 		"UPDATE approval_tokens SET draft_hash = ''",
-		"UPDATE approval_tokens SET action = CASE action WHEN 'approve' THEN 'reject' "
-		"WHEN 'reject' THEN 'reply' ELSE 'approve' END",
+		("UPDATE approval_tokens SET action = CASE action WHEN 'approve' THEN 'reject' "
+		 "WHEN 'reject' THEN 'reply' ELSE 'approve' END"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
