@@ -10,9 +10,12 @@ import itertools
 import os
 import re
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 from scripts.stack import Stack
 from scripts.stack.mail import Outcome, Signer, compose
+from scripts.stack.part import wait_until
+from tests.integration.mailbox import mails_to
 from tests.integration.outbound import Author, address, ledger
 from tests.integration.tickets import parts
 
@@ -55,6 +58,19 @@ class Question:
         """Why answers decided nothing."""
         return [reason for stage, outcome, reason in ledger(self.stack, self.id)
                 if (stage, outcome) == ("hold", "ignored")]
+
+    @property
+    def told(self) -> list[EmailMessage]:
+        """What the reviewer was told about answers."""
+        return [m for m in mails_to(self.stack, self.reviewer)
+                if not m["Subject"].startswith("[e2a] approve outbound from ")]
+
+    def wait_told(self, count: int = 1) -> list[EmailMessage]:
+        """Once there are so many, and no more."""
+        found = wait_until(f"{count} mails about answers to {self.reviewer}", lambda: (
+            told if len(told := self.told) >= count else None), 30, 0.05)
+        assert len(found) == count, [str(m["Subject"]) for m in found]
+        return found
 
     def letter(self, body: str = "approve\n", **headers: str) -> bytes:
         """An answer, without signature."""

@@ -167,6 +167,13 @@ def test_addresses_of_our_own_are_not_for_agents(stack, api, domain, word, use):
     assert answer == (400, f"addresses of this form are reserved for {use}\n")
 
 
+@pytest.mark.parametrize("word", ["bounce", "review"])
+def test_no_slug_makes_such_an_address(api, word):
+    status, text = api.post("/api/v1/agents", {"slug": f"{word}-{'0a' * 16}",
+                                               "agent_mode": "local"})
+    assert (status, "reserved for" in text) == (400, True), text
+
+
 def test_two_may_claim_and_the_first_proof_wins(stack, api, strange_api, domain):
     mine, theirs = claim(api, domain), claim(strange_api, domain)
     assert mine != theirs
