@@ -410,8 +410,8 @@ static void another_draft_has_another_hash(void **state)
 		"UPDATE outbound_attachments SET content_type = 'x/y'",
 		"UPDATE outbound_attachments SET data = 'x'",
 		"DELETE FROM outbound_attachments",
-		"INSERT INTO outbound_attachments (message_id, n, filename, content_type, data) "
-		"VALUES ('msg_1', 2, '', '', '')",
+		("INSERT INTO outbound_attachments (message_id, n, filename, content_type, data) "
+		 "VALUES ('msg_1', 2, '', '', '')"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
