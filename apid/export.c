@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An export is made step by step: a list begins, goes on with a page of objects,
- * ends; a mail that is too large for its row follows in pieces. What a step
+ * ends; a mail that is too large for its row, and one that is held, follow in pieces. What a step
  * makes waits in `made` until the client takes it; never more than a page.
  */
 #include "apid/export.h"
 
+#include "apid/held_content.h"
 #include "common/base/clock.h"
 #include "common/base/encode.h"
 #include "common/store/store_export.h"
@@ -47,6 +48,7 @@ struct export
 	int64_t after_us;
 	struct buf after_id;
 	int64_t raw_done; /* bytes of the row's mail */
+	struct held_content *held;
 	struct buf made;
 	size_t given; /* of it */
 };
@@ -107,6 +109,7 @@ static void leave(struct export *x)
 
 static void drop_page(struct export *x)
 {
+	held_content_close(TAKE(x->held));
 	db_rows_free(TAKE(x->rows));
 	arena_release(&x->page);
 	x->row_n = x->row_at = 0;
@@ -188,6 +191,30 @@ static enum err step_raw(struct export *x, struct fail *fail)
 	return OK;
 }
 
+/* In one snapshot it is held until its end. */
+static enum err step_held(struct export *x, struct fail *fail)
+{
+	enum err e = held_content_step(x->held, x->db, &x->made, fail);
+
+	if (e || !held_content_done(x->held))
+		return e;
+	held_content_close(TAKE(x->held));
+	end_row(x);
+	x->step = step_rows;
+	return OK;
+}
+
+static enum err begin_held(struct export *x, const struct store_export_row *row, struct fail *fail)
+{
+	enum err e = held_content_open(x->db, x->user_id, row->id, &x->page, &x->held, fail);
+
+	if (e == OK)
+		x->step = step_held;
+	else if (e == ERR_NOT_FOUND) /* it says nothing, then */
+		end_row(x);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static void begin_raw(struct export *x, const struct store_export_row *row)
 {
 	buf_add_str(&x->made, ",\"raw_message\":\"");
@@ -200,7 +227,7 @@ static void begin_raw(struct export *x, const struct store_export_row *row)
 }
 
 /* One object; of a mail all that came with its row. */
-static void write_row(struct export *x)
+static enum err write_row(struct export *x, struct fail *fail)
 {
 	const struct store_export_row *row = &x->row[x->row_at];
 	bool first = x->after_id.len == 0;
@@ -208,10 +235,13 @@ static void write_row(struct export *x)
 	if (!first)
 		buf_add_char(&x->made, ',');
 	buf_add_slice(&x->made, slice_sub(row->json, 0, row->json.n - 1)); /* still open */
+	if (row->held)
+		return begin_held(x, row, fail);
 	if (row->raw_id.n)
 		begin_raw(x, row);
 	if (x->step == step_rows)
 		end_row(x);
+	return OK;
 }
 
 static enum err step_rows(struct export *x, struct fail *fail)
@@ -223,10 +253,9 @@ static enum err step_rows(struct export *x, struct fail *fail)
 	if (e)
 		return e;
 	begin_list(x);
-	if (x->row_n == 0)
-		end_list(x);
-	else
-		write_row(x);
+	if (x->row_n)
+		return write_row(x, fail);
+	end_list(x);
 	return OK;
 }
 

@@ -25,7 +25,7 @@ _Static_assert(PIECE_FULL + ESCAPE_MAX * TEXT_STEP < RESP_PIECE_MAX, "the same f
 
 enum phase { TEXT, HTML, FILES, DONE };
 
-struct held {
+struct held_content {
 	struct slice user_id, id;
 	struct store_hold hold;
 	enum phase phase;
@@ -46,12 +46,16 @@ static const struct {
 
 static void held_free(void *arg)
 {
-	struct held *h = arg;
-
-	buf_release(&h->chunk);
+	held_content_close(arg);
 }
 
-static void next_phase(struct held *h)
+void held_content_close(struct held_content *h)
+{
+	if (h)
+		buf_release(&h->chunk);
+}
+
+static void next_phase(struct held_content *h)
 {
 	h->phase++;
 	h->begun = false;
@@ -64,13 +68,13 @@ static void next_phase(struct held *h)
 
 /* ---- texts ---- */
 
-static int64_t text_bytes(const struct held *h)
+static int64_t text_bytes(const struct held_content *h)
 {
 	return h->phase == TEXT ? h->hold.text_bytes : h->hold.html_bytes;
 }
 
 /* The next bytes, cut between two characters. */
-static enum err fetch_chunk(struct held *h, struct db *db, struct fail *fail)
+static enum err fetch_chunk(struct held_content *h, struct db *db, struct fail *fail)
 {
 	int64_t left = text_bytes(h) - h->at.offset;
 	int64_t n = left < CHUNK + CHARACTER_MAX ? left : CHUNK + CHARACTER_MAX;
@@ -87,7 +91,7 @@ static enum err fetch_chunk(struct held *h, struct db *db, struct fail *fail)
 	return OK;
 }
 
-static enum err text_step(struct held *h, struct db *db, struct buf *out, struct fail *fail)
+static enum err text_step(struct held_content *h, struct db *db, struct buf *out, struct fail *fail)
 {
 	struct slice rest;
 	enum err e = OK;
@@ -115,7 +119,7 @@ static enum err text_step(struct held *h, struct db *db, struct buf *out, struct
 
 /* ---- attachments ---- */
 
-static void begin_file(struct held *h, const struct store_hold_file *f, struct buf *out)
+static void begin_file(struct held_content *h, const struct store_hold_file *f, struct buf *out)
 {
 	struct jsonw w;
 
@@ -128,7 +132,7 @@ static void begin_file(struct held *h, const struct store_hold_file *f, struct b
 	h->begun = true;
 }
 
-static void end_file(struct held *h, struct buf *out)
+static void end_file(struct held_content *h, struct buf *out)
 {
 	buf_add_str(out, "\"}");
 	h->begun = false;
@@ -139,7 +143,7 @@ static void end_file(struct held *h, struct buf *out)
 	next_phase(h);
 }
 
-static enum err file_step(struct held *h, struct db *db, struct buf *out, struct fail *fail)
+static enum err file_step(struct held_content *h, struct db *db, struct buf *out, struct fail *fail)
 {
 	AUTO(buf_release) struct buf bytes = BUF_INIT(FILE_STEP);
 	const struct store_hold_file *f;
@@ -168,18 +172,24 @@ static enum err file_step(struct held *h, struct db *db, struct buf *out, struct
 
 /* ---- the whole ---- */
 
-static enum err step(struct held *h, struct db *db, struct buf *out, struct fail *fail)
+enum err held_content_step(struct held_content *h, struct db *db, struct buf *out,
+			   struct fail *fail)
 {
 	return h->phase == FILES ? file_step(h, db, out, fail) : text_step(h, db, out, fail);
 }
 
+bool held_content_done(const struct held_content *h)
+{
+	return h->phase == DONE;
+}
+
 static enum err next_piece(void *arg, struct db *db, struct buf *piece, struct fail *fail)
 {
-	struct held *h = arg;
+	struct held_content *h = arg;
 	enum err e = OK;
 
 	while (e == OK && h->phase != DONE && piece->len < PIECE_FULL)
-		e = step(h, db, piece, fail);
+		e = held_content_step(h, db, piece, fail);
 	return e;
 }
 
@@ -193,13 +203,13 @@ static bool is_small(const struct store_hold *hold)
 }
 
 /* All of it, or nothing when somebody decides meanwhile. */
-static enum err write_all(struct req *r, struct held *h, struct fail *fail)
+static enum err write_all(struct req *r, struct held_content *h, struct fail *fail)
 {
 	size_t before = r->resp.body.len;
 	enum err e = OK;
 
 	while (e == OK && h->phase != DONE)
-		e = step(h, r->db, &r->resp.body, fail);
+		e = held_content_step(h, r->db, &r->resp.body, fail);
 	held_free(h);
 	if (e != ERR_NOT_FOUND)
 		return e;
@@ -207,14 +217,26 @@ static enum err write_all(struct req *r, struct held *h, struct fail *fail)
 	return OK;
 }
 
-enum err held_content_write(struct req *r, struct slice id, struct fail *fail)
+enum err held_content_open(struct db *db, struct slice user_id, struct slice id, struct arena *a,
+			   struct held_content **ret, struct fail *fail)
 {
-	struct held *h = arena_alloc(&r->arena, sizeof(*h));
+	struct held_content *h = arena_alloc(a, sizeof(*h));
 	enum err e;
 
-	*h = (struct held){ .user_id = r->principal.user_id, .id = id };
+	*h = (struct held_content){ .user_id = user_id, .id = id };
+	e = store_hold_find(db, user_id, id, a, &h->hold, fail);
+	if (e)
+		return e;
 	buf_init(&h->chunk, CHUNK + CHARACTER_MAX);
-	e = store_hold_find(r->db, h->user_id, h->id, &r->arena, &h->hold, fail);
+	*ret = h;
+	return OK;
+}
+
+enum err held_content_write(struct req *r, struct slice id, struct fail *fail)
+{
+	struct held_content *h;
+	enum err e = held_content_open(r->db, r->principal.user_id, id, &r->arena, &h, fail);
+
 	if (e)
 		return e == ERR_NOT_FOUND ? OK : e;
 	if (is_small(&h->hold))

@@ -63,7 +63,9 @@ enum {
 	"'sha256', nullif(encode(x.sha256, 'hex'), ''), 'verdict', nullif(x.verdict, ''), "        \
 	"'verified', x.verified, 'entity_type', x.entity_type, "                                   \
 	"'domain_check', nullif(x.domain_check, ''), 'delegation', nullif(x.delegation, ''), "     \
-	"'hold_reason', nullif(x.hold_reason, ''), 'webhook_status', j.state, "                    \
+	"'hold_reason', nullif(x.hold_reason, ''), 'reviewed_by', nullif(x.reviewed_by, ''), "     \
+	"'review_channel', nullif(x.review_channel, ''), "                                         \
+	"'decided_at', wire_time(x.decided_at), 'webhook_status', j.state, "                       \
 	"'webhook_attempts', j.attempts, 'webhook_error', nullif(j.last_error, '')"
 
 const struct db_stmt store_export_stmts[] = {
@@ -103,7 +105,7 @@ const struct db_stmt store_export_stmts[] = {
 		       "coalesce(e.list, '[]')) || CASE WHEN o.list IS NULL THEN '{}' "
 		       "ELSE jsonb_build_object('recipients', o.list) END || CASE WHEN x.authentication IS NULL THEN '{}' "
 		       "ELSE jsonb_build_object('authentication', x.authentication) END)::text, "
-		       "r.id, r.size, "
+		       "r.id, r.size, x.status = 'pending_approval', "
 		       "substring(r.raw from 1 for $4::int) "
 		       "FROM (SELECT * FROM messages m WHERE m.user_id = $1 "
 		       "AND (m.created_at, m.id) > ($2, $3) "
@@ -111,6 +113,7 @@ const struct db_stmt store_export_stmts[] = {
 		       "LEFT JOIN raw_messages r ON r.id = x.raw_id "
 		       "LEFT JOIN webhook_jobs j ON j.message_id = x.id "
 		       "LEFT JOIN outbound_drafts d ON d.message_id = x.id "
+		       "AND x.status <> 'pending_approval' "
 		       "LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object("
 		       "'address', p.address, 'kind', p.kind, 'status', p.status, 'code', p.code, "
 		       "'detail', p.detail, 'updated_at', wire_time(p.updated_at)) ORDER BY p.n) "
@@ -170,7 +173,7 @@ const struct store_export_part store_export_parts[] = {
 	{ "api_keys", "api_keys", .stmt = API_KEYS },
 	{ "messages",
 	  "messages raw_messages webhook_jobs message_events "
-	  "outbound_drafts outbound_recipients",
+	  "outbound_drafts outbound_attachments outbound_recipients",
 	  .with_raw = true, .stmt = MESSAGES },
 	{ "usage_events", "usage_events", .if_any = true, .stmt = USAGE_EVENTS },
 	/* From here on what older servers do not export. */
@@ -191,7 +194,6 @@ const struct store_export_omission store_export_omissions[] = {
 	{ "mail_jobs", "mail that is about to leave, sealed because it may hold a token" },
 	{ "outbound_jobs", "mail that is about to leave: its message says so" },
 	{ "outbound_attempts", "addresses to which reports about a mail come back" },
-	{ "outbound_attachments", "kept for hours, until the mail that they belong to has left" },
 	{ "approval_tokens", "hashes of tokens that were mailed to reviewers" },
 	{ "outbound_mails", "mail that is about to leave: its message says so" },
 	{ "delegation_declines", "what humans who are not the user asked for" },
@@ -229,7 +231,8 @@ static void read_row(const struct db_rows *r, size_t i, bool with_raw, struct st
 	if (with_raw) {
 		ret->raw_id = db_slice(r, i, 3);
 		ret->raw_size = db_int(r, i, 4);
-		ret->raw_head = db_slice(r, i, 5);
+		ret->held = db_bool(r, i, 5);
+		ret->raw_head = db_slice(r, i, 6);
 	}
 }
 

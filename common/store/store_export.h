@@ -15,7 +15,7 @@ struct store_export_part {
 	const char *key;    /* of the list in the document; NULL ends the table */
 	const char *tables; /* that it is made of, separated by blanks */
 	bool if_any;        /* left out when it is empty */
-	bool with_raw;      /* the objects go on with bytes of a mail */
+	bool with_raw;      /* the objects go on with bytes of a mail, or with what one says */
 	int stmt;
 };
 
@@ -39,6 +39,7 @@ struct store_export_row {
 	struct slice id;
 	struct slice json; /* an object that is not empty */
 	/* with_raw: */
+	bool held;           /* it says what a human has still to read; not in the JSON */
 	struct slice raw_id; /* empty: no bytes are kept */
 	int64_t raw_size;
 	struct slice raw_head; /* at most STORE_EXPORT_HEAD */

@@ -49,6 +49,8 @@ INSERT INTO outbound_recipients (message_id, n, kind, address, folded, part)
 INSERT INTO outbound_jobs (id, message_id, user_id, agent_email, part, size, due_at, give_up_at)
 	VALUES ('job_' || %(u)s, 'msg_' || md5(%(u)s), %(u)s, 'Own@' || %(domain)s, 'world', 3,
 	now() + interval '1 hour', now() + interval '1 day');
+INSERT INTO outbound_attachments (message_id, n, filename, content_type, data)
+	VALUES ('msg_' || md5(%(u)s), 1, 'a.txt', 'text/plain', 'a');
 INSERT INTO suppressions (user_id, address, reason, code, detail, message_id)
 	VALUES (%(u)s, 'gone@peer.example', 'bounce', '5.1.1', 'no such user', 'msg_' || md5(%(u)s));
 INSERT INTO delegations (id, user_id, agent_email, human_email, state, link_hash, link_expires_at,

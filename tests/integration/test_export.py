@@ -71,6 +71,13 @@ def digests(document: dict) -> dict[str, str]:
             for m in document["messages"] if m["direction"] == "inbound"}
 
 
+def send(person: Person, **fields: object) -> dict:
+    status, answer = person.api.post("/api/v1/send", {
+        "from": person.agent, "to": ["alice@sender.example"], "subject": "Hello", **fields})
+    assert status == 202, answer
+    return answer
+
+
 def exporting(stack) -> int:
     return count(stack, "SELECT count(*) FROM pg_stat_activity "
                         "WHERE application_name = 'e2a-apid-export'")
@@ -166,6 +173,30 @@ def test_a_mail_has_its_facts_and_what_became_of_it(stack, person, hook):
         [("ingest", "stored"), ("webhook", "deferred")]
     assert base64.b64decode(message["raw_message"], validate=True).endswith(mail)
     assert not {"auth_headers", "bcc", "method", "edited", "body_text"} & message.keys()
+
+
+def test_mail_that_waits_for_a_human_is_shown_with_all_that_it_says(stack, person):
+    assert person.api.call("PUT", f"/api/v1/agents/{person.agent}", {"hitl_enabled": True})[0] == 200
+    small = {"body": "Hi.\n"}
+    large = {"body": "Gr\u00fc\u00dfe \"\\\n" * 300_000, "html_body": "<p>" * 100_000, "attachments": [
+        {"filename": 'a "b".bin', "content_type": "text/csv; x=y",
+         "data": base64.b64encode(bytes(range(256)) * 4000).decode()},
+        {"filename": "", "content_type": "", "data": ""}]}
+    ids = [send(person, **fields)["message_id"] for fields in (small, large, small)]
+    refused = send(person, **large)["message_id"]
+    assert person.api.post(f"/api/v1/messages/{refused}/reject", {"reason": "no"})[0] == 200
+    document = whole(stack.http_port, person.key)
+    *shown, gone = document["messages"]
+    assert [m["id"] for m in shown] == ids and gone["id"] == refused
+    for message in shown:
+        detail = person.api.get(f"/api/v1/messages/{message['id']}")[1]
+        for key in ("body_text", "body_html", "attachments", "status"):
+            assert message.get(key) == detail.get(key), key
+        assert message["events"] and "body_truncated" not in message
+    assert shown[1]["attachments"][0]["data"] == large["attachments"][0]["data"]
+    assert not gone.keys() & {"body_text", "body_html", "attachments"}
+    assert (gone["rejection_reason"], gone["review_channel"]) == ("no", "api")
+    assert gone["reviewed_by"].startswith("apk_") and gone["decided_at"] == gone["reviewed_at"]
 
 
 def test_there_is_no_secret_in_it(stack, person):
