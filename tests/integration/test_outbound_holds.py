@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 
 from scripts.stack.mail import compose, send
+from tests.integration.client import add_key
 from tests.integration.outbound import Author, address, ledger, state_of
 
 
@@ -105,6 +106,41 @@ ATTEMPTS = {
     "the owner": "SET ROLE e2a",
     "triggers switched off": "SET session_replication_role = replica",
     "the DKIM keys": "SELECT sealed FROM dkim_keys",
+    "an approval without a credential": "SELECT approve_hold(%(id)s, %(user)s, '', '', '', false, "
+        "3600000, false) <> 'unauthorized'",
+    "an approval by a key that is none": "SELECT approve_hold(%(id)s, %(user)s, 'apk_x', '', '', "
+        "false, 3600000, false) <> 'unauthorized'",
+    "an approval by the key of the agent": "SELECT approve_hold(%(id)s, %(user)s, %(agent_key)s, "
+        "'', '', false, 3600000, false) <> 'unauthorized'",
+    "an approval by a key of somebody else": "SELECT approve_hold(%(id)s, %(user)s, "
+        "%(strange_key)s, '', '', false, 3600000, false) <> 'unauthorized'",
+    "an approval for somebody else": "SELECT approve_hold(%(id)s, %(stranger)s, %(strange_key)s, "
+        "'', '', false, 3600000, false) <> 'not_found'",
+    "an approval by a token that is none": "SELECT approve_hold(%(id)s, %(user)s, '', '', 'x', "
+        "false, 3600000, false) <> 'unauthorized'",
+    "an approval by an answer that is none": "SELECT approve_hold(%(id)s, %(user)s, '', '', 'x', "
+        "true, 3600000, false) <> 'unauthorized'",
+    "a rejection without a credential": "SELECT reject_hold(%(id)s, %(user)s, '', '', '', false, "
+        "'x') <> 'unauthorized'",
+    "an edit without a credential": "SELECT edit_hold(%(id)s, %(user)s, '', '', 'x', 'x', 'x', "
+        "'{}', '{}', '{}', '{}', true) <> 'unauthorized'",
+    "an edit by the key of the agent": "SELECT edit_hold(%(id)s, %(user)s, %(agent_key)s, '', "
+        "'x', 'x', 'x', '{}', '{}', '{}', '{}', true) <> 'unauthorized'",
+    "a token of one's own": "INSERT INTO approval_tokens (hash, message_id, user_id, action, "
+        "reviewer, nonce, draft_hash, expires_at) VALUES ('x', %(id)s, %(user)s, 'approve', 'x', "
+        "'', '', now() + interval '1 hour')",
+    "the lock on a hold": "SELECT open_hold(%(id)s, %(user)s, '', '', '', 'approve')",
+    "the end of a hold itself": "SELECT release_hold(%(id)s, 'sent', 'api', 'x', 3600000, false)",
+    "the other end": "SELECT drop_hold(%(id)s, 'rejected', 'api', 'x', 'x')",
+    "the jobs of a mail": "SELECT queue_outbound(%(id)s, 0, 3600000, false)",
+    "other recipients": "SELECT address_outbound(%(id)s, ARRAY['x@far.example'])",
+    "the sweep": "SELECT expire_holds(100, 3600000, false)",
+    "an earlier end": "UPDATE messages SET approval_expires_at = now() WHERE id = %(id)s",
+    "a decision": "UPDATE messages SET reviewed_by = 'x', approved_hash = '' WHERE id = %(id)s",
+    "a mail that was composed": "INSERT INTO outbound_mails (job_id, hash, mail) "
+        "VALUES ('job_x', '', '')",
+    "a line in the ledger": "SELECT note_hold(%(id)s, 'approved', 'api', NULL)",
+    "no question to the reviewers": "SELECT ask_no_more(%(id)s)",
 }
 
 
@@ -118,11 +154,14 @@ def as_apid(stack):
 
 
 @pytest.mark.parametrize("sql", ATTEMPTS.values(), ids=ATTEMPTS)
-def test_the_role_of_apid_gets_past_no_hold(stack, account, world, held_author, as_apid, sql):
+def test_the_role_of_apid_gets_past_no_hold(stack, account, stranger, world, held_author, as_apid,
+                                            sql):
     to = address()
     status, answer = held_author.ask(to=[to])
     assert status == 202
-    values = {"id": answer["message_id"], "user": account.user_id, "agent": held_author.address}
+    values = {"id": answer["message_id"], "user": account.user_id, "agent": held_author.address,
+              "agent_key": add_key(stack, account.user_id, agent=held_author.address)[0],
+              "stranger": stranger.user_id, "strange_key": add_key(stack, stranger.user_id)[0]}
     try:
         with as_apid, as_apid.cursor() as query:
             query.execute(sql, values)
@@ -132,6 +171,46 @@ def test_the_role_of_apid_gets_past_no_hold(stack, account, world, held_author, 
     assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
     assert held_author.api.get(held_author.path)[1]["hitl_enabled"] is True
     assert world.knocks_for(to) == []
+
+
+APPROVE = ("SELECT approve_hold(%(id)s, %(user)s, %(key)s, '', '', false, 3600000, false)")
+AFTERWARDS = {
+    "an attachment": "SELECT attach_outbound(%(id)s, 7, 'a', 'text/plain', 'x')",
+    "another text": "UPDATE outbound_drafts SET body_text = 'x' WHERE message_id = %(id)s",
+    "another recipient": "UPDATE outbound_recipients SET address = 'x@far.example' "
+        "WHERE message_id = %(id)s",
+    "another subject": "UPDATE messages SET subject = 'x' WHERE id = %(id)s",
+    "another hash": "UPDATE messages SET approved_hash = '' WHERE id = %(id)s",
+    "a second job": "SELECT queue_outbound(%(id)s, 0, 3600000, false)",
+    "an edit": "SELECT edit_hold(%(id)s, %(user)s, %(key)s, '', 'x', 'x', 'x', "
+        "'{x@far.example}', '{}', '{}', '{x@far.example}', true) <> 'resolved'",
+    "a second approval": APPROVE + " <> 'resolved'",
+    "a rejection": "SELECT reject_hold(%(id)s, %(user)s, %(key)s, '', '', false, 'x') "
+        "<> 'resolved'",
+}
+
+
+@pytest.mark.parametrize("sql", AFTERWARDS.values(), ids=AFTERWARDS)
+def test_what_was_approved_is_changed_by_nobody(stack, account, held_author, as_apid, sql):
+    """Not in the transaction that approves it, after an edit either."""
+    status, answer = held_author.ask(to=[address()])
+    assert status == 202
+    values = {"id": answer["message_id"], "user": account.user_id,
+              "key": add_key(stack, account.user_id)[0]}
+    with as_apid.cursor() as query:
+        query.execute("SELECT edit_hold(%(id)s, %(user)s, %(key)s, '', 'Edited', NULL, NULL, "
+                      "NULL, NULL, NULL, NULL, true)", values)
+        assert query.fetchone() == ("ok",)
+        query.execute("SELECT attach_outbound(%(id)s, 1, 'a', 'text/plain', 'x')", values)
+        query.execute(APPROVE, values)
+        assert query.fetchone() == ("ok",)
+        try:
+            query.execute(sql, values)
+            assert query.fetchone() == (False,), "it was let"
+        except psycopg2.Error as e:
+            assert e.pgcode in ("42501", "P0001"), e
+    as_apid.rollback()
+    assert state_of(stack, answer["message_id"]) == ("pending_approval", "hitl")
 
 
 def test_what_apid_may_submit_is_held_too(stack, account, world, held_author, as_apid):

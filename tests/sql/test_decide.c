@@ -388,6 +388,29 @@ static void edited_means_that_something_differs(void **state)
 	assert_text("SELECT edited::text FROM messages", "true"); /* it stays */
 }
 
+static void a_test_mail_goes_to_nobody_but_its_agent(void **state)
+{
+	static const struct slice own = SLICE_INIT("shy@x.example");
+	const struct store_hold_edit others = { .has_recipients = true,
+						.to = { list + 2, 1 },
+						.folded = { list + 2, 1 } };
+	const struct store_hold_edit none = { .has_recipients = true };
+	const struct store_hold_edit same = { .has_recipients = true,
+					      .has_subject = true,
+					      .to = { &own, 1 },
+					      .folded = { &own, 1 } };
+	struct act t = { .by = &by_key, .id = S("msg_1"), .verb = EDIT, .edit = &others };
+	struct fail fail = { 0 };
+
+	(void)state;
+	change("UPDATE messages SET type = 'test', header_from = 'noreply@x.example'");
+	assert_true(try_act(&t, &fail) != OK);
+	t.edit = &none;
+	assert_true(try_act(&t, &fail) != OK);
+	assert_untouched();
+	assert_int_equal(edit(&same), STORE_DECIDED);
+}
+
 static void another_draft_has_another_hash(void **state)
 {
 	static const char *const changes[] = {
@@ -738,6 +761,7 @@ int main(void)
 		cmocka_unit_test_setup(a_hold_without_its_draft_is_not_sent, held),
 		cmocka_unit_test_setup(what_is_given_replaces_what_was_there, held),
 		cmocka_unit_test_setup(edited_means_that_something_differs, held),
+		cmocka_unit_test_setup(a_test_mail_goes_to_nobody_but_its_agent, held),
 		cmocka_unit_test_setup(another_draft_has_another_hash, held),
 		cmocka_unit_test_setup(a_token_is_good_for_one_act_of_one_reviewer_on_one_mail,
 				       held),

@@ -368,28 +368,95 @@ static void pages_follow_each_other_from_the_newest(void **state)
 		assert_slice_row(seen[i], slice_str(arena_printf(&a, "msg_%zu", 4 - i)), i);
 }
 
-static void a_page_goes_by_its_index_whatever_was_refused(void **state)
+/* The plan of a statement, as one text. */
+static struct slice plan_of(const char *name, const char *execute, struct arena *a)
 {
-	static const struct db_stmt *list;
+	const struct db_stmt explain = { "t_explain", execute, false }, *s = store_sent_stmts;
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
-	const struct db_stmt explain = { "t_explain",
-					 "EXPLAIN EXECUTE sent_list('u', 'b', now(), '', '9')",
-					 false };
+	AUTO(buf_release) struct buf plan = BUF_INIT(64 * 1024);
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	struct fail fail = { 0 };
-	bool found = false;
 
-	(void)state;
-	for (list = store_sent_stmts; !slice_eq(slice_str(list->name), S("sent_list")); list++)
-		;
-	assert_ok(db_prepare(db, list, &fail), &fail);
+	while (!slice_eq(slice_str(s->name), slice_str(name)))
+		s++;
+	assert_ok(db_prepare(db, s, &fail), &fail);
 	fresh_script(db, "SET enable_seqscan = off");
 	assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
 	for (size_t i = 0; i < db_rows_count(r); i++) {
-		found = found || slice_search(db_slice(r, i, 0), S("messages_sent_idx")) >= 0;
-		assert_true(slice_search(db_slice(r, i, 0), S("Sort")) < 0);
+		buf_add_slice(&plan, db_slice(r, i, 0));
+		buf_add_char(&plan, '\n');
 	}
-	assert_true(found);
+	return arena_slice(a, buf_slice(&plan));
+}
+
+static void a_page_goes_by_its_index_whatever_was_refused(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct slice plan =
+		plan_of("sent_list", "EXPLAIN EXECUTE sent_list('u', 'b', now(), '', '9')", &a);
+
+	(void)state;
+	assert_true(slice_search(plan, S("messages_sent_idx")) >= 0);
+	assert_true(slice_search(plan, S("Sort")) < 0);
+}
+
+/* Those of the same moment are sorted by their ids, and no more than those. */
+static void the_list_of_what_is_held_goes_by_its_index(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct slice plan;
+
+	(void)state;
+	change("INSERT INTO users (id, email) SELECT 'u' || i, 'u' || i || '@u.example'"
+	       " FROM generate_series(1, 100) i;"
+	       "INSERT INTO messages (id, user_id, agent_email, direction, status, expires_at,"
+	       " approval_expires_at) SELECT 'msg_' || i, 'u' || i % 100 + 1, 'shy@x.example',"
+	       " 'outbound', 'pending_approval', now(), now() + i * interval '1 s'"
+	       " FROM generate_series(1, 2000) i; ANALYZE messages");
+	plan = plan_of("sent_list_held", "EXPLAIN EXECUTE sent_list_held('u', now(), '', '9')", &a);
+	assert_true(slice_search(plan, S("messages_held_idx")) >= 0);
+	assert_true(slice_search(plan, S("Presorted Key: approval_expires_at")) >= 0);
+}
+
+static void what_is_held_of_all_agents_is_listed_by_when_it_is_over(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_sent_held_key after = { 0 };
+	struct slice seen[4];
+	struct store_sent *v;
+	struct fail fail = { 0 };
+	bool more = true;
+	size_t seen_n = 0, n;
+
+	(void)state;
+	change("UPDATE agents SET hitl_enabled = true");
+	for (size_t i = 0; i < 4; i++)
+		submit_ok(arena_printf(&a, "msg_%zu", i),
+			  i % 2 ? "shy@x.example" : "Bot@x.example");
+	change("UPDATE messages SET approval_expires_at = '2026-01-15' WHERE id <> 'msg_2';"
+	       "INSERT INTO messages (id, user_id, agent_email, direction, status, expires_at,"
+	       " approval_expires_at) SELECT 'no_' || s, 'u', 'shy@x.example', 'outbound', s,"
+	       " now() + interval '1 d', now() FROM unnest('{sent,rejected,expired_approved,"
+	       "expired_rejected}'::text[]) s;"
+	       "UPDATE messages SET expires_at = now() - interval '1 s' WHERE id = 'msg_0'");
+	while (more) {
+		assert_ok(store_sent_list_held(db, S("u"), &after, 3, &a, &v, &n, &more, &fail),
+			  &fail);
+		assert_int_equal(n, more ? 3 : 1);
+		for (size_t i = 0; i < n; i++)
+			seen[seen_n++] = v[i].id;
+		after = (struct store_sent_held_key){ v[n - 1].approval_expires_us, v[n - 1].id };
+	}
+	assert_int_equal(seen_n, 4);
+	assert_slice(seen[0], S("msg_0"));
+	assert_slice(seen[1], S("msg_1"));
+	assert_slice(seen[2], S("msg_3"));
+	assert_slice(seen[3], S("msg_2"));
+	assert_true(v[0].held && v[0].reviewed_by.n == 0 && v[0].review_channel.n == 0);
+	after = (struct store_sent_held_key){ 0 };
+	assert_ok(store_sent_list_held(db, S("v"), &after, 3, &a, &v, &n, &more, &fail), &fail);
+	assert_true(n == 0 && !more);
 }
 
 /* ---- what is held ---- */
@@ -439,6 +506,27 @@ static void held_mail_is_read_in_pieces(void **state)
 					      &fail) == rows[i].e);
 		assert_slice_row(buf_slice(&got), rows[i].want, i);
 	}
+}
+
+static void each_end_of_a_line_is_two_bytes_in_a_mail(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(act_release) struct act t = { 0 };
+	struct store_submission s = submission("msg_1", "shy@x.example");
+	int64_t text = -1, html = -1;
+	struct fail fail = { 0 };
+
+	(void)state;
+	s.text = S("\xc3\xbc\n\r\nx\r");
+	s.html = S("");
+	assert_int_equal(submit(&t, &s), OK);
+	assert_ok(store_hold_line_bytes(db, S("u"), S("msg_1"), &text, &html, &fail), &fail);
+	assert_true(text == 2 + 2 + 4 + 1 + 2 && html == 0);
+	assert_int_equal(store_hold_line_bytes(db, S("v"), S("msg_1"), &text, &html, &fail),
+			 ERR_NOT_FOUND);
+	change("UPDATE messages SET status = 'rejected'");
+	assert_int_equal(store_hold_line_bytes(db, S("u"), S("msg_1"), &text, &html, &fail),
+			 ERR_NOT_FOUND);
 }
 
 static void nothing_is_shown_of_mail_that_waits_no_more(void **state)
@@ -500,6 +588,10 @@ int main(void)
 		cmocka_unit_test_setup(expired_mail_is_absent_unless_a_human_has_to_decide, filled),
 		cmocka_unit_test_setup(pages_follow_each_other_from_the_newest, filled),
 		cmocka_unit_test_setup(a_page_goes_by_its_index_whatever_was_refused, filled),
+		cmocka_unit_test_setup(the_list_of_what_is_held_goes_by_its_index, filled),
+		cmocka_unit_test_setup(what_is_held_of_all_agents_is_listed_by_when_it_is_over,
+				       filled),
+		cmocka_unit_test_setup(each_end_of_a_line_is_two_bytes_in_a_mail, filled),
 		cmocka_unit_test_setup(held_mail_is_read_in_pieces, filled),
 		cmocka_unit_test_setup(nothing_is_shown_of_mail_that_waits_no_more, filled),
 		cmocka_unit_test_setup(an_announcement_reaches_who_listens, filled),

@@ -226,6 +226,54 @@ static void the_mail_as_it_will_be_sent_has_a_size(void **state)
 	refused(d, "message too large", 3);
 }
 
+static void edits_know_what_is_given_and_what_stays(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct draft d = DRAFT_EDIT_INIT, none = DRAFT_EDIT_INIT;
+
+	(void)state;
+	assert_int_equal(jsonf_read(S("{\"Subject\":\"\",\"body_text\":null,\"body\":\"x\","
+				      "\"to\":[],\"attachments\":[],\"body_html\":\"<p>\"}"),
+				    draft_edit_rows, &a, &d),
+			 OK);
+	assert_true(d.given.subject && d.given.html_body && d.given.to && d.given.attachments);
+	assert_false(d.given.body || d.given.cc || d.given.bcc);
+	assert_slice(d.html_body, S("<p>"));
+	assert_int_equal(jsonf_read(S("{}"), draft_edit_rows, &a, &none), OK);
+	assert_false(none.given.subject || none.given.body || none.given.html_body ||
+		     none.given.to || none.given.cc || none.given.bcc || none.given.attachments);
+	assert_int_equal(jsonf_read(S("{\"to\":\"a@b\"}"), draft_edit_rows, &a, &none), ERR_INPUT);
+}
+
+static void edits_are_told_by_their_own_names(void **state)
+{
+	(void)state;
+	refused((struct draft){ .edit = true, .body = S("a\0b") }, "body_text must not contain NUL",
+		0);
+	refused((struct draft){ .edit = true, .html_body = S("\0") },
+		"body_html must not contain NUL", 1);
+}
+
+static void what_an_edit_leaves_counts_towards_the_size(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct draft_attachment big = file("a", "");
+	char *bytes = arena_calloc(&a, DRAFT_COMPOSED_MAX, 1);
+	struct draft d = with_files(&big, 1);
+
+	(void)state;
+	big.data.v = slice_of(bytes, 14000000);
+	d.edit = true;
+	d.kept_bytes = draft_sent_bytes(12000000);
+	admitted(d, 0);
+	d.kept_bytes = draft_sent_bytes(13500000);
+	refused(d, "message too large", 1);
+	d = (struct draft){ .edit = true, .kept_bytes = DRAFT_COMPOSED_MAX - 128 * 1024 };
+	admitted(d, 2); /* what was stored fits for ever */
+	d.given.body = true;
+	refused(d, "message too large", 3);
+}
+
 static struct slice chain_of(struct draft *d, struct arena *a, struct slice *ret_in_reply_to)
 {
 	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
@@ -303,6 +351,9 @@ int main(void)
 		cmocka_unit_test(attachments_come_out_as_they_are_stored),
 		cmocka_unit_test(there_are_so_many_attachments_and_no_more),
 		cmocka_unit_test(the_mail_as_it_will_be_sent_has_a_size),
+		cmocka_unit_test(edits_know_what_is_given_and_what_stays),
+		cmocka_unit_test(edits_are_told_by_their_own_names),
+		cmocka_unit_test(what_an_edit_leaves_counts_towards_the_size),
 		cmocka_unit_test(what_a_mail_answers_becomes_a_chain),
 		cmocka_unit_test(what_is_no_message_id_is_refused),
 	};
