@@ -46,7 +46,7 @@ static const char style[] =
 	"font:.875rem/1.4 ui-monospace,monospace;overflow-wrap:anywhere}"
 	"dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25rem 1rem;margin:1rem 0}"
 	"dt{color:var(--soft)}dd{margin:0}"
-	"pre{max-height:32rem;margin:.5rem 0;padding:.75rem;overflow:auto;white-space:pre-wrap;"
+	"pre{margin:.5rem 0;padding:.75rem;white-space:pre-wrap;"
 	"overflow-wrap:anywhere;background:var(--page);border:1px solid var(--line);"
 	"border-radius:.5rem;font:.9rem/1.5 ui-monospace,monospace}"
 	"summary{cursor:pointer;font-weight:600}details{margin:1rem 0}"
