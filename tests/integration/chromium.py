@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -129,14 +130,28 @@ class Chromium:
         self.leave(self.find(css))
 
     def leave(self, element: WebElement) -> None:
+        def arrived() -> bool:
+            try:
+                return self.find("html").id != before and self.is_read()
+            except NoSuchElementException:  # between the two there is no page
+                return False
+
         before = self.find("html").id
         element.click()
-        wait_until("the next page", lambda: self.find("html").id != before, PAGE_SECONDS)
+        wait_until("the next page", arrived, PAGE_SECONDS)
+
+    def is_read(self) -> bool:
+        """Whole, and its scripts have run."""
+        return self.driver.execute_script("return document.readyState") == "complete"
 
     def fits(self) -> bool:
-        """Nothing has to be scrolled sideways, and no text is too small for a phone."""
-        return self.driver.execute_script(
-            "return document.documentElement.scrollWidth <= window.innerWidth")
+        """Nothing has to be scrolled sideways, or inside a frame of its own: on a phone
+        nobody sees that there is more."""
+        return self.driver.execute_script("""
+            const hides = e => e.clientHeight > 0 && e.scrollHeight > e.clientHeight + 1
+                && getComputedStyle(e).overflowY != "visible" && e.localName != "textarea";
+            return document.documentElement.scrollWidth <= window.innerWidth
+                && ![...document.body.querySelectorAll("*")].some(hides);""")
 
     def photo(self, name: str) -> Path:
         """The whole page, however long."""

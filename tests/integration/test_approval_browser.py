@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person does: reads the mail, opens its link in a browser, looks, presses a button.
+With a browser's window, a phone's, and where scripts are switched off. The photos are for
+people who want to see the pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.integration.chromium import DESKTOP, PHONE, Chromium
+from tests.integration.holds import Desk, invite, make_desk
+from tests.integration.outbound import address
+
+WINDOWS = {"desktop": (DESKTOP, True), "phone": (PHONE, True), "no-scripts": (DESKTOP, False)}
+TEXT = ("Dear Bob,\n\nthe invoice 4711 over 1,250.00 EUR is attached. Please pay <b>now</b> & "
+        "in full.\n\n" + "A long line that goes on and on, as lines of people do. " * 6
+        + "\n\nhttps://far.example/" + "x" * 120 + "\n\nBest regards,\nThe bot\n")
+
+
+@pytest.fixture
+def desk(stack, account) -> Desk:
+    return make_desk(stack)
+
+
+@pytest.fixture
+def chromium(build: Path, tmp_path: Path) -> Iterator[Callable[..., Chromium]]:
+    with ExitStack() as opened:
+        yield lambda *how: opened.enter_context(Chromium(build, tmp_path, *how))
+
+
+@pytest.fixture(params=WINDOWS)
+def window(request: pytest.FixtureRequest, chromium) -> tuple[str, Chromium]:
+    return request.param, chromium(*WINDOWS[request.param])
+
+
+def nothing_leaves(desk: Desk, to: str) -> None:
+    """A later mail of the same agent has arrived, and this one has not."""
+    desk.held_from_now(False)
+    after = address()
+    desk.author.wait_status(desk.author.send(after)["id"], {after: "delivered"})
+    assert desk.stack.world.knocks_for(to) == []
+
+
+def test_mail_is_approved_by_the_link_in_the_notice(stack, desk, window):
+    name, browser = window
+    held = desk.hold(cc=[address()], body=TEXT)
+    browser.open(held.link("approve"))
+    assert browser.fits()
+    browser.photo(f"approve-{name}")
+    for shown in (held.to, held.subject, desk.author.address, "Please pay <b>now</b> & in full."):
+        assert shown in browser.text
+    assert desk.status(held) == "pending_approval"
+    browser.press("Approve & send")
+    browser.photo(f"approved-{name}")
+    assert browser.heading == "Approved" and held.to in browser.text and browser.fits()
+    mail = stack.world.wait_mail(held.to, held.subject)
+    assert mail.text.replace("\r\n", "\n") == TEXT
+    assert desk.decisions(held) == [("approved", "link")]
+    browser.open(held.link("approve"))
+    assert browser.heading == "Already resolved"
+    browser.photo(f"resolved-{name}")
+
+
+def test_mail_is_rejected_with_a_reason(stack, desk, window):
+    name, browser = window
+    held = desk.hold(body=TEXT)
+    browser.open(held.link("reject"))
+    assert browser.fits()
+    browser.type("[name=reason]", 'Too rude, "really" <now> — Größe 4')
+    browser.photo(f"reject-{name}")
+    browser.press("Reject")
+    browser.photo(f"rejected-{name}")
+    assert browser.heading == "Rejected"
+    assert desk.decisions(held) == [("rejected", "link")]
+    detail = desk.author.api.get(f"/api/v1/messages/{held.id}")[1]
+    assert detail["rejection_reason"] == 'Too rude, "really" <now> — Größe 4'
+    nothing_leaves(desk, held.to)
+
+
+def test_a_reviewer_accepts_and_is_asked_with_the_whole_text(desk, window):
+    name, browser = window
+    who = f"rita-{os.urandom(4).hex()}@people.example"
+    browser.open(invite(desk, who))
+    assert browser.fits() and desk.author.address in browser.text
+    browser.find("[name=full_text]").click()
+    browser.photo(f"reviewer-{name}")
+    browser.press("Accept")
+    browser.photo(f"reviewer-accepted-{name}")
+    asked = replace(desk, reviewer=who)
+    held = asked.hold(body=TEXT)
+    assert "Please pay" in held.notice.get_body(("plain",)).get_content()
+    browser.open(held.link("approve"))
+    browser.press("Approve & send")
+    assert browser.heading == "Approved"
+    desk.stack.world.wait_mail(held.to, held.subject)
