@@ -8,6 +8,7 @@ import os
 import re
 import smtplib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.message import EmailMessage
 
@@ -368,6 +369,24 @@ def test_the_same_answer_again_is_quiet_and_another_one_is_not(panel, question):
     subjects = sorted(str(m["Subject"])[:21] for m in question.wait_told(2))
     assert subjects == ["[e2a] approved before", "[e2a] approved: Held "]
     assert question.state[0] == "sent"
+
+
+def test_of_answers_at_once_one_decides(panel):
+    """Of two reviewers who want different things, each by many copies."""
+    held = panel.hold()
+    one, two = panel.ask(held=held), panel.ask(held=held)
+    yes, no = panel.sign(one.letter()), panel.sign(two.letter("reject\n"))
+    with ThreadPoolExecutor(8) as pool:
+        lines = list(pool.map(lambda n: two.post(no) if n % 2 else one.post(yes), range(12)))
+    outcomes = [re.search("outcome=(\\w+)", line)[1] for line in lines]
+    decided, = {"approved", "rejected"} & set(outcomes)
+    assert outcomes.count(decided) == 1 and outcomes.count("resolved") == 6
+    assert one.state[0] == {"approved": "sent", "rejected": "rejected"}[decided]
+    assert [e for e in ledger(one.stack, one.id) if e[:2] == ("hold", decided)] == [
+        ("hold", decided, "mail")]
+    (winner, loser) = (one, two) if decided == "approved" else (two, one)
+    winner.wait_told()
+    loser.wait_told(6)
 
 
 def set_reviewer(q: Question, **columns: object) -> None:
