@@ -4,12 +4,17 @@ which agent, and what is no address, no link and no page of ours. Fixtures are i
 
 from __future__ import annotations
 
+import re
 import uuid
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import quote
 
 import pytest
 
-from tests.integration.browser import Browser
+from tests.integration.browser import Browser, Page
 from tests.integration.client import Answer, Caller, with_key
+from tests.integration.mailbox import wait_mails
 
 NO_TOKEN = "0" * 64
 AGENT_NOT_FOUND = (404, "agent not found\n")
@@ -83,3 +88,54 @@ def claim(stack, user_id: str, domain: str) -> None:
 
 def callers(apid, *keys: str) -> list[Caller]:
     return [with_key(apid.port, key) for key in keys]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One kind of it."""
+    names: str    # in paths and answers
+    field: str    # who is asked
+    confirm: str  # the action by which they agree
+
+    @property
+    def page(self) -> str:
+        return f"/api/{self.names}/confirm"
+
+    def path(self, agent: str, one: str = "") -> str:
+        return f"/api/v1/agents/{quote(agent)}/{self.names}" + (f"/{one}" if one else "")
+
+    def begin(self, ask: Caller, agent: str, human: str, status: int = 201) -> dict:
+        answer = ask("POST", self.path(agent), {self.field: human})
+        assert answer.status == status, answer.text
+        return answer.json
+
+    def link_of(self, mail: EmailMessage) -> tuple[str, str]:
+        """URL and token."""
+        found = re.search(rf"^(http://\S+{self.page}\?t=([0-9a-f]{{64}}))\r?$", mail.get_content(),
+                          re.M)
+        assert found, mail.get_content()
+        return found[1], found[2]
+
+    def newest_token(self, stack, human: str, *old: str) -> str:
+        """Of the mail that came after those with the old ones; they come in any order."""
+        mails = wait_mails(stack, human, len(old) + 1)
+        found, = {self.link_of(mail)[1] for mail in mails} - set(old)
+        return found
+
+    def token_for(self, stack, ask: Caller, agent: str, human: str) -> str:
+        self.begin(ask, agent, human)
+        return self.newest_token(stack, human)
+
+    def act(self, browser: Browser, token: str, action: str = "", **fields: str) -> Page:
+        return browser.post(self.page, {"t": token, "action": action or self.confirm, **fields})
+
+    def look(self, browser: Browser, token: str) -> Page:
+        return browser.get(f"{self.page}?t={token}")
+
+    def listed(self, ask: Caller, agent: str) -> list[dict]:
+        answer = ask("GET", self.path(agent))
+        assert answer.status == 200, answer.text
+        return answer.json[self.names]
+
+    def states(self, ask: Caller, agent: str) -> list[str]:
+        return [one["state"] for one in self.listed(ask, agent)]

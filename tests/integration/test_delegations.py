@@ -9,69 +9,24 @@ import itertools
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from email.message import EmailMessage
 from urllib.parse import quote
 
 import pytest
 
 from scripts.stack.stack import SHARED_DOMAIN
-from tests.integration.browser import Browser, Page
-from tests.integration.client import Caller, add_key, second_apid, with_key
+from tests.integration.browser import Browser
+from tests.integration.client import add_key, second_apid, with_key
 from tests.integration.invite import (AGENT_NOT_FOUND, FOREIGN_PAGES, NO_ADDRESSES, NO_LINKS,
-                                      NO_TOKEN, USELESS, agent, ask, browser, callers, claim, human,
-                                      make_agent, no_mail_waits, owner, query, said, unique)
+                                      NO_TOKEN, USELESS, Question, agent, ask, browser, callers,
+                                      claim, human, make_agent, no_mail_waits, owner, query, said,
+                                      unique)
 from tests.integration.mailbox import mails_to, wait_mails
 
-CONFIRM = "/api/delegations/confirm"
-LINK = re.compile(r"^(http://\S+/api/delegations/confirm\?t=([0-9a-f]{64}))\r?$", re.M)
 NOT_FOUND = (404, "delegation not found\n")
-
-
-def path(agent: str, delegation: str = "") -> str:
-    return f"/api/v1/agents/{quote(agent)}/delegations" + (f"/{delegation}" if delegation else "")
-
-
-def begin(ask: Caller, agent: str, human: str, status: int = 201) -> dict:
-    answer = ask("POST", path(agent), {"human": human})
-    assert answer.status == status, answer.text
-    return answer.json
-
-
-def link_of(mail: EmailMessage) -> tuple[str, str]:
-    """URL and token."""
-    found = LINK.search(mail.get_content())
-    assert found, mail.get_content()
-    return found[1], found[2]
-
-
-def newest_token(stack, human: str, *old: str) -> str:
-    """Of the mail that came after those with the old ones; they come in any order."""
-    mails = wait_mails(stack, human, len(old) + 1)
-    found, = {link_of(mail)[1] for mail in mails} - set(old)
-    return found
-
-
-def token_for(stack, ask: Caller, agent: str, human: str) -> str:
-    begin(ask, agent, human)
-    return newest_token(stack, human)
-
-
-def act(browser: Browser, token: str, action: str = "confirm") -> Page:
-    return browser.post(CONFIRM, {"t": token, "action": action})
-
-
-def look(browser: Browser, token: str) -> Page:
-    return browser.get(f"{CONFIRM}?t={token}")
-
-
-def listed(ask: Caller, agent: str) -> list[dict]:
-    answer = ask("GET", path(agent))
-    assert answer.status == 200, answer.text
-    return answer.json["delegations"]
-
-
-def states(ask: Caller, agent: str) -> list[str]:
-    return [d["state"] for d in listed(ask, agent)]
+delegation = Question("delegations", "human", "confirm")
+CONFIRM, path, begin, link_of = delegation.page, delegation.path, delegation.begin, delegation.link_of
+newest_token, token_for, act = delegation.newest_token, delegation.token_for, delegation.act
+look, listed, states = delegation.look, delegation.listed, delegation.states
 
 
 # ---- from the question to the end ----
@@ -295,8 +250,8 @@ def test_what_is_no_link_is_told_so(browser, token):
 @pytest.mark.parametrize("action", ["", "x", "Confirm", "confirm ", "confirm\0", "confirm,revoke"])
 def test_what_is_no_answer_changes_nothing(stack, ask, agent, human, browser, action):
     token = token_for(stack, ask, agent, human)
-    assert act(browser, token, action).status == 400
-    assert browser.post(CONFIRM, {"t": token}).status == 400
+    for form in ({"t": token, "action": action}, {"t": token}):
+        assert browser.post(CONFIRM, form).status == 400
     assert states(ask, agent) == ["pending"]
 
 

@@ -9,71 +9,30 @@ import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from email.message import EmailMessage
 from urllib.parse import quote
 
 import psycopg2
 import pytest
 
+from scripts.stack.part import wait_until
+from scripts.stack.peers import Api
 from scripts.stack.stack import SHARED_DOMAIN
-from tests.integration.browser import SAME_ORIGIN, Browser, Page
+from tests.integration.browser import SAME_ORIGIN, Browser
 from tests.integration.client import Caller, Http, add_key, add_session, second_apid, with_key
 from tests.integration.invite import (AGENT_NOT_FOUND, FOREIGN_PAGES, NO_ADDRESSES, NO_LINKS,
-                                      NO_TOKEN, USELESS, agent, ask, browser, callers, claim, human,
-                                      make_agent, no_mail_waits, owner, query, said, unique)
+                                      NO_TOKEN, USELESS, Question, agent, ask, browser, callers,
+                                      claim, human, make_agent, no_mail_waits, owner, query, said,
+                                      unique)
 from tests.integration.mailbox import mails_to, wait_mails
+from tests.integration.notices import Notice, read_notice
+from tests.integration.outbound import Author, address
 
-CONFIRM = "/api/reviewers/confirm"
-LINK = re.compile(r"^(http://\S+/api/reviewers/confirm\?t=([0-9a-f]{64}))\r?$", re.M)
 NOT_FOUND = (404, "reviewer not found\n")
 TEXT, REPLY = {"full_text": "yes"}, {"full_text": "yes", "by_reply": "yes"}
-
-
-def path(agent: str, reviewer: str = "") -> str:
-    return f"/api/v1/agents/{quote(agent)}/reviewers" + (f"/{reviewer}" if reviewer else "")
-
-
-def name(ask: Caller, agent: str, human: str, status: int = 201) -> dict:
-    answer = ask("POST", path(agent), {"address": human})
-    assert answer.status == status, answer.text
-    return answer.json
-
-
-def link_of(mail: EmailMessage) -> tuple[str, str]:
-    """URL and token."""
-    found = LINK.search(mail.get_content())
-    assert found, mail.get_content()
-    return found[1], found[2]
-
-
-def newest_token(stack, human: str, *old: str) -> str:
-    """Of the mail that came after those with the old ones; they come in any order."""
-    mails = wait_mails(stack, human, len(old) + 1)
-    found, = {link_of(mail)[1] for mail in mails} - set(old)
-    return found
-
-
-def token_for(stack, ask: Caller, agent: str, human: str) -> str:
-    name(ask, agent, human)
-    return newest_token(stack, human)
-
-
-def act(browser: Browser, token: str, action: str = "accept", **choices: str) -> Page:
-    return browser.post(CONFIRM, {"t": token, "action": action, **choices})
-
-
-def look(browser: Browser, token: str) -> Page:
-    return browser.get(f"{CONFIRM}?t={token}")
-
-
-def listed(ask: Caller, agent: str) -> list[dict]:
-    answer = ask("GET", path(agent))
-    assert answer.status == 200, answer.text
-    return answer.json["reviewers"]
-
-
-def states(ask: Caller, agent: str) -> list[str]:
-    return [r["state"] for r in listed(ask, agent)]
+review = Question("reviewers", "address", "accept")
+CONFIRM, path, name, link_of = review.page, review.path, review.begin, review.link_of
+newest_token, token_for, act = review.newest_token, review.token_for, review.act
+look, listed, states = review.look, review.listed, review.states
 
 
 def asked(stack, agent: str) -> list[tuple[str, bool, bool]]:
@@ -81,11 +40,11 @@ def asked(stack, agent: str) -> list[tuple[str, bool, bool]]:
     return query(stack, "SELECT * FROM hold_reviewers(%s) ORDER BY address", agent)
 
 
-def hold(ask: Caller, agent: str) -> str:
+def hold(ask: Caller, agent: str, to: str = "to@far.example") -> str:
     """A mail of the agent's that waits; its id."""
     assert ask("PUT", f"/api/v1/agents/{quote(agent)}", {"hitl_enabled": True}).status == 200
-    answer = ask("POST", "/api/v1/send", {"from": agent, "to": [f"to-{unique()}@far.example"],
-                                          "subject": "Hello", "body": "Hi.\n"})
+    answer = ask("POST", "/api/v1/send", {"from": agent, "to": [to], "subject": "Hello",
+                                          "body": "The text of it.\n"})
     assert answer.status == 202, answer.text
     return answer.json["message_id"]
 
@@ -96,6 +55,22 @@ def told(stack, message: str) -> list[str]:
         SELECT recipient FROM mail_jobs WHERE message_id = %s AND kind = 'hold'
         UNION SELECT reviewer FROM approval_tokens WHERE message_id = %s ORDER BY 1""",
         message, message)]
+
+
+def notices(stack, human: str, message: str) -> list[Notice]:
+    """The mails that ask them about it."""
+    mails = [mail for mail in mails_to(stack, human) if mail.is_multipart()]
+    return [notice for notice in map(read_notice, mails) if notice.message_id == message]
+
+
+def notice_for(stack, human: str, message: str) -> Notice:
+    return wait_until(f"a notice for {human}", lambda: notices(stack, human, message),
+                      interval=0.05)[0]
+
+
+def decide(browser: Browser, notice: Notice) -> tuple[int, str]:
+    page = browser.post("/api/v1/approve", {"t": notice.tokens[0]})
+    return page.status, page.text
 
 
 # ---- from the question to the end ----
@@ -258,40 +233,44 @@ def test_only_reviewers_who_accepted_are_asked(stack, ask, owner, agent, browser
     reviewer, = (r for r in listed(ask, agent) if r["address"] == gone)
     assert ask("DELETE", path(agent, reviewer["id"])).status == 204
     second = hold(ask, agent)
+    for message in (first, second):
+        notice_for(stack, active, message)
     assert told(stack, second) == [active]
-    assert active in told(stack, first) and pending not in told(stack, first)
+    for who in (pending, gone, left, owner.email):
+        assert not notices(stack, who, second)
+    assert pending not in told(stack, first)
 
 
-def test_when_the_last_reviewer_leaves_the_owner_is_asked_about_what_waits(
-        stack, ask, owner, agent, human, browser):
+def test_a_reviewer_decides_until_they_leave(stack, ask, owner, agent, human, browser):
+    """Then the owner is asked, also about what waits, and they are again once they are back."""
     token = token_for(stack, ask, agent, human)
-    act(browser, token)
-    message = hold(ask, agent)
-    assert told(stack, message) == [human]
+    act(browser, token, **TEXT)
+    author, to = Author(stack, Api(stack.url, owner.api_key), agent), address()
+    message, waits = hold(ask, agent, to), hold(ask, agent)
+    notice, other = notice_for(stack, human, message), notice_for(stack, human, waits)
+    assert "The text of it." in notice.plain
+    status, text = decide(browser, notice)
+    assert status == 200 and "Approved" in text
+    author.wait_status(message, {to: "delivered"})
+
     act(browser, token, "decline")
-    assert owner.email in told(stack, message)
-    assert asked(stack, agent) == [(owner.email, False, False)]
-
-
-def test_nobody_writes_a_mail_while_its_reviewers_change(stack, ask, owner, agent, human, browser):
-    """Of each mail that waits, whoever is asked now was told."""
-    token = token_for(stack, ask, agent, human)
+    status, text = decide(browser, other)
+    assert status == 403 and "No longer yours" in text
+    owners = notice_for(stack, owner.email, waits)
+    assert "The text of it." not in owners.plain
     act(browser, token)
-    ask("PUT", f"/api/v1/agents/{quote(agent)}", {"hitl_enabled": True})
+    assert decide(browser, owners)[0] == 403
+    assert decide(browser, other)[0] == 200
 
-    def write(n: int) -> str:
-        if n % 4 == 3:
-            act(Browser(stack.http_port), token, "decline" if n % 8 == 3 else "accept")
-            return ""
-        answer = ask("POST", "/api/v1/send", {"from": agent, "to": ["a@far.example"],
-                                              "subject": f"{n}", "body": "Hi.\n"})
-        assert answer.status == 202, answer.text
-        return answer.json["message_id"]
 
-    with ThreadPoolExecutor(6) as pool:
-        messages = [m for m in pool.map(write, range(32)) if m]
-    (who, _, _), = asked(stack, agent)
-    assert [m for m in messages if who not in told(stack, m)] == []
+def test_who_was_removed_decides_nothing(stack, ask, owner, agent, human, browser):
+    act(browser, token_for(stack, ask, agent, human))
+    waits = hold(ask, agent)
+    notice = notice_for(stack, human, waits)
+    made, = listed(ask, agent)
+    assert ask("DELETE", path(agent, made["id"])).status == 204
+    assert decide(browser, notice)[0] == 403
+    assert decide(browser, notice_for(stack, owner.email, waits))[0] == 200
 
 
 # ---- asking more than once ----
@@ -421,8 +400,8 @@ def test_what_is_no_link_is_told_so(browser, token):
 @pytest.mark.parametrize("action", ["", "x", "Accept", "accept ", "accept\0", "accept,decline"])
 def test_what_is_no_answer_changes_nothing(stack, ask, agent, human, browser, action):
     token = token_for(stack, ask, agent, human)
-    assert act(browser, token, action).status == 400
-    assert browser.post(CONFIRM, {"t": token}).status == 400
+    for form in ({"t": token, "action": action}, {"t": token}):
+        assert browser.post(CONFIRM, form).status == 400
     assert states(ask, agent) == ["pending"]
 
 

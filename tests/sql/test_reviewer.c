@@ -404,6 +404,35 @@ static void a_notice_that_is_under_way_is_left_to_its_worker(void **state)
 	assert_text(NOTICES, "msg_1 u@u.example");
 }
 
+/* A mail that is being written (submit_outbound) has chosen whom it asks, and holds this lock. */
+static void reviewers_do_not_change_while_their_agent_writes(void **state)
+{
+	static const char *const changes[] = {
+		"SELECT name_reviewer('u', 'Bot@x.example', 'k', '', 'r', 'b@w.example', "
+		"'b@w.example', 'b', true, 1000, 10)",
+		"SELECT remove_reviewer('u', 'Bot@x.example', 'k', '', 'rev_1')",
+		"SELECT accept_review(sha256('a'), false, false)",
+		"SELECT decline_review(sha256('a'))",
+	};
+	AUTO(db_closep) struct db *writer = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+
+	(void)state;
+	name("ann@w.example", "a");
+	change("UPDATE reviewers SET id = 'rev_1'");
+	fresh_script(db, "SET lock_timeout = '20ms'");
+	fresh_script(writer, "BEGIN; SELECT FROM agents WHERE email = 'Bot@x.example' FOR SHARE");
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+		struct fail fail = { 0 };
+
+		assert_row(i, db_script(db, changes[i], &fail) != OK);
+		assert_non_null(strstr(fail.what, "lock timeout"));
+	}
+	fresh_script(writer, "COMMIT");
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+		fresh_script(db, changes[i]);
+}
+
 /* ---- what their tokens are worth ---- */
 
 struct deciding {
@@ -474,6 +503,7 @@ int main(void)
 		test_filled(those_who_accepted_are_asked_as_they_chose_else_the_owner),
 		test_filled(whoever_is_asked_anew_is_asked_about_what_waits),
 		test_filled(a_notice_that_is_under_way_is_left_to_its_worker),
+		test_filled(reviewers_do_not_change_while_their_agent_writes),
 		test_filled(a_token_is_worth_what_its_reviewer_is_now),
 	};
 
