@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make demo`: the main job once. A signed mail and a forged one go in by SMTP; what
 reaches a webhook, a WebSocket and REST is shown and checked. Then an agent answers,
-and writes to another one and to nobody; what leaves, and what became of it, as well."""
+and writes to another one and to nobody; what leaves, and what became of it, as well.
+At last a person decides about an agent's mail, by the links that were mailed to them."""
 
 from __future__ import annotations
 
 import json
 import re
+import urllib.error
+import urllib.request
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import dkim
 
@@ -56,6 +60,7 @@ class Demo:
                 self.show_forged(account, hook, cloud)
                 self.show_answer(writer, local, lunch)
                 self.show_agents(account, writer, hook, local, cloud)
+                self.show_holds(account, api)
         print(f"\n{'all as it should be' if not self.failed else f'{self.failed} wrong'}")
         return 1 if self.failed else 0
 
@@ -181,6 +186,59 @@ class Demo:
 
         return wait_until("the end of the mail's way", probe, 30, 0.2)
 
+    def show_holds(self, account: Account, api: Api) -> None:
+        agent = api.make_agent("careful-bot")
+        print(f"\n5. {agent} writes two mails, and {account.email} is asked about each")
+        self.check("its mail is held from now on", api.call(
+            "PUT", f"/api/v1/agents/{agent}", {"hitl_enabled": True})[0] == 200)
+        rude, notice = self.hold(api, account, agent, "You again", "Pay, or else!\n")
+        print(f"  What was mailed to them about the first:\n    Subject: {notice['Subject']}\n\n"
+              + "".join(f"    {shorten(line)}\n" for line in plain(notice).splitlines()), end="")
+        kind, _ = self.hold(api, account, agent, "A reminder", "Did you see our invoice?\n")
+        self.check("who opens a link has decided nothing", all(
+            'method="post"' in visit(held[act]).lower() for held in (rude, kind)
+            for act in ("approve", "reject")) and all(
+            self.detail(api, held)["status"] == "pending_approval" for held in (rude, kind)))
+        press(rude["reject"], reason="not like this")
+        print("  They press Reject on the page of the first link, and Approve on that of the other.")
+        press(kind["approve"])
+        raw = wait_until("the mail in the outbox", lambda: self.captured(b"Did you see our"), 30)
+        self.check_call("what was approved has left, signed", self.check_dkim, raw,
+                        mail.Mail("", [], raw).parsed)
+        rejected = self.detail(api, rude)
+        print(f"    The first: {rejected['status']}, {rejected['rejection_reason']}")
+        self.check("the other was rejected", rejected["status"] == "rejected"
+                   and rejected["rejection_reason"] == "not like this")
+        self.check("and has not left", not self.captured(b"or else"))
+
+    def captured(self, text: bytes) -> bytes | None:
+        return next((raw for path in self.stack.postfix.captured()
+                     if text in (raw := path.read_bytes())), None)
+
+    def detail(self, api: Api, held: dict[str, str]) -> dict:
+        return api.get(f"/api/v1/messages/{held['id']}")[1]
+
+    def hold(self, api: Api, account: Account, agent: str, subject: str,
+             body: str) -> tuple[dict[str, str], EmailMessage]:
+        """Its id and the links that were mailed, by what they do; and that mail."""
+        status, answer = api.post("/api/v1/send", {"from": agent, "to": ["bob@far.example"],
+                                                   "subject": subject, "body": body})
+        print(f"  POST /api/v1/send: {status} {json.dumps(answer)}")
+        self.check("it waits", (status, answer["status"]) == (202, "pending_approval"))
+        notice = self.wait_notice(account.email, subject)
+        self.check("its owner was mailed, without its text", body.strip() not in plain(notice))
+        links = {act: re.search(rf"(?m)^\S*/api/v1/{act}\?t=\S+$", plain(notice))[0]
+                 for act in ("approve", "reject")}
+        return {"id": answer["message_id"], **links}, notice
+
+    def wait_notice(self, to: str, subject: str) -> EmailMessage:
+        def probe() -> EmailMessage | None:
+            mails = [mail.Mail("", [], p.read_bytes()).parsed
+                     for p in self.stack.postfix.captured()]
+            return next((m for m in mails if m["To"] == to and subject in m["Subject"]), None)
+
+        return wait_until("the notice in the outbox", probe, 30)
+
     def check_delivery(self, delivery: Delivery, account: Account, verified: str) -> None:
         auth = delivery.json["auth_headers"]
         self.check(f"Verified is {verified}", auth["X-E2A-Auth-Verified"] == verified)
@@ -188,6 +246,28 @@ class Demo:
                         delivery.json, account.secret)
         self.check_call("Standard Webhooks signature is right", check_standard_webhook, delivery,
                         account.whsec)
+
+
+def plain(message: EmailMessage) -> str:
+    return message.get_body(("plain",)).get_content()
+
+
+def visit(url: str, form: dict[str, str] | None = None) -> str:
+    """The page."""
+    try:
+        with urllib.request.urlopen(url, urlencode(form).encode() if form else None, 30) as page:
+            return page.read().decode()
+    except urllib.error.HTTPError as e:
+        raise StackError(f"{url}: {e.code}") from None
+
+
+def token_of(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["t"][0]
+
+
+def press(link: str, **fields: str) -> None:
+    """The button on the page of a link."""
+    visit(link.partition("?")[0], {"t": token_of(link), **fields})
 
 
 def shorten(value: object) -> object:

@@ -167,4 +167,4 @@ def test_the_demo_is_all_as_it_should_be(build):
                           timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-3000:] + done.stderr
     assert done.stdout.endswith("\nall as it should be\n") and "FAIL" not in done.stdout
-    assert re.findall(r"(?m)^(\d)\. ", done.stdout) == ["1", "2", "3", "4"]
+    assert re.findall(r"(?m)^(\d)\. ", done.stdout) == ["1", "2", "3", "4", "5"]
