@@ -6,6 +6,11 @@ answers, and one audit that compares both with what is stored.
     I1  each mail answered 250 is stored exactly once per recipient, same SHA-256
     I2  each stored mail reached its webhook, or is listed as failed
     I3  each call was for a stored mail, and repeats carry the same message id
+
+And of mail that was held, in the world that it was sent to (audit_held):
+
+    I5  none is there that nobody, and no timer, approved
+    I6  each one is there at most once for an approval, and has the bytes that were composed
 """
 
 from __future__ import annotations
@@ -21,11 +26,12 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 
 from scripts.stack import Stack, StackError
-from scripts.stack.mail import compose
+from scripts.stack.mail import Mail, compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import (Delivery, WebhookReceiver, check_auth_headers,
                                  check_standard_webhook)
 from scripts.stack.stack import Account
+from tests.integration.outbound import own_part
 
 SENDER = "alice@sender.example"
 QUIET_SECONDS = 90.0
@@ -221,3 +227,39 @@ def check_ledger(stack: Stack, stored: list[Stored]) -> None:
     wanted = {(s.id, "ingest", "stored"): 1 for s in stored}
     wanted |= {(s.id, "webhook", "delivered"): 1 for s in stored if s.cloud}
     assert found == wanted
+
+
+# ---- mail that was held ----
+
+@dataclass(frozen=True)
+class Approval:
+    id: str
+    approved: bool
+    composed: list[str]  # the SHA-256 of each mail to the world that was composed
+
+
+def read_approvals(stack: Stack) -> dict[str, Approval]:
+    """Of all that was ever held, by Message-ID."""
+    with stack.db() as db, db.cursor() as query:
+        query.execute(
+            "SELECT m.email_message_id, m.id, m.status IN ('sent', 'expired_approved') "
+            "AND m.approved_hash IS NOT NULL, (SELECT coalesce(array_agg(e.detail->>'sha256' "
+            "ORDER BY e.id), '{}') FROM message_events e WHERE e.message_id = m.id "
+            "AND e.stage = 'outbound' AND e.outcome = 'composed' "
+            "AND e.detail->>'part' = 'world') FROM messages m "
+            "WHERE m.hold_reason <> ''")
+        return {row[0]: Approval(*row[1:]) for row in query.fetchall()}
+
+
+def audit_held(stack: Stack) -> dict[str, Mail]:
+    """Asserts I5 and I6 for all that the world has got so far; the mails, by id."""
+    held = read_approvals(stack)
+    arrived = [(m, held[m.parsed["Message-ID"]]) for m in stack.world.delivered()
+               if m.parsed["Message-ID"] in held]
+    assert [of.id for _, of in arrived if not of.approved] == [], "left without approval"
+    copies = Counter(of.id for _, of in arrived)
+    assert [key for key, n in copies.items() if n > 1] == [], "left twice"
+    assert [of.id for m, of in arrived
+            if sha256(own_part(m)) not in of.composed] == [], "other bytes"
+    assert [of.id for of in held.values() if len(of.composed) > 1] == [], "composed twice"
+    return {of.id: m for m, of in arrived}
