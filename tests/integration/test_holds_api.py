@@ -354,6 +354,24 @@ def test_mail_that_went_with_its_agent_or_account_is_absent(stack, account):
     assert query(stack, "SELECT FROM mail_jobs WHERE message_id = %s", message) == []
 
 
+def test_deciding_while_the_agent_goes_away_is_no_fault(stack, account):
+    """Who is first has it; the other waits, and finds what the first one left."""
+    me = Sender(stack)
+    for _ in range(5):
+        agent = me.hold(me.make_agent())
+        ids = [hold(me, **{"from": agent}) for _ in range(6)]
+        with ThreadPoolExecutor(7) as pool:
+            decided = [pool.submit(decide, me.call, VERBS[n % 2], message, {"subject": "x"})
+                       for n, message in enumerate(ids)]
+            gone = pool.submit(me.call, "DELETE", f"/api/v1/agents/{agent}")
+        assert gone.result().status == 200
+        assert {d.result().status for d in decided} <= {200, 404}
+        for message in ids:
+            assert said(me.call("GET", f"{HELD}/{message}")) == ABSENT
+            outcomes = [e[1] for e in ledger(stack, message) if e[0] == "hold"]
+            assert len(outcomes) == 1 and outcomes[0] in ("approved", "rejected", "dropped")
+
+
 # ---- edits ----
 
 WHOLE = {"to": ["a@b.example"], "cc": ["c@b.example"], "bcc": ["d@b.example"],
@@ -610,6 +628,15 @@ def test_an_edited_mail_arrives_as_it_was_edited_and_nowhere_else(stack, world, 
     assert b"old" not in mail.raw.lower()
     author.wait_status(message, {to: "delivered", cc: "delivered"})
     assert world.knocks_for(old) == []
+
+
+def test_a_mail_that_was_emptied_arrives_empty(world, author):
+    to = address()
+    message = waiting(author, to=[to], html_body="<p>x", attachments=[
+        attachment("a.txt", "text/plain", b"a")])
+    let(author, message, subject="", body_text="", body_html="", attachments=[])
+    parsed = world.wait_mail(to).parsed
+    assert parsed.get_content().strip() == "" and not parsed["Subject"]
 
 
 def test_an_approved_reply_continues_its_thread(stack, world, author):
