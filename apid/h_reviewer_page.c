@@ -90,8 +90,9 @@ static void write_form(struct buf *out, enum look k, const struct store_reviewer
 	write_choice(out, "by_reply", v->by_reply, "Let me decide by answering the mail",
 		     "You write approve or reject in the first line of your answer. This needs the "
 		     "choice above, because you decide about what you have read. It also needs a "
-		     "mail provider that signs your mail with DKIM in the name of your own domain, "
-		     "as the large ones do: an answer without counts for nothing.");
+		     "mail provider that signs what you send with DKIM for the domain of your "
+		     "address, as the large ones do: an answer that is not signed counts for "
+		     "nothing.");
 	link_page_button(out, "accept", looks[k].accept, false);
 	link_page_button(out, "decline", looks[k].decline, true);
 	buf_add_str(out, "</form>\n");

@@ -408,9 +408,9 @@ static void a_notice_that_is_under_way_is_left_to_its_worker(void **state)
 static void reviewers_do_not_change_while_their_agent_writes(void **state)
 {
 	static const char *const changes[] = {
-		"SELECT name_reviewer('u', 'Bot@x.example', 'k', '', 'r', 'b@w.example', "
-		"'b@w.example', 'b', true, 1000, 10)",
-		"SELECT remove_reviewer('u', 'Bot@x.example', 'k', '', 'rev_1')",
+		"SELECT name_reviewer('u', '" AGENT
+		"', 'k', '', 'r', 'b@w', 'b@w', 'b', true, 1, 9)",
+		"SELECT remove_reviewer('u', '" AGENT "', 'k', '', 'rev_1')",
 		"SELECT accept_review(sha256('a'), false, false)",
 		"SELECT decline_review(sha256('a'))",
 	};
