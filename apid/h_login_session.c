@@ -2,6 +2,7 @@
 /* Who is signed in, and signing out. */
 #include "apid/handlers.h"
 #include "apid/page.h"
+#include "apid/pending.h"
 #include "apid/sign_in.h"
 #include "common/store/store_login.h"
 #include "common/store/store_session.h"
@@ -37,8 +38,9 @@ static void welcome(struct req *r, struct slice email)
 
 	buf_add_str(out, "<p>You are signed in as <strong>");
 	page_text(out, email);
-	buf_add_str(out,
-		    "</strong>.</p>\n<p><a href=\"/api/docs\">What this server offers</a></p>\n");
+	buf_add_str(out, "</strong>.</p>\n<p><a href=\"" PENDING_PATH
+			 "\">Messages that wait for you</a></p>\n"
+			 "<p><a href=\"/api/docs\">What this server offers</a></p>\n");
 	page_end(out);
 }
 
@@ -54,7 +56,7 @@ void login_home(struct req *r)
 		sign_in_redirect(r, 303, "/api/auth/login");
 	else if (e)
 		req_fail(r, &fail, "not available now, try again later");
-	else
+	else if (!pending_next(r))
 		welcome(r, user.email);
 }
 

@@ -92,6 +92,11 @@ void approval_answer(struct req *r);
 void rejection_page(struct req *r);
 void rejection_answer(struct req *r);
 void approval_content(struct req *r);
+/* The same for the owner, who is signed in. */
+void pending_list(struct req *r);
+void pending_review(struct req *r);
+void pending_decide(struct req *r);
+void pending_content(struct req *r);
 
 void suppression_list(struct req *r);
 void suppression_delete(struct req *r);

@@ -29,7 +29,7 @@ static const char style[] =
 	"h2{margin:1.5rem 0 .5rem;font-size:1.1rem;line-height:1.3}"
 	"input[type=email],input[type=text],textarea,select{width:100%;padding:.65rem .75rem;"
 	"font:inherit;color:inherit;background:var(--page);border:1px solid var(--line);border-radius:.5rem}"
-	"textarea{display:block;resize:vertical}"
+	"textarea{display:block;resize:vertical}label.check{display:inline;font-weight:400}"
 	"button,a.act{display:block;width:100%;margin:1rem 0 0;padding:.7rem 1rem;font:inherit;"
 	"font-weight:600;text-align:center;text-decoration:none;cursor:pointer;border-radius:.5rem;"
 	"border:1px solid var(--act);background:var(--act);color:var(--on)}"
@@ -53,7 +53,7 @@ static const char style[] =
 	".warn{padding-left:.75rem;border-left:.25rem solid var(--warn)}b.odd{color:var(--warn)}"
 	"ul.list{margin:.5rem 0;padding:0;list-style:none}"
 	"ul.list>li{padding:.6rem 0;border-top:1px solid var(--line)}"
-	"@media(max-width:32rem){body{padding:.75rem}main{margin-top:0;padding:1.25rem}}";
+	"@media(max-width:32rem){body{padding:.75rem}main,main.wide{margin-top:0;padding:1.25rem}}";
 
 static const char *policy(struct arena *a, const struct page_head *head)
 {

@@ -102,7 +102,7 @@ struct slice req_cookie(const struct req *r, struct slice name);
 /*
  * A field of a body that is an HTML form (multipart/form-data where Content-Type says so, else
  * application/x-www-form-urlencoded), decoded, or empty; of several the first. It may hold
- * any byte, NUL too. A body that is too long has no fields.
+ * any byte, NUL too. A body that is too long has no fields; what is absent has no address.
  */
 struct slice req_form(struct req *r, struct slice name);
 /*

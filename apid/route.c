@@ -4,7 +4,12 @@
 
 #include "apid/handlers.h"
 
-enum { BODY_64K = 64 * 1024, BODY_FORM = 16 * 1024, BODY_MAIL = 25 * 1024 * 1024 };
+enum {
+	BODY_64K = 64 * 1024,
+	BODY_FORM = 16 * 1024,
+	BODY_EDITS = 2 * 1024 * 1024, /* the texts of a page, as a form writes them */
+	BODY_MAIL = 25 * 1024 * 1024,
+};
 
 #define ABSENT_AGENT .denied_status = 404, .denied = "agent not found: agent not found"
 #define NO_AGENT .denied_status = 404, .denied = "agent not found"
@@ -127,6 +132,11 @@ const struct route route_table[] = {
 	{ "POST", "/api/auth/logout", .access = ACCESS_HANDLER, .run = login_logout },
 	{ "GET", "/api/auth/me", .access = ACCESS_SESSION, .run = login_me },
 	{ "GET", "/dashboard", .access = ACCESS_HANDLER, .run = login_home },
+	{ "GET", "/dashboard/pending", .access = ACCESS_HANDLER, .run = pending_list },
+	{ "GET", "/dashboard/pending/review", .access = ACCESS_HANDLER, .run = pending_review },
+	{ "POST", "/dashboard/pending/review", .access = ACCESS_HANDLER, .body_max = BODY_EDITS,
+	  .run = pending_decide },
+	{ "GET", "/dashboard/pending/content", .access = ACCESS_SESSION, .run = pending_content },
 
 	{ "GET", "/api/v1/users/me/signing-secrets", .access = ACCESS_ACCOUNT, .run = secret_list,
 	  UNKNOWN_USER },

@@ -38,6 +38,7 @@ class Parser(HTMLParser):
         self.links: list[str] = []
         self.select: str | None = None
         self.option = False
+        self.area: str | None = None
         self.feed(text)
         self.close()
 
@@ -50,6 +51,11 @@ class Parser(HTMLParser):
         elif tag == "input" and "name" in have:
             self.add(have["name"], have.get("value", ""),
                      have.get("type") not in ("radio", "checkbox") or "checked" in have)
+        elif tag == "button" and "name" in have:
+            self.add(have["name"], have.get("value", ""), False)
+        elif tag == "textarea":
+            self.area = have["name"]
+            self.add(self.area, "", True)
         elif tag == "select":
             self.select = have["name"]
         self.option = tag == "option"
@@ -61,6 +67,8 @@ class Parser(HTMLParser):
             form.fields.setdefault(name, value)
 
     def handle_data(self, text: str) -> None:
+        if self.area:
+            self.forms[-1].fields[self.area] += text
         if self.option and self.select:
             self.add(self.select, text, True)
             self.option = False
@@ -68,6 +76,10 @@ class Parser(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "select":
             self.select = None
+        elif tag == "textarea":
+            fields = self.forms[-1].fields
+            fields[self.area] = fields[self.area].removeprefix("\n")  # HTML 13.2.6.4.7
+            self.area = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,11 @@ class Page:
     def form(self) -> Form:
         assert len(self.forms) == 1, self.text
         return self.forms[0]
+
+    def form_to(self, action: str) -> Form:
+        """The one with a button of that value."""
+        found, = [f for f in self.forms if action in f.choices.get("action", [])]
+        return found
 
     @property
     def policy(self) -> dict[str, str]:
@@ -163,6 +180,13 @@ class Browser:
     def post(self, target: str, fields: dict[str, str], site: str = SAME_ORIGIN) -> Page:
         return self.request("POST", target, urlencode(fields, errors="surrogateescape").encode(),
                             "Content-Type: application/x-www-form-urlencoded", site)
+
+    def press(self, page: Page, action: str, **fields: str) -> Page:
+        """The button of one of several forms. Lines are sent as browsers do."""
+        form = page.form_to(action)
+        values = {**form.fields, **fields, "action": action}
+        return self.post(form.action, {k: v.replace("\r\n", "\n").replace("\n", "\r\n")
+                                       for k, v in values.items()})
 
     def submit(self, page: Page, **fields: str) -> Page:
         """The page's form, with these fields instead of those that it has."""

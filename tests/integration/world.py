@@ -226,7 +226,7 @@ class World:
                 t.outbound_id = self.make_outbound(t.email)
                 t.held_id = self.make_held(t.email)
                 self.agent_key = self.make_key(t.email)[1]
-            case "approveMail" | "rejectMail" | "approveByLink" | "rejectByLink":
+            case "approveMail" | "rejectMail" | "approveByLink" | "rejectByLink" | "decideOnPage":
                 t.held_id = self.make_held(t.email)
             case "deleteDomain" | "rotateDomainKey":
                 t.domain = self.make_domain()
@@ -305,6 +305,8 @@ class World:
                  operation.parameters_in("query") if p.get("required")}
         if "t" in query:
             query["t"] = self.token(operation, things)
+        if "id" in query:
+            query["id"] = things.held_id
         request = Request(operation, path, query)
         if not operation.body:
             return request
@@ -328,6 +330,8 @@ class World:
                     "domain": f"x{number}.example", "agent": things.email, "from": things.email,
                     "agent_email": things.email, "webhook_url": "http://127.0.0.1:9/hook",
                     "t": self.token(operation, things) if "t" in example else ""}
+        if operation.id == "decideOnPage":
+            replaced = {"id": things.held_id}
         return {k: replaced.get(k, v) for k, v in example.items()}
 
     def do(self, request: Request, *fields: str) -> Answer:
