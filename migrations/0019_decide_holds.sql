@@ -476,6 +476,13 @@ BEGIN
 END
 $$;
 
+-- Mail that waits already: nobody was asked about it.
+INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at)
+	SELECT 'mail_' || substr(m.id, 5) || '_' || row_number() OVER (PARTITION BY m.id), 'hold',
+		m.user_id, m.id, r.address, '', m.approval_expires_at
+	FROM messages m CROSS JOIN hold_reviewers(m.agent_email) r
+	WHERE m.status = 'pending_approval' AND m.approval_expires_at > clock_timestamp();
+
 -- Held mail that goes with its message is not lost in silence either.
 CREATE OR REPLACE FUNCTION note_dropped_outbound() RETURNS trigger
 LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$

@@ -99,6 +99,39 @@ static void a_broken_migration_leaves_nothing_and_can_be_repeated(void **state)
 	assert_int_equal(applied, 2);
 }
 
+/* Held before anybody was asked about held mail. */
+static const char sql_waiting[] =
+	"SET search_path = e2a;"
+	"INSERT INTO users (id, email) VALUES ('u', 'u@w.example');"
+	"INSERT INTO domains (id, domain, user_id, verified, verification_token) VALUES "
+	"('d', 'x.example', 'u', true, '');"
+	"INSERT INTO agents (email, address, domain, user_id, agent_mode, hitl_enabled) VALUES "
+	"('a@x.example', 'a@x.example', 'x.example', 'u', 'local', true);"
+	"SELECT submit_outbound('msg_' || n, 'u', 'a@x.example', 'send', 'a@x.example', '<' || n || "
+	"'@x.example>', 'S', 'T', '', '{b@w.example}', '{}', '{}', '{b@w.example}', '', '', '{}', '', "
+	"0, '', 30, 3600000, 3600000000, 3600000, true) FROM generate_series(1, 3) n;"
+	"UPDATE messages SET approval_expires_at = now() WHERE id = 'msg_2';"
+	"UPDATE messages SET status = 'rejected' WHERE id = 'msg_3'";
+
+static void mail_that_waits_during_an_upgrade_is_asked_about(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_database("t_waiting");
+	struct migration list[64] = { 0 };
+	struct fail fail = { 0 };
+	int applied = 0;
+
+	(void)state;
+	for (size_t i = 0; migrations[i].version && migrations[i].version < 19; i++)
+		list[i] = migrations[i];
+	assert_ok(schema_migrate_to(db, list, count, &applied, &fail), &fail);
+	fresh_script(db, sql_waiting);
+	assert_ok(schema_migrate(db, count, &applied, &fail), &fail);
+	fresh_assert_text("t_waiting",
+			  "SELECT string_agg(kind || ' ' || message_id || ' ' || recipient, ',') "
+			  "FROM e2a.mail_jobs",
+			  "hold msg_1 u@w.example");
+}
+
 struct migrator {
 	pthread_t thread;
 	enum err result;
@@ -136,6 +169,7 @@ static void of_many_at_once_each_migration_is_applied_by_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mail_that_waits_during_an_upgrade_is_asked_about),
 		cmocka_unit_test(a_second_run_changes_nothing),
 		cmocka_unit_test(a_database_of_another_history_is_refused_and_left_alone),
 		cmocka_unit_test(a_database_that_lacks_a_migration_is_refused_by_daemons),
