@@ -500,6 +500,20 @@ BEGIN
 END
 $$;
 
+-- The ledger outlives mail and account. Who decided about a mail stands in it as long as the
+-- mail is there.
+CREATE FUNCTION forget_decider() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
+BEGIN
+	UPDATE message_events e SET detail = e.detail - 'by'
+		WHERE e.message_id = OLD.id AND e.stage = 'hold' AND e.detail ? 'by';
+	RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION forget_decider FROM PUBLIC;
+CREATE TRIGGER messages_forget_decider AFTER DELETE ON messages
+	FOR EACH ROW WHEN (OLD.reviewed_by <> '') EXECUTE FUNCTION forget_decider();
+
 -- Postfix's question about recipients: answers of reviewers come to review-<token>@ any
 -- domain of ours. Of the token Postfix's role sees the hash.
 CREATE VIEW mail_review_tokens AS

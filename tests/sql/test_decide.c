@@ -748,6 +748,36 @@ static void a_hold_that_goes_with_its_agent_is_in_the_ledger(void **state)
 		    "0 0 0");
 }
 
+static void who_decided_is_in_the_ledger_as_long_as_the_mail_is_there(void **state)
+{
+	static const char *const ends[] = {
+		"DELETE FROM agents WHERE email = 'Shy@x.example'",
+		"DELETE FROM messages",
+		"SELECT delete_account('u', 'ak', '', 'account_deleted')",
+	};
+	static const struct db_stmt found = {
+		"t_found", "SELECT FROM message_events e WHERE e.detail::text LIKE '%u@u.example%'",
+		false
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+		struct fail fail = { 0 };
+		size_t n;
+
+		held(state);
+		assert_row(i, decide(i % 2 ? APPROVE : REJECT, &by_session) == STORE_DECIDED);
+		assert_ok(db_query_count(db, &found, NULL, &n, &fail), &fail);
+		assert_row(i, n == 1);
+		fresh_script(db, ends[i]);
+		assert_ok(db_query_count(db, &found, NULL, &n, &fail), &fail);
+		assert_row(i, n == 0);
+		assert_text("SELECT (count(*) FILTER (WHERE detail ? 'draft' OR outcome = "
+			    "'rejected'))::text FROM message_events WHERE stage = 'hold'",
+			    "1");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -774,6 +804,8 @@ int main(void)
 		cmocka_unit_test_setup(the_oldest_end_first_and_what_cannot_end_harms_none, held),
 		cmocka_unit_test_setup(a_sweep_leaves_what_somebody_is_deciding, held),
 		cmocka_unit_test_setup(a_hold_that_goes_with_its_agent_is_in_the_ledger, held),
+		cmocka_unit_test_setup(who_decided_is_in_the_ledger_as_long_as_the_mail_is_there,
+				       held),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
