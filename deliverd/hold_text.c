@@ -116,7 +116,8 @@ static void add_links(struct items *l, const struct hold_text *t)
 {
 	add(l, LINK, S("To approve and send it"), t->approve);
 	add(l, LINK, S("To reject and discard it"), t->reject);
-	add(l, LINK, S("To see it in the dashboard, or to change it first"), t->dashboard);
+	add(l, LINK, S("In the dashboard, where the owner of the account can also change it"),
+	    t->dashboard);
 	add_text(l, "Opening a link decides nothing: its page asks you to confirm. The links are "
 		    "for you alone. Do not pass this mail on.");
 }
@@ -149,7 +150,7 @@ static void add_content(struct items *l, const struct store_notice *n)
 	if ((int64_t)text.n < n->text_bytes)
 		add_text(l, arena_printf(l->a,
 					 "It goes on: these are the first %zu bytes of %" PRId64
-					 ". The dashboard shows all of it.",
+					 ". The pages of the links show all of it.",
 					 text.n, n->text_bytes));
 	if (n->html_bytes)
 		add_text(l, arena_printf(l->a,

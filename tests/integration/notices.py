@@ -62,6 +62,7 @@ class Notice:
     html: str
     approve: str  # URLs
     reject: str
+    dashboard: str
     message_id: str  # of the mail that waits
 
     @property
@@ -76,7 +77,7 @@ def read_notice(mail: EmailMessage) -> Notice:
     links = {m[1]: m[0] for m in LINK.finditer(found["plain"])}
     assert links.keys() == {"approve", "reject"}
     assert sorted(set(m[0] for m in LINK.finditer(found["html"]))) == sorted(links.values())
-    about = {m[1] for text in found.values() for m in DASHBOARD.finditer(text)}
-    assert len(about) == 1
+    dashboard = DASHBOARD.search(found["plain"])
+    assert {m[0] for m in DASHBOARD.finditer(found["html"])} == {dashboard[0]}
     return Notice(mail, found["plain"], found["html"], links["approve"], links["reject"],
-                  about.pop())
+                  dashboard[0], dashboard[1])

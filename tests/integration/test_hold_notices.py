@@ -100,6 +100,8 @@ def test_its_links_are_good(stack, world, owner, held):
     for url in (first.approve, first.reject):
         page = browser.get(url)
         assert page.status == 200 and page.form, page.text
+    page = browser.get(first.dashboard)
+    assert page.status in (302, 303) and "/login" in page.location, page.text
     assert browser.submit(browser.get(first.reject)).status == 200
     assert state_of(stack, one) == ("rejected", "hitl")
     assert browser.get(first.approve).status == 409

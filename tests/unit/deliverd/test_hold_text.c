@@ -103,7 +103,7 @@ static void the_plain_part_can_be_read_raw(void **state)
 		"To reject and discard it:\n"
 		"https://e2a.example/api/v1/reject?t=z\n"
 		"\n"
-		"To see it in the dashboard, or to change it first:\n"
+		"In the dashboard, where the owner of the account can also change it:\n"
 		"https://e2a.example/dashboard/pending/review?id=msg_1\n"
 		"\n"
 		"Opening a link decides nothing: its page asks you to confirm. The links\n"
