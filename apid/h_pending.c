@@ -201,7 +201,7 @@ static void write_rejection(struct buf *out, const struct held_mail *m)
 	buf_add_str(out, "<form method=\"post\" action=\"" PENDING_REVIEW_PATH "\">\n");
 	page_hidden(out, "id", m->sent.id);
 	buf_add_str(out,
-		    "<label for=\"reason\">Reason (may be left out)</label>\n"
+		    "<label for=\"reason\">Reason to reject it (may be left out)</label>\n"
 		    "<input type=\"text\" id=\"reason\" name=\"reason\" maxlength=\"200\" "
 		    "autocomplete=\"off\">\n"
 		    "<button type=\"submit\" name=\"action\" value=\"reject\" class=\"less\">Reject"
