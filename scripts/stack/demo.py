@@ -200,7 +200,7 @@ class Demo:
             for act in ("approve", "reject")) and all(
             self.detail(api, held)["status"] == "pending_approval" for held in (rude, kind)))
         press(rude["reject"], reason="not like this")
-        print("  They press Reject on the page of the first link, and Approve on that of the other.")
+        print("  They press Reject on the page of the first, and Approve on that of the other.")
         press(kind["approve"])
         raw = wait_until("the mail in the outbox", lambda: self.captured(b"Did you see our"), 30)
         self.check_call("what was approved has left, signed", self.check_dkim, raw,

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException
+from selenium.common.exceptions import NoSuchElementException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -122,6 +122,10 @@ class Chromium:
         field.clear()
         field.send_keys(text)
 
+    def unfold(self, label: str) -> None:
+        found, = [s for s in self.find_all("summary") if s.text == label]
+        found.click()
+
     def press(self, label: str) -> None:
         """Presses a button that leads to another page, and waits for that."""
         self.leave(self.button(label))
@@ -139,6 +143,15 @@ class Chromium:
         before = self.find("html").id
         element.click()
         wait_until("the next page", arrived, PAGE_SECONDS)
+
+    def look_at(self, url: str) -> None:
+        """Opens a page, or gets a file, and lets scripts do what they begin by themselves."""
+        try:
+            self.open(url)
+        except WebDriverException as e:
+            assert "ERR_ABORTED" in str(e), e  # it was not shown but saved
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestIdleCallback(() => setTimeout(done, 100));")
 
     def is_read(self) -> bool:
         """Whole, and its scripts have run."""

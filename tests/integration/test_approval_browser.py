@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.chromium import DESKTOP, PHONE, Chromium
-from tests.integration.holds import Desk, invite, make_desk
-from tests.integration.outbound import address
+from tests.integration.holds import Desk, invite, links_in, make_desk
+from tests.integration.mailbox import mails_to, wait_mails
+from tests.integration.outbound import address, attachment, attachments, texts
 
 WINDOWS = {"desktop": (DESKTOP, True), "phone": (PHONE, True), "no-scripts": (DESKTOP, False)}
 TEXT = ("Dear Bob,\n\nthe invoice 4711 over 1,250.00 EUR is attached. Please pay <b>now</b> & "
@@ -99,3 +100,57 @@ def test_a_reviewer_accepts_and_is_asked_with_the_whole_text(desk, window):
     browser.press("Approve & send")
     assert browser.heading == "Approved"
     desk.stack.world.wait_mail(held.to, held.subject)
+
+
+def sign_in(desk: Desk, browser: Chromium) -> None:
+    """By the link that is mailed to the owner; the browser comes back to where it was."""
+    before = len(mails_to(desk.stack, desk.reviewer))
+    browser.type("[name=email]", desk.reviewer)
+    browser.press("Mail me a link")
+    mail = wait_mails(desk.stack, desk.reviewer, before + 1)
+    browser.open(next(link for m in mail for link in links_in(m) if "/api/auth/link?" in link))
+    browser.press("Sign in")
+
+
+def test_the_owner_signs_in_changes_a_mail_and_approves_it(stack, desk, window):
+    name, browser = window
+    held = desk.hold(body=TEXT, html_body="<p>Please pay.</p>",
+                     attachments=[attachment("invoice.pdf", "application/pdf", b"%PDF-1.4")])
+    browser.open(held.page)
+    browser.photo(f"login-{name}")
+    sign_in(desk, browser)
+    assert browser.heading == "Review message" and browser.fits()
+    browser.photo(f"review-{name}")
+    for shown in (held.to, held.subject, "invoice.pdf", "Please pay <b>now</b> & in full."):
+        assert shown in browser.text
+    browser.unfold("Change it before it is sent")
+    browser.type("#text", "Dear Bob,\n\nno hurry.\n")
+    browser.photo(f"review-edit-{name}")
+    browser.press("Approve with these changes & send")
+    browser.photo(f"review-again-{name}")
+    assert browser.find("[role=alert]").text.startswith("It was not sent:")
+    assert desk.status(held) == "pending_approval"
+    browser.find("[name=drop_html]").click()
+    browser.press("Approve with these changes & send")
+    assert browser.heading == "Approved" and browser.fits()
+    mail = stack.world.wait_mail(held.to, held.subject).parsed
+    assert texts(mail) == {"plain": "Dear Bob,\n\nno hurry.\n"}
+    assert attachments(mail) == [("invoice.pdf", "application/pdf", b"%PDF-1.4")]
+    assert desk.decisions(held) == [("approved", "session")]
+
+
+def test_the_owner_finds_what_waits_and_rejects_it(desk, window):
+    name, browser = window
+    held, other = desk.hold(body=TEXT), desk.hold()
+    browser.open(desk.stack.url + "/dashboard/pending")
+    sign_in(desk, browser)
+    assert held.subject in browser.text and other.subject in browser.text and browser.fits()
+    browser.photo(f"pending-{name}")
+    browser.follow(f"a[href$='{held.id}']")
+    browser.type("[name=reason]", "Not today")
+    browser.press("Reject")
+    assert browser.heading == "Rejected"
+    browser.open(desk.stack.url + "/dashboard/pending")
+    assert held.subject not in browser.text and other.subject in browser.text
+    assert desk.decisions(held) == [("rejected", "session")]
+    nothing_leaves(desk, held.to)
