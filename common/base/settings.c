@@ -111,7 +111,7 @@ const struct conf_row settings_table[] = {
 	{ ROW(webhook_ca_file), .type = CONF_TEXT, .def = "",
 	  .help = "certificate authorities for webhooks (PEM); empty: those of the system" },
 	{ ROW_MS(message_retention), .min = HOUR, .max = 3650 * DAY, .def = "30d",
-	  .help = "messages are kept so long after they came" },
+	  .help = "messages are kept so long after they came; at least 7 days, for which a mail may be held" },
 	{ ROW_MS(event_retention), .min = HOUR, .max = 3650 * DAY, .def = "90d",
 	  .help = "the ledger keeps what happened to a message so long" },
 	{ ROW_MS(address_retention), .min = 0, .max = 3650 * DAY, .def = "90d",
@@ -285,9 +285,10 @@ void settings_release(struct settings *s)
 enum err settings_check(const struct settings *s, struct fail *fail)
 {
 	if (s->message_retention_ms < HOLD_TTL_MAX_S * (int64_t)SECOND)
-		return fail_set(fail, ERR_CONFIG,
-				"message_retention must be at least the %d seconds that a mail may be held",
-				HOLD_TTL_MAX_S);
+		return fail_set(
+			fail, ERR_CONFIG,
+			"message_retention must be at least the %d seconds that a mail may be held",
+			HOLD_TTL_MAX_S);
 	if (*s->hmac_secret)
 		return settings_check_secret(slice_str(s->hmac_secret), fail);
 	return OK;

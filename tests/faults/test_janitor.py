@@ -32,13 +32,15 @@ INSERT INTO message_events (message_id, user_id, at, stage, outcome)
     SELECT n, %(user)s, at - interval '1 h', 'ingest', 'stored' FROM pair;
 INSERT INTO domains (id, domain, user_id, verification_token)
     SELECT n, n || '.example', %(user)s, '' FROM pair;
+INSERT INTO approval_tokens (hash, message_id, user_id, action, reviewer, nonce, draft_hash,
+    expires_at) SELECT n::bytea, '', %(user)s, 'reply', '', '', '', at - interval '30 days' FROM pair;
 INSERT INTO dkim_keys (domain_id, selector, state, public_key, sealed, retired_at)
     SELECT n, 'e2a1', 'retired', '', '', at - interval '7 days' FROM pair;
 """
 NAMES = {"sessions": "encode(hash, 'escape')", "sign_in_links": "encode(hash, 'escape')",
          "idempotency_keys": "owner", "rate_counters": "name", "rate_hits": "name",
          "retired_addresses": "address", "mail_jobs": "id", "message_events": "message_id",
-         "dkim_keys": "domain_id"}
+         "approval_tokens": "encode(hash, 'escape')", "dkim_keys": "domain_id"}
 
 
 def ask(stack, sql: str, *values: object) -> list[tuple]:

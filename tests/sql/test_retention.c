@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the janitor deletes and adds up, what it leaves, and how it finds it among many. */
+#include "common/store/store_approval.h"
 #include "common/store/store_event.h"
 #include "common/store/store_mail.h"
 #include "common/store/store_retention.h"
@@ -250,6 +251,9 @@ static const char sql_many[] =
 	"INSERT INTO retired_addresses (address, user_id, expires_at)"
 	" SELECT 'x' || n, 'u', now() + (n - 500) * interval '1 s' FROM generate_series(1, 20000) "
 	"n;"
+	"INSERT INTO approval_tokens (hash, message_id, user_id, action, reviewer, nonce,"
+	" draft_hash, expires_at) SELECT n::text::bytea, '', 'u', 'reply', '', '', '',"
+	" now() - n * interval '1 s' FROM generate_series(1, 200000, 10) n;"
 	"INSERT INTO usage_events (id, user_id, agent_email, domain, direction, counted)"
 	" SELECT 'UE' || n, 'u', '', '', 'inbound', n > 500 FROM generate_series(1, 20000) n;"
 	"ANALYZE";
@@ -307,6 +311,8 @@ static void each_batch_is_found_by_an_index(void **state)
 		  "idempotency_keys_created_idx" },
 		{ store_retention_stmts, "retention_addresses", "retention_addresses(200)",
 		  "retired_addresses_expires_idx" },
+		{ store_approval_stmts, "approval_expire", "approval_expire(99000000, 200)",
+		  "approval_tokens_expiry_idx" },
 		{ store_usage_stmts, "usage_sum", "usage_sum(200)", "usage_events_open_idx" },
 	};
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
