@@ -22,17 +22,6 @@ static void key_seconds(struct jsonw *w, const char *key, int64_t t_us)
 		resp_key_seconds(w, key, t_us);
 }
 
-/* Clients know null for a mail that has copies only. */
-static void write_to(struct jsonw *w, const struct store_sent *m)
-{
-	if (m->to_n) {
-		resp_key_texts(w, "to", m->to, m->to_n);
-		return;
-	}
-	jsonw_key(w, "to");
-	jsonw_null(w);
-}
-
 static void write_recipients(struct jsonw *w, const struct store_sent *m)
 {
 	jsonw_key(w, "recipients");
@@ -77,7 +66,7 @@ static void write_summary(struct jsonw *w, const struct store_sent *m)
 	jsonw_key_text(w, "subject", m->subject);
 	key_text(w, "type", m->type);
 	key_text(w, "conversation_id", m->conversation_id);
-	write_to(w, m);
+	resp_key_texts(w, "to", m->to, m->to_n);
 	key_texts(w, "cc", m->cc, m->cc_n);
 	key_texts(w, "bcc", m->bcc, m->bcc_n);
 	jsonw_key_text(w, "status", m->status);

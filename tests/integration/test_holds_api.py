@@ -112,7 +112,7 @@ def test_the_list_shows_what_waits_of_all_agents_and_what_is_over_first(stack, a
     assert (first["id"], then["id"]) == (soon, late)
     assert first.keys() == SUMMARY | {"cc"}
     assert then.keys() == SUMMARY | {"cc", "bcc", "conversation_id"}
-    assert (first["to"], first["cc"], first["agent_id"]) == (None, ["c@d.example"], second)
+    assert (first["to"], first["cc"], first["agent_id"]) == ([], ["c@d.example"], second)
     assert (first["approval_expires_at"], then["approval_expires_at"]) == (
         "2030-01-15T10:39:59Z", "2030-01-15T10:40:00Z")
     assert then == {
