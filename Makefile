@@ -92,7 +92,7 @@ run: deps ## start everything under run/ and stay (Ctrl-C stops it)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m scripts.stack run --build $(B) $(if $(RELAYHOST),--relayhost '$(RELAYHOST)')
 
-demo: deps ## mail to agents and from them, shown and checked, without a terminal
+demo: deps ## mail to agents, from them and approved, shown and checked, without a terminal
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m scripts.stack demo --build $(B)
 

@@ -66,7 +66,7 @@ secret   {account.secret}
 SMTP     127.0.0.1:{stack.smtp_port}
 logs     {options.directory}/log/
 mail     to the world {outbox}
-         (links to sign in with are there)
+         (links to sign in with, and to approve with, are there)
 
 Try, in another terminal:
   . {options.directory}/env
