@@ -247,6 +247,36 @@ static void a_failed_job_is_kept_for_its_time(void **state)
 	assert_int_equal(number("SELECT count(*) FROM mail_jobs WHERE state = 'pending'"), 1);
 }
 
+/* An older e2a-deliverd, which may still run, knows nothing but to give it up. */
+static void a_notice_is_left_to_who_can_write_it(void **state)
+{
+	static const int64_t schedule_ms[] = { 10 * 1000 };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_mail_job job;
+	struct store_mail_failure f = { .lease_id = S("l"),
+					.why = S("unreadable"),
+					.final = true,
+					.schedule_ms = schedule_ms,
+					.schedule_n = ARRAY_LEN(schedule_ms) };
+	enum store_mail_state is;
+	struct fail fail = { 0 };
+
+	(void)state;
+	change("INSERT INTO mail_jobs (id, kind, recipient, sealed, expires_at) VALUES "
+	       "('n', 'hold', 'r@r.example', '', now() + interval '1 h')");
+	assert_int_equal(claim(db, &keys, "l", &a, &job), 1);
+	assert_true(job.unreadable);
+	f.id = job.id;
+	assert_int_not_equal(store_mail_failed(db, &f, &is, &fail), OK);
+	assert_int_equal(number("SELECT count(*) FROM mail_jobs WHERE state = 'pending' "
+				"AND attempts = 0"),
+			 1);
+	f.why = S("smtp_550");
+	assert_ok(store_mail_failed(db, &f, &is, &fail), &fail);
+	assert_int_equal(is, STORE_MAIL_FAILED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(what_has_failed_says_nothing_any_more, emptied),
 		cmocka_unit_test_setup(a_job_that_waited_too_long_is_marked, emptied),
 		cmocka_unit_test_setup(a_failed_job_is_kept_for_its_time, emptied),
+		cmocka_unit_test_setup(a_notice_is_left_to_who_can_write_it, emptied),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
