@@ -5,7 +5,7 @@ signed once, and these bytes reach the world or nothing does."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -136,6 +136,39 @@ def test_a_large_mail_is_kept_and_sent(stack, world, author, between):
     wait_until("it to be tried again", lambda: make_due(stack) or len(
         between.mails_of(held.message_id)) == 2, 60, 0.2)
     mail = world.wait_mail(held.to[0], timeout=60)
+    assert held.composed == [sha256(own_part(mail))]
+
+
+KEPT_BY_NOBODY = {
+    "a job that is another's by now": "RETURN NULL",
+    "a database that fails": "RAISE EXCEPTION ''no''",
+}
+
+
+@pytest.fixture
+def unkept(stack, request) -> Iterator[Callable[[], None]]:
+    """No mail that is composed gets into the database, until the test calls this."""
+    def end() -> None:
+        query(stack, "DROP FUNCTION IF EXISTS keep_nothing CASCADE")
+
+    query(stack, "CREATE FUNCTION keep_nothing() RETURNS trigger LANGUAGE plpgsql AS "
+          f"'BEGIN {request.param}; END'")
+    query(stack, "CREATE TRIGGER keep_nothing BEFORE UPDATE OF size ON outbound_jobs "
+          "FOR EACH ROW EXECUTE FUNCTION keep_nothing()")
+    yield end
+    end()
+
+
+@pytest.mark.parametrize("unkept", KEPT_BY_NOBODY.values(), ids=KEPT_BY_NOBODY, indirect=True)
+def test_a_mail_that_could_not_be_kept_waits(stack, world, author, between, unkept):
+    held = hold(author)
+    assert held.approve() == "ok"
+    wait_until("a second attempt", lambda: make_due(stack) or held.sql(
+        "SELECT count(*) FROM outbound_attempts WHERE message_id = %(id)s")[0][0] >= 2, 30, 0.2)
+    assert between.mails_of(held.message_id) == [] and held.composed == []
+    unkept()
+    wait_until("it to be composed", lambda: make_due(stack) or held.composed, 30, 0.2)
+    mail = world.wait_mail(held.to[0])
     assert held.composed == [sha256(own_part(mail))]
 
 
