@@ -13,8 +13,12 @@
 
 extern const struct db_stmt store_dkim_stmts[];
 
-/* A key that no longer signs is published so long; what it signed has arrived by then. */
-enum { STORE_DKIM_RETIRED_DAYS = 7 };
+/*
+ * A key that no longer signs is published so long; what it signed has arrived by then:
+ * approved mail is signed before Postfix is tried for `outbound_lifetime`, and then Postfix
+ * tries.
+ */
+enum { STORE_DKIM_RETIRED_DAYS = 14 };
 
 /* A key pair as texts. Zeroed before it is made; releasing it wipes it. */
 struct store_dkim_pair {

@@ -35,7 +35,7 @@ INSERT INTO domains (id, domain, user_id, verification_token)
 INSERT INTO approval_tokens (hash, message_id, user_id, action, reviewer, nonce, draft_hash,
     expires_at) SELECT n::bytea, '', %(user)s, 'reply', '', '', '', at - interval '30 days' FROM pair;
 INSERT INTO dkim_keys (domain_id, selector, state, public_key, sealed, retired_at)
-    SELECT n, 'e2a1', 'retired', '', '', at - interval '7 days' FROM pair;
+    SELECT n, 'e2a1', 'retired', '', '', at - interval '14 days' FROM pair;
 """
 NAMES = {"sessions": "encode(hash, 'escape')", "sign_in_links": "encode(hash, 'escape')",
          "idempotency_keys": "owner", "rate_counters": "name", "rate_hits": "name",

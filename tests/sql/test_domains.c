@@ -203,11 +203,11 @@ static void a_next_key_signs_when_it_is_seen_and_the_old_one_stays_a_week(void *
 
 	assert_int_equal(rotate(db, "e2a2"), ERR_CONFLICT);
 	assert_int_equal(rotate(db, "e2a1"), ERR_CONFLICT);
-	change("UPDATE dkim_keys SET retired_at = now() - interval '6 days 23 h' "
+	change("UPDATE dkim_keys SET retired_at = now() - interval '13 days 23 h' "
 	       "WHERE state = 'retired'");
 	assert_ok(store_dkim_expire(deliverd, 10, &n, &fail), &fail);
 	assert_int_equal(n, 0);
-	change("UPDATE dkim_keys SET retired_at = now() - interval '7 days 1 s' "
+	change("UPDATE dkim_keys SET retired_at = now() - interval '14 days 1 s' "
 	       "WHERE state = 'retired'");
 	assert_ok(store_dkim_expire(deliverd, 10, &n, &fail), &fail);
 	assert_int_equal(n, 1);
