@@ -156,15 +156,17 @@ void held_mail_write_text(struct buf *out, const struct held_mail *m, struct sli
 	write_source(out, m->text);
 }
 
+/* Folded, but what it may mean is not. */
 static void write_html(struct buf *out, const struct held_mail *m, struct slice link)
 {
+	if (m->text.n)
+		buf_add_str(out,
+			    "<p class=\"warn\">There is an HTML version too. Most mail programs "
+			    "show that instead of the text above, and it may say something "
+			    "else.</p>\n");
 	buf_addf(out, "<details%s>\n<summary>HTML version, as source</summary>\n",
 		 m->text.n ? "" : " open");
-	page_paragraph(
-		out, m->text.n ? "Most mail programs show this instead of the text above, and it "
-				 "may say something else. It is shown as source, so that it can do "
-				 "nothing here."
-			       : "It is shown as source, so that it can do nothing here.");
+	page_paragraph(out, "It is shown as source, so that it can do nothing here.");
 	write_cut(out, m->hold.html_bytes, link, "html");
 	write_source(out, m->html);
 	buf_add_str(out, "</details>\n");

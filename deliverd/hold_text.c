@@ -153,11 +153,14 @@ static void add_content(struct items *l, const struct store_notice *n)
 					 ". The pages of the links show all of it.",
 					 text.n, n->text_bytes));
 	if (n->html_bytes)
-		add_text(l, arena_printf(l->a,
-					 "%s an HTML form of %" PRId64
-					 " bytes, which is not shown here.",
-					 n->text_bytes ? "It also has" : "It has only",
-					 n->html_bytes));
+		add_text(l,
+			 arena_printf(l->a,
+				      "%s an HTML form of %" PRId64
+				      " bytes, which is not shown here%s.",
+				      n->text_bytes ? "It also has" : "It has only", n->html_bytes,
+				      n->text_bytes ? ". Most mail programs show that "
+						      "instead, and it may say something else"
+						    : ""));
 	add_files(l, n);
 }
 
