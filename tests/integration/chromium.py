@@ -95,6 +95,10 @@ class Chromium:
         return self.driver.current_url
 
     @property
+    def title(self) -> str:
+        return self.driver.title
+
+    @property
     def heading(self) -> str:
         return self.find("h1").text
 

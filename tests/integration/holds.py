@@ -78,11 +78,11 @@ class Desk:
                                               {"hitl_enabled": yes, **settings})
         assert status == 200, answer
 
-    def hold(self, **fields: object) -> Held:
-        """A new one, once the reviewer has been told."""
+    def hold(self, more: str = "", **fields: object) -> Held:
+        """A new one, once the reviewer has been told. `more` is the end of its subject."""
         to, subject = address(), f"Held {next(numbers)} {os.urandom(6).hex()}"
-        status, answer = self.author.ask(**{"to": [to], "subject": subject, **fields})
-        assert (status, answer["status"]) == (202, "pending_approval"), answer
+        status, answer = self.author.ask(**{"to": [to], "subject": subject + more, **fields})
+        assert status == 202 and answer["status"] == "pending_approval", answer
         return Held(answer["message_id"], to, subject, self.wait_notice(subject))
 
     def notices(self, subject: str) -> list[EmailMessage]:

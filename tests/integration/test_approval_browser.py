@@ -154,3 +154,27 @@ def test_the_owner_finds_what_waits_and_rejects_it(desk, window):
     assert held.subject not in browser.text and other.subject in browser.text
     assert desk.decisions(held) == [("rejected", "session")]
     nothing_leaves(desk, held.to)
+
+
+NASTY = "\u202egnp.exe\u202c <img src=x onerror=alert(1)> &lt;b&gt; \u200b\u00ad" + "W" * 200
+
+
+def test_what_wants_to_be_misread_is_shown_as_it_is(desk, window):
+    name, browser = window
+    held = desk.hold(
+        more=NASTY, body=f"{NASTY}\n</pre></main><form action='/api/v1/reject' method=post><button>Approve "
+             f"&amp; send</button></form><script>document.title = 'owned'</script>\n" * 3,
+        html_body=f"<script>document.title = 'owned'</script><h1>Approved</h1>{NASTY}",
+        cc=[f"{'c' * 60}{n}@{'long-' * 10}name.example" for n in range(40)],
+        attachments=[attachment("<b>" + "W" * 150 + ".html", "text/html", b"<script>alert(1)</script>")])
+    for link in (held.link("approve"), held.link("reject")):
+        browser.open(link)
+        assert browser.title != "owned" and browser.fits()
+        assert len(browser.find_all("form")) == len(browser.find_all("button")) == 1
+        assert not browser.find_all("main img, main script, main h1 ~ h1")
+        assert "<script>document.title = 'owned'</script>" in browser.text
+        assert "it may say something else" in browser.text
+    browser.photo(f"nasty-{name}")
+    browser.unfold("HTML version, as source")
+    assert browser.fits() and browser.title != "owned"
+    assert desk.status(held) == "pending_approval"
