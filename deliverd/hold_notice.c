@@ -42,6 +42,12 @@ static bool is_reminder(const struct store_mail_job *job)
 	return slice_eq(job->kind, S("hold_reminder"));
 }
 
+/* Nobody approves by an answer what they were not shown. */
+static bool takes_answers(const struct make *m)
+{
+	return m->hold.by_reply && hold_text_is_whole(&m->hold);
+}
+
 /* ---- in the database ---- */
 
 static enum err mint(struct db *db, struct make *m, struct fail *fail)
@@ -52,7 +58,7 @@ static enum err mint(struct db *db, struct make *m, struct fail *fail)
 		.reviewer = m->job->to,
 		.draft_hash = m->hold.draft_hash,
 		.hold_expires_us = m->hold.expires_us,
-		.by_reply = m->hold.by_reply,
+		.by_reply = takes_answers(m),
 	};
 	int64_t before_ms =
 		hold_notice_before_ms(m->hold.left_ms, m->config->settings->hold_reminder_ms);
@@ -111,7 +117,7 @@ static void write_mail(struct make *m, struct hold_notice *ret)
 		.subject = part(m, &t, SUBJECT_BYTES_MAX, hold_text_subject),
 		.text = part(m, &t, HOLD_TEXT_PART_MAX, hold_text_plain),
 		.html = part(m, &t, HOLD_TEXT_PART_MAX, hold_text_html),
-		.reply_to = m->hold.by_reply ? review_addr(m->tokens.reply, m->hold.domain, m->a)
+		.reply_to = takes_answers(m) ? review_addr(m->tokens.reply, m->hold.domain, m->a)
 					     : m->config->sender,
 	};
 }

@@ -135,6 +135,12 @@ static void add_files(struct items *l, const struct store_notice *n)
 	add_list(l, "Attached", v, n->files_n);
 }
 
+bool hold_text_is_whole(const struct store_notice *n)
+{
+	return n->full_text && n->html_bytes == 0 && n->text_bytes <= HOLD_TEXT_MAX &&
+	       n->text_bytes == (int64_t)n->text.n;
+}
+
 static void add_content(struct items *l, const struct store_notice *n)
 {
 	struct slice text = utf8_cut(n->text, HOLD_TEXT_MAX);
@@ -166,12 +172,16 @@ static void add_content(struct items *l, const struct store_notice *n)
 
 static void add_end(struct items *l, const struct store_notice *n)
 {
-	if (n->by_reply)
+	if (!n->by_reply)
+		add_text(l, "Answers to this mail decide nothing.");
+	else if (!hold_text_is_whole(n))
+		add_text(l,
+			 "Answers to this mail decide nothing, because not all of what you would "
+			 "decide about is in it. Use the links.");
+	else
 		add_text(l, "You can also decide by answering this mail. The first line of your "
 			    "answer has to be the word approve, or the word reject with or "
 			    "without a reason behind it.");
-	else
-		add_text(l, "Answers to this mail decide nothing.");
 	add_text(l, n->sent_at_expiry
 			    ? "If nobody decides before it expires, the mail is sent as it is."
 			    : "If nobody decides before it expires, the mail is discarded.");

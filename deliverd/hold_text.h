@@ -20,6 +20,8 @@ struct hold_text {
 	struct slice approve, reject, dashboard; /* URLs */
 };
 
+/* Is all of it in there that the held mail says? Its attachments are named. */
+bool hold_text_is_whole(const struct store_notice *n);
 /*
  * The subject, in which that of the held mail has at most 60 bytes. The arena is for what
  * happens on the way.

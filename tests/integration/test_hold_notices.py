@@ -254,6 +254,17 @@ def test_who_may_answer_has_an_address_for_it(stack, held):
         assert smtp.rcpt(f"review-{'0' * 32}@{held.domain}")[0] == 550
 
 
+@pytest.mark.parametrize("mail", [{"html_body": "<p>something else"}, {"body": "x" * 102401}])
+def test_what_is_not_shown_whole_is_not_decided_by_an_answer(stack, held, mail):
+    reviewer = somebody()
+    add_reviewer(stack, held, reviewer, full_text=True, by_reply=True)
+    message_id = hold(held, **mail)
+    got = wait_notice(stack, reviewer)
+    assert SENDER in got.mail["Reply-To"] and "because not all of" in got.plain
+    assert sorted(query(stack, "SELECT action FROM approval_tokens WHERE message_id = %s",
+                        message_id)) == [("approve",), ("reject",)]
+
+
 def test_what_comes_back_is_the_operators(stack, account):
     subject = f"Undelivered {unique()}"
     assert stack.send("<>", SENDER, compose("MAILER-DAEMON@other.example", SENDER, subject)).code == 250

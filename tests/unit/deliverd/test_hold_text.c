@@ -219,7 +219,11 @@ static void a_wish_or_a_setting_changes_what_is_said(void **state)
 		{ { .type = SLICE_INIT("reply") }, "wants to send a reply," },
 		{ { .type = SLICE_INIT("test") }, "wants to send a test mail," },
 		{ { .hold_reason = SLICE_INIT("reply_budget") }, "that two programs may be" },
-		{ { .by_reply = true }, "by answering this mail" },
+		{ { .full_text = true, .by_reply = true }, "by answering this mail" },
+		{ { .full_text = true, .by_reply = true, .html_bytes = 1 },
+		  "because not all of what you would" },
+		{ { .full_text = true, .by_reply = true, .text_bytes = 1 },
+		  "because not all of what you would" },
 		{ { .sent_at_expiry = true }, "the mail is sent as it is" },
 		{ { .subject = SLICE_INIT("") }, "Subject:  (none)\n" },
 	};
