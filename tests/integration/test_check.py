@@ -113,7 +113,10 @@ def test_suites_end_with_a_check_that_was_killed(tree):
 
 def test_a_suite_that_hangs_is_ended_and_fails(tree):
     script = tree / "scripts" / "check"
-    script.write_text(script.read_text().replace("PYTEST_TIMEOUT = 3600", "PYTEST_TIMEOUT = 3"))
+    text = script.read_text()  # its time is over when it hangs, however slow this host is
+    assert text.count("> PYTEST_TIMEOUT:") == 1
+    script.write_text(text.replace("> PYTEST_TIMEOUT:", """> (
+                0 if self.name == "integration" and (ROOT / "a-up").exists() else PYTEST_TIMEOUT):"""))
     check = start(tree, HANG, "def test_z():\n    pass\n")
     text, _ = check.communicate(timeout=60)
     assert check.returncode == 1
