@@ -41,7 +41,7 @@ BEGIN
 			AND lower(t.reviewer) = lower(r.address))
 		AND NOT EXISTS (SELECT FROM mail_jobs j WHERE j.message_id = m.id
 			AND j.kind = 'hold' AND lower(j.recipient) = lower(r.address))
-		ORDER BY m.approval_expires_at LIMIT 100;
+		ORDER BY m.approval_expires_at LIMIT 100 FOR KEY SHARE OF m; -- some may be going
 	PERFORM pg_notify('e2a_jobs', '');
 END
 $$;

@@ -8,6 +8,9 @@
 #include "tests/sql/fresh.h"
 #include "tests/unit/test.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #define DATABASE "t_reviewer"
 #define AGENT "Bot@x.example"
 #define WEEK_MS (INT64_C(7) * 24 * 3600 * 1000)
@@ -433,6 +436,52 @@ static void reviewers_do_not_change_while_their_agent_writes(void **state)
 		fresh_script(db, changes[i]);
 }
 
+static void *accept_bobs(void *arg)
+{
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	uint8_t hash[SHA256_LEN];
+	enum store_reviewer_answer got;
+	struct fail fail = { 0 };
+
+	crypto_sha256(S("b"), hash);
+	*(enum err *)arg = store_reviewer_accept(db, hash, false, false, &got, &fail);
+	return NULL;
+}
+
+static void await_lock(void)
+{
+	static const struct db_stmt waits = { "t_waits",
+					      "SELECT FROM pg_stat_activity WHERE datname = "
+					      "current_database() AND wait_event_type = 'Lock'",
+					      false };
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
+	struct fail fail = { 0 };
+	size_t n = 0;
+
+	for (int i = 0; n == 0 && i < 10000; i++, usleep(1000))
+		assert_ok(db_query_count(db, &waits, NULL, &n, &fail), &fail);
+	assert_true(n > 0);
+}
+
+static void mail_that_goes_meanwhile_is_asked_about_no_more(void **state)
+{
+	AUTO(db_closep) struct db *deleter = fresh_open(DATABASE, NULL);
+	enum err is = ERR_INTERNAL;
+	pthread_t thread;
+
+	(void)state;
+	change(sql_held);
+	name("bob@w.example", "b");
+	fresh_script(deleter, "BEGIN; DELETE FROM messages");
+	assert_int_equal(pthread_create(&thread, NULL, accept_bobs, &is), 0);
+	await_lock();
+	fresh_script(deleter, "COMMIT");
+	pthread_join(thread, NULL);
+	assert_int_equal(is, OK);
+	assert_text(ASKED, "bob@w.example/f/f");
+	assert_text(NOTICES, "");
+}
+
 /* ---- what their tokens are worth ---- */
 
 struct deciding {
@@ -504,6 +553,7 @@ int main(void)
 		test_filled(whoever_is_asked_anew_is_asked_about_what_waits),
 		test_filled(a_notice_that_is_under_way_is_left_to_its_worker),
 		test_filled(reviewers_do_not_change_while_their_agent_writes),
+		test_filled(mail_that_goes_meanwhile_is_asked_about_no_more),
 		test_filled(a_token_is_worth_what_its_reviewer_is_now),
 	};
 
