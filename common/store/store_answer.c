@@ -3,7 +3,7 @@
  * leave behind here is bounded. */
 #include "common/store/store_answer.h"
 
-enum { LOCK, IGNORE };
+enum { LOCK, READ, IGNORE };
 
 #define OF_THIS_TOKEN                                                                              \
 	"e.message_id = t.message_id AND e.stage = 'hold' AND e.outcome = 'ignored' "              \
@@ -11,11 +11,15 @@ enum { LOCK, IGNORE };
 
 const struct db_stmt store_answer_stmts[] = {
 	[LOCK] = { "answer_lock",
+		   "SELECT 1 FROM approval_tokens t WHERE t.hash = $1::bytea "
+		   "AND t.action = 'reply' FOR NO KEY UPDATE",
+		   true },
+	/* A statement of its own: who has waited for a lock sees the rest as it was before. */
+	[READ] = { "answer_read",
 		   "SELECT m.agent_email, m.subject, m.review_channel, m.reviewed_by "
 		   "FROM approval_tokens t LEFT JOIN messages m ON m.id = t.message_id "
-		   "AND m.user_id = t.user_id WHERE t.hash = $1::bytea AND t.action = 'reply' "
-		   "FOR NO KEY UPDATE OF t",
-		   true },
+		   "AND m.user_id = t.user_id WHERE t.hash = $1::bytea",
+		   false },
 	/* $1 token, $2 reason, $3 queue id, $4 authentic, $5 most. The ledger outlives the
 	 * account: no address stands in it. */
 	[IGNORE] = { "answer_ignore",
@@ -36,16 +40,21 @@ const struct db_stmt store_answer_stmts[] = {
 enum err store_answer_lock(struct db *db, struct slice token_hash, struct arena *a,
 			   struct store_answer_mail *ret, struct fail *fail)
 {
-	struct db_args args = DB_ARGS_INIT;
+	struct db_args args = DB_ARGS_INIT, again = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	size_t n;
 	enum err e;
 
 	db_arg_bytes(&args, token_hash);
-	e = db_query(db, &store_answer_stmts[LOCK], &args, &r, fail);
+	e = db_query_count(db, &store_answer_stmts[LOCK], &args, &n, fail);
 	if (e)
 		return e;
-	if (db_rows_count(r) == 0)
+	if (n == 0)
 		return fail_set(fail, ERR_NOT_FOUND, "no such token");
+	db_arg_bytes(&again, token_hash);
+	e = db_query(db, &store_answer_stmts[READ], &again, &r, fail);
+	if (e)
+		return e;
 	*ret = (struct store_answer_mail){ db_text(r, 0, 0, a), db_text(r, 0, 1, a),
 					   db_text(r, 0, 2, a), db_text(r, 0, 3, a) };
 	return OK;

@@ -389,6 +389,31 @@ def test_of_answers_at_once_one_decides(panel):
     loser.wait_told(6)
 
 
+def waiting(stack: Stack) -> int:
+    """How many sessions of e2a-deliverd wait for somebody's lock."""
+    db = stack.postgres.connect("postgres")
+    try:
+        with db.cursor() as query:
+            query.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'e2a_deliverd' "
+                          "AND wait_event_type = 'Lock'")
+            return query.fetchone()[0]
+    finally:
+        db.close()
+
+
+def test_the_same_answer_twice_at_once_is_quiet_too(panel, question):
+    stack, answer = panel.stack, panel.sign(question.letter())
+    mark = stack.deliverd.log_mark()
+    with stack.db() as db, db.cursor() as query:
+        query.execute("SELECT FROM messages WHERE id = %s FOR UPDATE", [question.id])
+        sent = [question.send(answer) for _ in range(2)]
+        wait_until("both to wait", lambda: waiting(stack) == 2, 30)
+    lines = [stack.deliverd.wait_log(f"review_read .*queue_id={s.queue_id}\\b", mark, 30)
+             for s in sent]
+    assert {re.search("outcome=(\\w+)", line)[1] for line in lines} == {"approved", "repeated"}
+    question.wait_told()
+
+
 def set_reviewer(q: Question, **columns: object) -> None:
     execute(q.stack, f"UPDATE reviewers SET {', '.join(f'{c} = %s' for c in columns)} "
             "WHERE address = %s", *columns.values(), q.reviewer)
