@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deciding about held mail. Functions of the database do it (migrations/0019), which look
- * at the credential themselves; neither daemon's role has another way. Everything here
- * belongs in a transaction of the caller's.
+ * at the credential themselves; e2a-apid's role has no other way. Everything here belongs in
+ * a transaction of the caller's, but for store_decide_expire().
  */
 #ifndef E2A_STORE_STORE_DECIDE_H
 #define E2A_STORE_STORE_DECIDE_H
