@@ -480,12 +480,16 @@ BEGIN
 END
 $$;
 
--- Mail that waits already: nobody was asked about it.
+-- Mail that waits already: nobody was asked about it. At most a hundred mails of an agent,
+-- those that wait for the shortest time yet first; the account sees all of them.
 INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at)
 	SELECT 'mail_' || substr(m.id, 5) || '_' || row_number() OVER (PARTITION BY m.id), 'hold',
 		m.user_id, m.id, r.address, '', m.approval_expires_at
-	FROM messages m CROSS JOIN hold_reviewers(m.agent_email) r
-	WHERE m.status = 'pending_approval' AND m.approval_expires_at > clock_timestamp();
+	FROM (SELECT g.*, row_number() OVER (PARTITION BY g.agent_email
+			ORDER BY g.approval_expires_at, g.id) AS place
+		FROM messages g WHERE g.status = 'pending_approval'
+		AND g.approval_expires_at > clock_timestamp()) m
+	CROSS JOIN hold_reviewers(m.agent_email) r WHERE m.place <= 100;
 
 -- Held mail that goes with its message is not lost in silence either.
 CREATE OR REPLACE FUNCTION note_dropped_outbound() RETURNS trigger

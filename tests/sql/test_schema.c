@@ -111,6 +111,11 @@ static const char sql_waiting[] =
 	"'@x.example>', 'S', 'T', '', '{b@w.example}', '{}', '{}', '{b@w.example}', '', '', '{}', '', "
 	"0, '', 30, 3600000, 3600000000, 3600000, true) FROM generate_series(1, 3) n;"
 	"UPDATE messages SET approval_expires_at = now() WHERE id = 'msg_2';"
+	"INSERT INTO agents (email, address, domain, user_id, agent_mode) VALUES "
+	"('busy@x.example', 'busy@x.example', 'x.example', 'u', 'local');"
+	"INSERT INTO messages (id, user_id, agent_email, direction, status, approval_expires_at, "
+	"expires_at) SELECT 'busy_' || n, 'u', 'busy@x.example', 'outbound', 'pending_approval', "
+	"now() + (200 - n) * interval '1 h', now() FROM generate_series(1, 101) n;"
 	"UPDATE messages SET status = 'rejected' WHERE id = 'msg_3'";
 
 static void mail_that_waits_during_an_upgrade_is_asked_about(void **state)
@@ -128,8 +133,12 @@ static void mail_that_waits_during_an_upgrade_is_asked_about(void **state)
 	assert_ok(schema_migrate(db, count, &applied, &fail), &fail);
 	fresh_assert_text("t_waiting",
 			  "SELECT string_agg(kind || ' ' || message_id || ' ' || recipient, ',') "
-			  "FROM e2a.mail_jobs",
+			  "FROM e2a.mail_jobs WHERE message_id LIKE 'msg%'",
 			  "hold msg_1 u@w.example");
+	fresh_assert_text("t_waiting",
+			  "SELECT string_agg(id, ',') FROM e2a.messages m WHERE id LIKE 'busy%' "
+			  "AND NOT EXISTS (SELECT FROM e2a.mail_jobs j WHERE j.message_id = m.id)",
+			  "busy_1");
 }
 
 struct migrator {
