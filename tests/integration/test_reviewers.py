@@ -95,7 +95,8 @@ def test_a_human_is_asked_by_mail_and_accepts(stack, ask, owner, agent, human, b
 
     page = browser.get(url)
     assert page.status == 200 and page.form.fields == {"t": token}
-    assert page.form.choices == {"t": [token], "full_text": ["yes"], "by_reply": ["yes"]}
+    assert page.form.choices == {"t": [token], "full_text": ["yes"], "by_reply": ["yes"],
+                                 "action": ["accept", "decline"]}
     assert agent in page.text and owner.email in page.text and human in page.text
     assert "DKIM" in page.text and "<script" not in page.text
     assert asked(stack, agent) == [(owner.email, False, False)]
