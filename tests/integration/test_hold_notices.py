@@ -225,6 +225,32 @@ def test_who_is_no_reviewer_any_more_is_not_asked(stack, held):
     stack.deliverd.wait_log(f"mail_needless .*message_id={message_id}", mark)
 
 
+def waiting(stack) -> int:
+    """How many sessions of e2a-deliverd wait for somebody's lock."""
+    db = stack.postgres.connect("postgres")
+    try:
+        with db.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'e2a_deliverd' "
+                           "AND wait_event_type = 'Lock'")
+            return cursor.fetchone()[0]
+    finally:
+        db.close()
+
+
+def test_a_decision_that_is_being_made_is_waited_for(stack, owner, held):
+    """Nobody is asked about what is decided at that very moment."""
+    stack.deliverd.stop()
+    mark = stack.deliverd.log_mark()
+    message_id = hold(held)
+    with stack.db() as db, db.cursor() as cursor:
+        cursor.execute("UPDATE messages SET status = 'rejected' WHERE id = %s", [message_id])
+        stack.deliverd.start()
+        wait_until("the notice to wait", lambda: waiting(stack), 30)
+    stack.deliverd.wait_log(f"mail_needless .*message_id={message_id}", mark)
+    assert mails_to(stack, owner.email) == []
+    assert query(stack, "SELECT FROM approval_tokens WHERE message_id = %s", message_id) == []
+
+
 def test_nobody_is_asked_about_what_is_decided(stack, owner, held):
     stack.deliverd.stop()
     mark = stack.deliverd.log_mark()
