@@ -538,6 +538,22 @@ static void a_token_is_worth_what_its_reviewer_is_now(void **state)
 	assert_int_equal(decide(true), STORE_DECIDE_UNAUTHORIZED);
 }
 
+/* For reviewing nobody needs an account. What was for the account itself goes with it. */
+static void who_deletes_their_account_is_asked_about_others_mail(void **state)
+{
+	(void)state;
+	change(sql_held);
+	change("INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at) "
+	       "VALUES ('mail_1', 'hold_reminder', 'u', 'msg_1', 'v@v.example', '', "
+	       "now() + interval '1 h'), ('mail_2', 'feedback', NULL, NULL, 'V@v.example', '', "
+	       "now() + interval '1 h')");
+	change("SELECT * FROM delete_account('v', 'others', NULL, 'account_deleted')");
+	assert_text("SELECT string_agg(id, ' ') FROM users", "u");
+	assert_text("SELECT string_agg(id, ' ') FROM mail_jobs", "mail_1");
+	change("SELECT * FROM delete_account('u', 'k', NULL, 'account_deleted')");
+	assert_text("SELECT count(*)::text FROM mail_jobs", "0");
+}
+
 #define test_filled(f) cmocka_unit_test_setup(f, filled)
 
 int main(void)
@@ -555,6 +571,7 @@ int main(void)
 		test_filled(reviewers_do_not_change_while_their_agent_writes),
 		test_filled(mail_that_goes_meanwhile_is_asked_about_no_more),
 		test_filled(a_token_is_worth_what_its_reviewer_is_now),
+		test_filled(who_deletes_their_account_is_asked_about_others_mail),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
