@@ -68,6 +68,8 @@ CREATE INDEX mail_jobs_message_idx ON mail_jobs (message_id) WHERE message_id IS
 -- A flood of holds is not to keep somebody waiting who wants to sign in.
 CREATE INDEX mail_jobs_due_own_idx ON mail_jobs (due_at)
 	WHERE state = 'pending' AND message_id IS NULL;
+CREATE INDEX mail_jobs_asking_idx ON mail_jobs (user_id)
+	WHERE state = 'pending' AND kind = 'hold';
 
 -- An approved mail, composed and signed once: every attempt sends these bytes.
 CREATE TABLE outbound_mails (
@@ -468,10 +470,15 @@ BEGIN
 	IF reason = '' THEN
 		PERFORM queue_outbound(new_id, attached_bytes, lifetime_ms, count_usage);
 	ELSE
-		INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at)
+		-- Behind what the user has waiting, so that a flood of one is no delay of others.
+		INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at,
+				due_at)
 			SELECT 'mail_' || substr(new_id, 5) || '_' || row_number() OVER (), 'hold', owner,
-				new_id, r.address, '', expires
-			FROM hold_reviewers(agent) r;
+				new_id, r.address, '', expires,
+				clock_timestamp() + waiting.n * interval '200 ms'
+			FROM hold_reviewers(agent) r, (SELECT count(*) AS n FROM (
+				SELECT FROM mail_jobs j WHERE j.user_id = owner AND j.kind = 'hold'
+				AND j.state = 'pending' LIMIT 1000) j) waiting;
 	END IF;
 	INSERT INTO message_events (message_id, user_id, stage, outcome, reason)
 		VALUES (new_id, owner, 'outbound', CASE reason WHEN '' THEN 'accepted' ELSE 'held' END,

@@ -175,6 +175,29 @@ static void a_hold_says_why_and_until_when(void **state)
 	assert_text("SELECT count(*)::text FROM outbound_attachments", "2");
 }
 
+/* Each is due after those that its user has waiting; another user's is due at once. */
+static void a_flood_of_holds_delays_nobody_elses_question(void **state)
+{
+	AUTO(act_release) struct act t = { 0 };
+	struct store_submission s = submission("msg_9", "bot@y.example");
+
+	(void)state;
+	change("UPDATE agents SET hitl_enabled = true");
+	submit_ok("msg_1", "shy@x.example");
+	change("UPDATE mail_jobs SET due_at = now()");
+	change("INSERT INTO mail_jobs (id, kind, user_id, message_id, recipient, sealed, expires_at, "
+	       "due_at, state) SELECT n::text, CASE WHEN n < 20 THEN 'hold' ELSE 'hold_reminder' END, "
+	       "'u', 'msg_1', 'u@u.example', '', now(), now(), CASE n WHEN 1 THEN 'failed' "
+	       "ELSE 'pending' END FROM generate_series(1, 30) n;");
+	submit_ok("msg_2", "shy@x.example");
+	s.user_id = S("v");
+	assert_int_equal(submit(&t, &s), OK);
+	assert_text("SELECT string_agg(message_id || ' ' || round(extract(epoch FROM due_at - "
+		    "created_at), 1), ', ' ORDER BY message_id) FROM mail_jobs "
+		    "WHERE message_id IN ('msg_2', 'msg_9')",
+		    "msg_2 3.8, msg_9 0.0");
+}
+
 static void a_thread_that_goes_on_too_long_is_held(void **state)
 {
 	(void)state;
@@ -580,6 +603,7 @@ int main(void)
 		cmocka_unit_test_setup(everything_is_stored_as_it_was_given, filled),
 		cmocka_unit_test_setup(a_hold_says_why_and_until_when, filled),
 		cmocka_unit_test_setup(a_thread_that_goes_on_too_long_is_held, filled),
+		cmocka_unit_test_setup(a_flood_of_holds_delays_nobody_elses_question, filled),
 		cmocka_unit_test_setup(who_cannot_send_is_told_apart_from_trouble, filled),
 		cmocka_unit_test_setup(what_is_not_committed_leaves_nothing, filled),
 		cmocka_unit_test_setup(a_message_is_shown_with_what_became_of_it, filled),
