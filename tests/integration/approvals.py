@@ -11,7 +11,7 @@ from tests.integration.outbound import Author, address, ledger
 
 LIFETIME_MS = 5 * 24 * 3600 * 1000
 ACCOUNT_KEY = ("(SELECT k.id FROM api_keys k WHERE k.user_id = m.user_id "
-               "AND k.scope = 'account' LIMIT 1)")
+               "AND k.scope = 'account' AND k.revoked_at IS NULL AND k.expires_at IS NULL LIMIT 1)")
 
 
 @dataclass(frozen=True)

@@ -125,9 +125,15 @@ def strange_author(stack: Stack, strange_api: Api) -> Author:
     return Author(stack, strange_api, strange_api.make_agent(f"s{next(numbers)}"))
 
 
-@pytest.fixture(scope="session")
-def own_author(stack: Stack, account: Account, api: Api) -> Author:
+@pytest.fixture
+def own_author(own_domain_author: Author) -> Author:
     """On a domain of the user's own, whose key is published."""
+    own_domain_author.api.call("PUT", own_domain_author.path, {"hitl_enabled": False})
+    return own_domain_author
+
+
+@pytest.fixture(scope="session")
+def own_domain_author(stack: Stack, account: Account, api: Api) -> Author:
     domain = "own-domain.example"
     status, made = api.post("/api/v1/domains", {"domain": domain})
     assert status == 201, made

@@ -145,7 +145,7 @@ ONE = {
     "made in the future": (lambda k: sign_with(k.good, letter(), t=str(now + 24 * HOUR)),
                            ("fail", "future", True)),
     "expires before it was made": (
-        lambda k: sign_with(k.good, letter(), t=str(now), x=str(now - 9)),
+        lambda k: sign_with(k.good, letter(), t=str(int(time.time())), x=str(int(time.time()) - 9)),
         ("permerror", "timestamps", True)),
     "rsa-sha1": (lambda k: sign_with(k.good, letter(), a="rsa-sha1"), ("policy", "rsa_sha1", True)),
     "unknown algorithm": (lambda k: sign_with(k.good, letter(), a="rsa-md5"),
