@@ -475,7 +475,8 @@ BEGIN
 				due_at)
 			SELECT 'mail_' || substr(new_id, 5) || '_' || row_number() OVER (), 'hold', owner,
 				new_id, r.address, '', expires,
-				clock_timestamp() + waiting.n * interval '200 ms'
+				clock_timestamp() + least(waiting.n * interval '200 ms',
+					(expires - clock_timestamp()) / 4)
 			FROM hold_reviewers(agent) r, (SELECT count(*) AS n FROM (
 				SELECT FROM mail_jobs j WHERE j.user_id = owner AND j.kind = 'hold'
 				AND j.state = 'pending' LIMIT 1000) j) waiting;

@@ -196,6 +196,11 @@ static void a_flood_of_holds_delays_nobody_elses_question(void **state)
 		    "created_at), 1), ', ' ORDER BY message_id) FROM mail_jobs "
 		    "WHERE message_id IN ('msg_2', 'msg_9')",
 		    "msg_2 3.8, msg_9 0.0");
+	change("UPDATE agents SET hitl_ttl_seconds = 4");
+	submit_ok("msg_3", "shy@x.example");
+	assert_text("SELECT (due_at - created_at < interval '1010 ms')::text FROM mail_jobs "
+		    "WHERE message_id = 'msg_3'",
+		    "true");
 }
 
 static void a_thread_that_goes_on_too_long_is_held(void **state)
