@@ -89,12 +89,14 @@ def locked(stack: Stack, table: str) -> Iterator[None]:
 
 
 def waiting(stack: Stack, role: str, event: str = "relation") -> int:
-    """How many sessions of the role do."""
+    """How many sessions of the role do. (That of e2a-apid which tells of a new hold, in a
+    statement alone, may be late and is none of them.)"""
     db = stack.postgres.connect("postgres")
     try:
         with db.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s "
-                           "AND wait_event = %s AND state = 'active'", [role, event])
+                           "AND wait_event = %s AND state = 'active' "
+                           "AND query NOT LIKE 'SELECT pg_notify%%'", [role, event])
             return cursor.fetchone()[0]
     finally:
         db.close()
