@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scripts.stack import Stack
-from tests.integration.outbound import Author, address, ledger
+from tests.integration.outbound import Author, address, ledger, query
 
 LIFETIME_MS = 5 * 24 * 3600 * 1000
 ACCOUNT_KEY = ("(SELECT k.id FROM api_keys k WHERE k.user_id = m.user_id "
@@ -67,12 +67,6 @@ class Hold:
     @property
     def ledger(self) -> list[tuple[str, str, str]]:
         return ledger(self.stack, self.id)
-
-
-def query(stack: Stack, sql: str, *values: object, **named: object) -> list[tuple]:
-    with stack.db() as db, db.cursor() as cursor:
-        cursor.execute(sql, list(values) or named)
-        return cursor.fetchall() if cursor.description else []
 
 
 def configure(author: Author, **settings: object) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.integration.browser import Browser, Page
 from tests.integration.client import Answer, Caller, with_key
 from tests.integration.mailbox import wait_mails
+from tests.integration.outbound import query
 
 NO_TOKEN = "0" * 64
 AGENT_NOT_FOUND = (404, "agent not found\n")
@@ -64,12 +65,6 @@ def human() -> str:
 @pytest.fixture
 def browser(stack, account) -> Browser:
     return Browser(stack.http_port)
-
-
-def query(stack, sql: str, *values: object) -> list[tuple]:
-    with stack.db() as db, db.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def said(answer: Answer) -> tuple[int, str]:

@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass, replace
 
 from scripts.stack import Stack
-from tests.integration.outbound import Author
+from tests.integration.outbound import Author, query
 
 APPROVE, REJECT = "/api/v1/approve", "/api/v1/reject"
 CONTENT = f"{APPROVE}/content"
@@ -53,12 +53,6 @@ class Ask:
 
     def token(self, stack: Stack, action: str) -> str:
         return token_of(self.key(stack), f"{self.message_id}|{action}|{self.expires}")
-
-
-def query(stack: Stack, sql: str, *values: object) -> list[tuple]:
-    with stack.db() as db, db.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def ask_about(stack: Stack, message_id: str, reviewer: str = "") -> Ask:

@@ -10,17 +10,11 @@ from typing import Any
 
 from scripts.stack import Stack
 from scripts.stack.peers import Api
-from tests.integration.outbound import Author, texts
+from tests.integration.outbound import Author, query, texts
 
 LINK = re.compile(r"http://[^\s\"<]+/api/v1/(approve|reject)\?t=([\w.-]+)")
 DASHBOARD = re.compile(r"http://[^\s\"<]+/dashboard/pending/review\?id=(msg_[0-9a-f]{32})")
 REPLY_TO = re.compile(r"review-([0-9a-f]{32})@[a-z0-9.-]+")
-
-
-def query(stack: Stack, sql: str, *values: object) -> list[tuple]:
-    with stack.db() as db, db.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def held_author(stack: Stack, api: Api, agent: str, **settings: Any) -> Author:

@@ -29,6 +29,12 @@ CONTROLS = {"CR": "a\rb", "LF": "a\nb", "CR LF": "a\r\nX-Injected: yes", "NUL": 
 numbers = itertools.count(1)
 
 
+def query(stack: Stack, sql: str, *values: object, **named: object) -> list[tuple]:
+    with stack.db() as db, db.cursor() as cursor:
+        cursor.execute(sql, list(values) or named)
+        return cursor.fetchall() if cursor.description else []
+
+
 def address(domain: str = "far.example") -> str:
     """One that nobody else uses."""
     return f"p{next(numbers)}-{os.urandom(4).hex()}@{domain}"

@@ -396,7 +396,7 @@ EDITS: list[tuple[Any, dict[str, Any], bool]] = [
     ({"body_text": ""}, {}, True),
     ({"body_html": ""}, {}, True),
     ({"to": ["New <New@b.example>", "new@b.example", " "]}, {"to": ["new@b.example"]}, True),
-    ({"to": []}, {"to": None}, True),
+    ({"to": []}, {"to": []}, True),
     ({"cc": []}, {"cc": None}, True),
     ({"bcc": []}, {"bcc": None}, True),
     ({"to": ["d@b.example"]}, {"to": ["d@b.example"], "bcc": None}, True),
