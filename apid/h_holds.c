@@ -20,25 +20,6 @@
 
 /* ---- the list ---- */
 
-static void write_page(struct req *r, const struct store_sent *v, size_t n,
-		       const struct page_token *next)
-{
-	struct jsonw *w = resp_json(&r->resp, 200);
-
-	jsonw_object(w);
-	jsonw_key(w, "messages");
-	jsonw_array(w);
-	for (size_t i = 0; i < n; i++) {
-		jsonw_object(w);
-		sent_json_held(w, &v[i]);
-		jsonw_object_end(w);
-	}
-	jsonw_array_end(w);
-	if (next)
-		page_query_next(r, next);
-	jsonw_object_end(w);
-}
-
 static void list(struct req *r, const struct page_token *from)
 {
 	const struct store_sent_held_key after = { from->created_us, from->id };
@@ -56,7 +37,7 @@ static void list(struct req *r, const struct page_token *from)
 	if (more)
 		token = (struct page_token){ v[n - 1].approval_expires_us, v[n - 1].id, HELD, S(""),
 					     0 };
-	write_page(r, v, n, more ? &token : NULL);
+	sent_json_page(r, v, n, SENT_HELD, more ? &token : NULL);
 }
 
 void hold_list(struct req *r)

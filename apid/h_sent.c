@@ -29,12 +29,17 @@ void outbound_get(struct req *r)
 	if (e == OK) {
 		w = resp_json(&r->resp, 200);
 		jsonw_object(w);
-		sent_json_keys(w, &m, true);
+		sent_json_keys(w, &m, SENT_FOR_ACCOUNT);
 		if (m.held)
 			e = held_content_write(r, m.id, &fail);
 		jsonw_object_end(w);
 	}
 	answer_failure(r, e, &fail);
+}
+
+static enum sent_view view_of(const struct req *r)
+{
+	return r->principal.agent_scope ? SENT_FOR_AGENT : SENT_FOR_ACCOUNT;
 }
 
 void sent_get(struct req *r)
@@ -55,26 +60,7 @@ void sent_get(struct req *r)
 	}
 	w = resp_json(&r->resp, 200);
 	jsonw_object(w);
-	sent_json_keys(w, &m, !r->principal.agent_scope);
-	jsonw_object_end(w);
-}
-
-static void write_page(struct req *r, const struct store_sent *v, size_t n,
-		       const struct page_token *next)
-{
-	struct jsonw *w = resp_json(&r->resp, 200);
-
-	jsonw_object(w);
-	jsonw_key(w, "messages");
-	jsonw_array(w);
-	for (size_t i = 0; i < n; i++) {
-		jsonw_object(w);
-		sent_json_keys(w, &v[i], !r->principal.agent_scope);
-		jsonw_object_end(w);
-	}
-	jsonw_array_end(w);
-	if (next)
-		page_query_next(r, next);
+	sent_json_keys(w, &m, view_of(r));
 	jsonw_object_end(w);
 }
 
@@ -101,5 +87,5 @@ void sent_list(struct req *r)
 	if (more)
 		token = (struct page_token){ v[n - 1].created_us, v[n - 1].id, SENT, agent.email,
 					     0 };
-	write_page(r, v, n, more ? &token : NULL);
+	sent_json_page(r, v, n, view_of(r), more ? &token : NULL);
 }

@@ -2,7 +2,7 @@
 /* Mail that an agent wrote as JSON. What is empty is absent, as clients expect it. */
 #include "apid/sent_json.h"
 
-#include "apid/resp.h"
+#include "apid/page_query.h"
 
 static void key_text(struct jsonw *w, const char *key, struct slice s)
 {
@@ -73,23 +73,42 @@ static void write_summary(struct jsonw *w, const struct store_sent *m)
 	resp_key_seconds(w, "created_at", m->created_us);
 }
 
-void sent_json_held(struct jsonw *w, const struct store_sent *m)
+static void write_course(struct jsonw *w, const struct store_sent *m)
 {
-	write_summary(w, m);
-	write_hold(w, m);
-}
-
-void sent_json_keys(struct jsonw *w, const struct store_sent *m, bool decision)
-{
-	write_summary(w, m);
-	key_text(w, "email_message_id", m->in_reply_to);
-	if (decision) {
-		write_hold(w, m);
-		write_decision(w, m);
-	}
-	if (!m->left)
-		return;
 	jsonw_key_text(w, "provider_message_id", m->message_id);
 	jsonw_key_text(w, "method", S("smtp"));
 	write_recipients(w, m);
+}
+
+void sent_json_keys(struct jsonw *w, const struct store_sent *m, enum sent_view view)
+{
+	write_summary(w, m);
+	if (view != SENT_FOR_AGENT)
+		write_hold(w, m);
+	if (view == SENT_HELD)
+		return;
+	key_text(w, "email_message_id", m->in_reply_to);
+	if (view == SENT_FOR_ACCOUNT)
+		write_decision(w, m);
+	if (m->left)
+		write_course(w, m);
+}
+
+void sent_json_page(struct req *r, const struct store_sent *v, size_t n, enum sent_view view,
+		    const struct page_token *next)
+{
+	struct jsonw *w = resp_json(&r->resp, 200);
+
+	jsonw_object(w);
+	jsonw_key(w, "messages");
+	jsonw_array(w);
+	for (size_t i = 0; i < n; i++) {
+		jsonw_object(w);
+		sent_json_keys(w, &v[i], view);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	if (next)
+		page_query_next(r, next);
+	jsonw_object_end(w);
 }
