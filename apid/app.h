@@ -8,6 +8,7 @@
 #include "common/base/settings.h"
 #include "common/mail/dns.h"
 #include "common/mail/sender.h"
+#include "common/mail/webhook_policy.h"
 
 struct announcer;
 struct exports;
@@ -22,7 +23,7 @@ struct app {
 	const struct settings *settings;
 	const struct keys *keys;
 	struct sender sender;
-	struct netcidr_list webhook_allow;
+	struct webhook_policy webhook_policy;
 	struct netcidr_list trusted_proxies;
 	struct dns *dns;
 	struct peers *peers;

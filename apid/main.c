@@ -52,8 +52,7 @@ static enum err read_configuration(struct daemon *d, const char *path, struct fa
 		return e;
 	e = sender_init(&d->settings, &d->arena, &d->app.sender, fail);
 	if (e == OK)
-		e = netcidr_list_parse(slice_str(d->settings.webhook_allow), &d->app.webhook_allow,
-				       fail);
+		e = webhook_policy_read(&d->settings, &d->app.webhook_policy, fail);
 	if (e == OK)
 		e = client_proxies_parse(slice_str(d->settings.http_trusted_proxies),
 					 &d->app.trusted_proxies, fail);

@@ -17,34 +17,45 @@ struct range {
 };
 
 static const struct range special4[] = {
-	{ { 0 }, 8 },             /* "this network", RFC 791 */
-	{ { 10 }, 8 },            /* private use, RFC 1918 */
-	{ { 100, 64 }, 10 },      /* shared address space (CGNAT), RFC 6598 */
-	{ { 127 }, 8 },           /* loopback, RFC 1122 */
-	{ { 169, 254 }, 16 },     /* link local, RFC 3927 */
-	{ { 172, 16 }, 12 },      /* private use */
-	{ { 192, 0, 0 }, 24 },    /* IETF protocol assignments, RFC 6890 */
-	{ { 192, 0, 2 }, 24 },    /* documentation, RFC 5737 */
-	{ { 192, 88, 99 }, 24 },  /* 6to4 relay anycast, RFC 7526 */
-	{ { 192, 168 }, 16 },     /* private use */
-	{ { 198, 18 }, 15 },      /* benchmarking, RFC 2544 */
-	{ { 198, 51, 100 }, 24 }, /* documentation */
-	{ { 203, 0, 113 }, 24 },  /* documentation */
-	{ { 224 }, 4 },           /* multicast, RFC 5771 */
-	{ { 240 }, 4 },           /* reserved, and limited broadcast */
+	{ { 0 }, 8 },                 /* "this network", RFC 791 */
+	{ { 10 }, 8 },                /* private use, RFC 1918 */
+	{ { 100, 64 }, 10 },          /* shared address space (CGNAT), RFC 6598 */
+	{ { 127 }, 8 },               /* loopback, RFC 1122 */
+	{ { 168, 63, 129, 16 }, 32 }, /* Azure's host, to each of its guests */
+	{ { 169, 254 }, 16 },         /* link local, RFC 3927; most clouds' metadata */
+	{ { 172, 16 }, 12 },          /* private use */
+	{ { 192, 0, 0 }, 24 },        /* IETF protocol assignments, RFC 6890 */
+	{ { 192, 0, 2 }, 24 },        /* documentation, RFC 5737 */
+	{ { 192, 31, 196 }, 24 },     /* AS112 (anycast), RFC 7535 */
+	{ { 192, 52, 193 }, 24 },     /* AMT relays (anycast), RFC 7450 */
+	{ { 192, 88, 99 }, 24 },      /* 6to4 relays (anycast), RFC 7526 */
+	{ { 192, 168 }, 16 },         /* private use */
+	{ { 192, 175, 48 }, 24 },     /* AS112 (anycast), RFC 7534 */
+	{ { 198, 18 }, 15 },          /* benchmarking, RFC 2544 */
+	{ { 198, 51, 100 }, 24 },     /* documentation */
+	{ { 203, 0, 113 }, 24 },      /* documentation */
+	{ { 224 }, 4 },               /* multicast, RFC 5771 */
+	{ { 240 }, 4 },               /* reserved, and limited broadcast */
 };
 
+/* With this go, unnamed: everything wrapped into NAT64 (RFC 6052, 8215), IPv4-compatible and
+ * IPv4-translated addresses, 100::/64 (discard), 5f00::/16 (SRv6), ULA, link and site local,
+ * multicast. */
 static const struct range global6 = { { 0x20 }, 3 };
 static const struct range special6[] = {
-	{ { 0x20, 0x01 }, 23 },             /* IETF protocol assignments, Teredo, ORCHID */
-	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 }, /* documentation, RFC 3849 */
-	{ { 0x20, 0x02 }, 16 },             /* 6to4, RFC 3056 */
-	{ { 0x3f, 0xff }, 20 },             /* documentation, RFC 9637 */
+	{ { 0x20, 0x01 }, 23 },                   /* IETF protocol assignments: Teredo,
+						   * benchmarking, ORCHID and others, RFC 2928 */
+	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 },       /* documentation, RFC 3849 */
+	{ { 0x20, 0x02 }, 16 },                   /* 6to4, RFC 3056 */
+	{ { 0x26, 0x20, 0x00, 0x4f, 0x80 }, 48 }, /* AS112 (anycast), RFC 7534 */
+	{ { 0x3f, 0xff }, 20 },                   /* documentation, RFC 9637 */
 };
 
-/* IPv6 forms that carry an IPv4 address in their last 32 bits. */
-static const struct range nat64 = { { 0x00, 0x64, 0xff, 0x9b }, 96 }; /* RFC 6052 */
 static const struct range mapped = { { [10] = 0xff, [11] = 0xff }, 96 };
+
+/* Interface identifiers of ISATAP (RFC 5214 6.1), which carry an IPv4 address in any prefix. */
+static const uint8_t isatap[] = { 0x00, 0x00, 0x5e, 0xfe };
+enum { UNIVERSAL_BIT = 2 };
 
 static bool has_prefix(const uint8_t *a, const uint8_t *prefix, unsigned bits)
 {
@@ -109,13 +120,17 @@ void netaddr_text(const struct netaddr *a, char ret[NETADDR_TEXT_MAX])
 	(void)p;
 }
 
+static bool is_isatap(const uint8_t b[16])
+{
+	return (b[8] & ~UNIVERSAL_BIT) == isatap[0] && memcmp(b + 9, isatap + 1, 3) == 0;
+}
+
 bool netaddr_is_global(const struct netaddr *a)
 {
 	if (a->n == 4)
 		return !within(a->b, special4, ARRAY_LEN(special4));
-	if (within(a->b, &nat64, 1))
-		return !within(a->b + 12, special4, ARRAY_LEN(special4));
-	return within(a->b, &global6, 1) && !within(a->b, special6, ARRAY_LEN(special6));
+	return within(a->b, &global6, 1) && !within(a->b, special6, ARRAY_LEN(special6)) &&
+	       !is_isatap(a->b);
 }
 
 bool netaddr_is_loopback(const struct netaddr *a)

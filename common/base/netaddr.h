@@ -38,8 +38,10 @@ void netaddr_text(const struct netaddr *a, char ret[NETADDR_TEXT_MAX]);
 
 /*
  * True for addresses of the public Internet that belong to one host. False for
- * every special-purpose range, also when it is wrapped into an IPv4-mapped,
- * IPv4-compatible or NAT64 (64:ff9b::/96) address; false for all of 6to4 and Teredo.
+ * every special-purpose range, and for the known addresses of metadata services
+ * in public space. An IPv4-mapped address is the IPv4 address; every other form
+ * that wraps one (IPv4-compatible, NAT64, 6to4, Teredo, ISATAP) is not global,
+ * whatever is in it: where it leads is decided by a gateway nearby.
  */
 bool netaddr_is_global(const struct netaddr *a);
 /* 127.0.0.0/8 or ::1: this computer. */
