@@ -25,8 +25,8 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	python3-websockets python3-aiohttp python3-aiosmtpd python3-jsonschema python3-hypothesis
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
 BENCH_PACKAGES := wrk
-# A browser for tests of the pages; large, so only those who test get it.
-BROWSER_PACKAGES := chromium chromium-driver python3-selenium
+# A browser for tests of the pages, large, and others' cryptography: only those who test get them.
+CHECK_PACKAGES := chromium chromium-driver python3-selenium python3-cryptography python3-pip
 
 # Those whose headers lie outside /usr/include.
 PKGS := libpq gmime-3.0 opendkim libwebsockets
@@ -97,19 +97,19 @@ demo: deps ## mail to agents, from them and approved, shown and checked, without
 	@$(PYTHON) -m scripts.stack demo --build $(B)
 
 check: deps ## every test
-	@scripts/deps $(BROWSER_PACKAGES)
+	@scripts/deps $(CHECK_PACKAGES)
 	@scripts/check $(B)
 
 check-unit: ## lint, unit and sql tests, fuzz corpora only
 	@scripts/check --unit $(B)
 
 check-integration: ## integration and fault tests only
-	@scripts/deps $(BROWSER_PACKAGES)
+	@scripts/deps $(CHECK_PACKAGES)
 	@scripts/check --integration $(B)
 
 tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
-tools: $(TOOLS)
+tools: $(TOOLS) $(B)/python
 
 bench: bench-inbound bench-outbound bench-rest ## all of them, as ratios
 
@@ -204,6 +204,12 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libdeliverd.a $(B)/libapid.a $(COMMON)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(deliverd_LIBS) $(apid_LIBS) $(COMMON_LIBS) -o $@
+# Libraries for tests that Debian does not have, pinned by hash. Without them the tests that need
+# them fail, and no others.
+$(B)/python: tests/requirements.txt
+	@echo "PIP $@"
+	-$(Q)rm -rf $@ && $(PYTHON) -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
+		--root-user-action ignore --disable-pip-version-check --target $@ -r $< && touch $@
 # The statement tables that tests/sql prepares: all there are.
 $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 	@mkdir -p $(@D)
