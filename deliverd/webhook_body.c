@@ -109,7 +109,8 @@ static void add_signature(const struct webhook_row *row, const struct secrets *s
 	AUTO(buf_release) struct buf signature = BUF_INIT(4096);
 	AUTO(buf_release) struct buf time = BUF_INIT(32);
 
-	authsig_webhook(row->message_id, unix_s, buf_slice(&l->r->body), secrets->v, secrets->n,
+	authsig_webhook(row->message_id, unix_s, buf_slice(&l->r->body),
+			&(struct authsig_keys){ .secrets = secrets->v, .secrets_n = secrets->n },
 			&signature);
 	buf_addf(&time, "%lld", (long long)unix_s);
 	add_header("webhook-id", arena_dup(l->a, row->message_id), l);

@@ -9,8 +9,11 @@
 
 #include "common/base/arena.h"
 #include "common/base/clock.h"
+#include "common/base/ed25519.h"
 #include "common/base/mem.h"
 #include "common/base/utf8.h"
+
+#include <assert.h>
 
 enum { VALUE_MAX = 4096, CANONICAL_MAX = 9 * (VALUE_MAX + 1), WEBHOOK_HEAD_MAX = 1024 };
 
@@ -147,19 +150,31 @@ void authsig_json(const struct authsig *s, struct slice secret, struct jsonw *w)
 	jsonw_object_end(w);
 }
 
+static void add_webhook_signature(const char *version, const void *p, size_t n, struct buf *ret)
+{
+	if (ret->len)
+		buf_add_char(ret, ' ');
+	buf_add_str(ret, version);
+	base64_encode(slice_of(p, n), ret);
+}
+
 void authsig_webhook(struct slice id, int64_t unix_s, struct slice body,
-		     const struct slice *secrets, size_t n, struct buf *ret)
+		     const struct authsig_keys *keys, struct buf *ret)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(body.n + WEBHOOK_HEAD_MAX + id.n);
-	uint8_t mac[SHA256_LEN];
+	uint8_t mac[SHA256_LEN], signature[ED25519_SIGNATURE_LEN];
 
 	buf_add_slice(&text, id);
 	buf_addf(&text, ".%lld.", (long long)unix_s);
 	buf_add_slice(&text, body);
-	for (size_t i = 0; i < n; i++) {
-		crypto_hmac_sha256(secrets[i], buf_slice(&text), mac);
-		buf_add_str(ret, i > 0 ? " v1," : "v1,");
-		base64_encode(slice_of((const char *)mac, sizeof(mac)), ret);
+	for (size_t i = 0; i < keys->secrets_n; i++) {
+		crypto_hmac_sha256(keys->secrets[i], buf_slice(&text), mac);
+		add_webhook_signature("v1,", mac, sizeof(mac), ret);
+	}
+	for (size_t i = 0; i < keys->seeds_n; i++) {
+		assert(keys->seeds[i].n == ED25519_SEED_LEN);
+		ed25519_sign((const uint8_t *)keys->seeds[i].p, buf_slice(&text), signature);
+		add_webhook_signature("v1a,", signature, sizeof(signature), ret);
 	}
 }
 
@@ -167,4 +182,10 @@ void authsig_whsec(struct slice secret, struct buf *ret)
 {
 	buf_add_str(ret, "whsec_");
 	base64_encode(secret, ret);
+}
+
+void authsig_whpk(struct slice public_key, struct buf *ret)
+{
+	buf_add_str(ret, "whpk_");
+	base64_encode(public_key, ret);
 }

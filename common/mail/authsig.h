@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is signed for an agent: the X-E2A-Auth-* set (docs/api.md) and the
- * Standard Webhooks headers (https://www.standardwebhooks.com, symmetric v1).
+ * Standard Webhooks headers (https://www.standardwebhooks.com, symmetric v1 and
+ * asymmetric v1a).
  */
 #ifndef E2A_MAIL_AUTHSIG_H
 #define E2A_MAIL_AUTHSIG_H
@@ -37,13 +38,23 @@ void authsig_json(const struct authsig *s, struct slice secret, struct jsonw *w)
 void authsig_each(const struct authsig *s, struct slice secret,
 		  void (*fn)(const char *name, const char *value, void *arg), void *arg);
 
+/* What signs a webhook. */
+struct authsig_keys {
+	const struct slice *secrets; /* of HMAC-SHA-256, as they are */
+	size_t secrets_n;
+	const struct slice *seeds; /* of Ed25519, ED25519_SEED_LEN bytes each */
+	size_t seeds_n;
+};
+
 /*
- * webhook-signature: "v1,<base64>" per secret, separated by one space, over
- * "<id>.<unix seconds>.<body>".
+ * webhook-signature: "v1,<base64>" per secret and "v1a,<base64>" per seed,
+ * separated by one space, over "<id>.<unix seconds>.<body>".
  */
 void authsig_webhook(struct slice id, int64_t unix_s, struct slice body,
-		     const struct slice *secrets, size_t n, struct buf *ret);
+		     const struct authsig_keys *keys, struct buf *ret);
 /* "whsec_" + base64 of the secret: the form those libraries take. */
 void authsig_whsec(struct slice secret, struct buf *ret);
+/* "whpk_" + base64 of an Ed25519 public key, likewise. */
+void authsig_whpk(struct slice public_key, struct buf *ret);
 
 #endif

@@ -158,19 +158,20 @@ static void webhook_signatures_are_those_of_standard_webhooks(void **state)
 {
 	/* The example of the specification, and the same with a second secret. */
 	static const struct slice secrets[] = { SLICE_INIT("\xd2\xc2\xb7V"), SLICE_INIT("second") };
-	AUTO(buf_release) struct buf one = BUF_INIT(1000);
-	AUTO(buf_release) struct buf two = BUF_INIT(1000);
 	AUTO(buf_release) struct buf want = BUF_INIT(1000);
 	uint8_t mac[SHA256_LEN];
 
 	(void)state;
-	authsig_webhook(S("msg_1"), 1614265330, S("{\"test\": 2432232314}"), secrets, 1, &one);
-	authsig_webhook(S("msg_1"), 1614265330, S("{\"test\": 2432232314}"), secrets, 2, &two);
 	for (size_t i = 0; i < 2; i++) {
+		AUTO(buf_release) struct buf got = BUF_INIT(1000);
+
+		authsig_webhook(S("msg_1"), 1614265330, S("{\"test\": 2432232314}"),
+				&(struct authsig_keys){ .secrets = secrets, .secrets_n = i + 1 },
+				&got);
 		crypto_hmac_sha256(secrets[i], S("msg_1.1614265330.{\"test\": 2432232314}"), mac);
 		buf_add_str(&want, i ? " v1," : "v1,");
 		base64_encode(slice_of((const char *)mac, sizeof(mac)), &want);
-		assert_string_equal(buf_cstr(i ? &two : &one), buf_cstr(&want));
+		assert_string_equal(buf_cstr(&got), buf_cstr(&want));
 	}
 }
 
@@ -184,8 +185,41 @@ static void the_published_webhook_example_verifies(void **state)
 	assert_int_equal(base64_decode(S("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), &secret), OK);
 	key = buf_slice(&secret);
 	authsig_webhook(S("msg_p5jXN8AQM9LWM0D4loKWxJek"), 1614265330, S("{\"test\": 2432232314}"),
-			&key, 1, &got);
+			&(struct authsig_keys){ .secrets = &key, .secrets_n = 1 }, &got);
 	assert_string_equal(buf_cstr(&got), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+}
+
+static void pairs_sign_behind_the_secrets(void **state)
+{
+	/* What python3-cryptography makes of the first seed of RFC 8032 7.1. */
+	static const struct slice secret = SLICE_INIT("second");
+	AUTO(buf_release) struct buf got = BUF_INIT(1000);
+	char seed_bytes[32] = "";
+	struct slice seeds[] = { slice_of(seed_bytes, 32), slice_of(seed_bytes, 32) };
+	struct authsig_keys keys = {
+		.secrets = &secret, .secrets_n = 1, .seeds = seeds, .seeds_n = 2
+	};
+
+	(void)state;
+	assert_int_equal(
+		hex_decode(S("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"),
+			   seed_bytes, sizeof(seed_bytes)),
+		OK);
+	authsig_webhook(S("msg_1"), 1614265330, S("{\"test\": 2432232314}"), &keys, &got);
+	assert_string_equal(
+		buf_cstr(&got),
+		"v1,ty3Lq953icA9WzBHGyeW4Z0fgmnijm3NtsHwbzlYsHQ= "
+		"v1a,9R51FvFauxjqIc6hSozSE339O2Fke3xc0nsxhGiPk/kZfMkkMQOlUEgS+zteZmB8WjIzSChY1/lZ0uvG/8M4Dg== "
+		"v1a,9R51FvFauxjqIc6hSozSE339O2Fke3xc0nsxhGiPk/kZfMkkMQOlUEgS+zteZmB8WjIzSChY1/lZ0uvG/8M4Dg==");
+}
+
+static void a_public_key_is_shown_in_the_form_the_libraries_take(void **state)
+{
+	AUTO(buf_release) struct buf text = BUF_INIT(1000);
+
+	(void)state;
+	authsig_whpk(S("0123456789abcdef0123456789abcdef"), &text);
+	assert_string_equal(buf_cstr(&text), "whpk_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
 }
 
 static void a_secret_is_shown_in_the_form_the_libraries_take(void **state)
@@ -211,6 +245,8 @@ int main(void)
 		cmocka_unit_test(no_value_adds_a_line_and_all_views_agree),
 		cmocka_unit_test(webhook_signatures_are_those_of_standard_webhooks),
 		cmocka_unit_test(the_published_webhook_example_verifies),
+		cmocka_unit_test(pairs_sign_behind_the_secrets),
+		cmocka_unit_test(a_public_key_is_shown_in_the_form_the_libraries_take),
 		cmocka_unit_test(a_secret_is_shown_in_the_form_the_libraries_take),
 	};
 
