@@ -48,9 +48,10 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -pthread $(SANFLAGS) $(LDFLAGS)
 BASE_LIBS := -ljansson -lcrypto
 MAIL_LIBS := -lunbound -lidn2 $(shell pkg-config --libs gmime-3.0 2>/dev/null)
 STORE_LIBS := -lpq
-milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp
-deliverd_LIBS := -luv -lcurl -lopendkim
-apid_LIBS := -lmicrohttpd -lwebsockets -lcurl
+METRICS_LIBS := -lmicrohttpd # of the daemons, which serve metrics; of apid for its API too
+milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp $(METRICS_LIBS)
+deliverd_LIBS := -luv -lcurl -lopendkim $(METRICS_LIBS)
+apid_LIBS := $(METRICS_LIBS) -lwebsockets -lcurl
 admin_LIBS :=
 
 objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))
@@ -187,7 +188,7 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(2)
 	@echo "LD $$@"
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) $$^ -lcmocka $(3) -o $$@
 endef
-$(eval $(call test_rule,base,$$(BASE),$$(BASE_LIBS)))
+$(eval $(call test_rule,base,$$(BASE),$$(METRICS_LIBS) $$(BASE_LIBS)))
 $(eval $(call test_rule,mail,$$(MAIL) $$(BASE),$$(MAIL_LIBS) $$(BASE_LIBS)))
 $(eval $(call test_rule,store,$$(COMMON),$$(COMMON_LIBS)))
 $(foreach p,$(PROGRAMS),$(eval $(call test_rule,$(p),$(B)/lib$(p).a $$(COMMON),$$($(p)_LIBS) $$(COMMON_LIBS))))

@@ -4,6 +4,7 @@
  * waits for a signal, and takes them down in the reverse order.
  */
 #include "apid/announcer.h"
+#include "apid/apid_metrics.h"
 #include "apid/app.h"
 #include "apid/export.h"
 #include "apid/listen.h"
@@ -17,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/fdlimit.h"
 #include "common/base/log.h"
+#include "common/base/metrics_http.h"
 #include "common/mail/mime.h"
 #include "common/store/store_domain.h"
 
@@ -35,6 +37,7 @@ struct daemon {
 	int listen_fd;
 	struct listener *listener;
 	struct ws_wake *wake;
+	struct metrics_http *metrics;
 	sigset_t signals;
 };
 
@@ -186,7 +189,10 @@ static enum err serve(struct daemon *d, struct fail *fail)
 	int signal;
 
 	raise_file_limit(&d->settings);
-	e = listen_open(d->settings.http_listen, &d->listen_fd, fail);
+	e = metrics_http_new("apid_metrics", d->settings.apid_metrics, apid_metrics, APID_METRICS_N,
+			     &d->metrics, fail);
+	if (e == OK)
+		e = listen_open(d->settings.http_listen, &d->listen_fd, fail);
 	if (e == OK)
 		e = wait_for_storage(d, fail);
 	if (e == ERR_TIMEOUT)
@@ -216,6 +222,7 @@ static void prepare_signals(struct daemon *d)
 
 static void release(struct daemon *d)
 {
+	metrics_http_free(d->metrics);
 	sign_in_free(d->app.sign_in);
 	dns_free(d->app.dns);
 	keys_wipe(&d->keys);

@@ -2,6 +2,7 @@
 /* Connections per client. An entry goes with its last connection. */
 #include "apid/peers.h"
 
+#include "apid/apid_metrics.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -139,6 +140,7 @@ void peers_refused(struct peers *p, const struct client_peer *peer, enum peers_r
 	char client[NETADDR_TEXT_MAX];
 	int64_t n;
 
+	metric_add_at(&apid_metrics[APID_CONNECTIONS_REFUSED], why, 1);
 	pthread_mutex_lock(&p->lock);
 	n = take_refused(p, why);
 	pthread_mutex_unlock(&p->lock);

@@ -6,6 +6,7 @@
  */
 #include "apid/server.h"
 
+#include "apid/apid_metrics.h"
 #include "apid/body.h"
 #include "apid/conns.h"
 #include "apid/intake.h"
@@ -69,6 +70,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 	x->conn->request = x;
 	pthread_mutex_lock(&s->lock);
 	s->under_way++;
+	metric_add(&apid_metrics[APID_REQUESTS_OPEN], 1);
 	pthread_mutex_unlock(&s->lock);
 	return x;
 }
@@ -160,6 +162,7 @@ static void run_admission(struct job *job, struct db *db)
 
 static void too_busy(struct exchange *x)
 {
+	metric_add(&apid_metrics[APID_BUSY], 1);
 	resp_error(&x->req->resp, 503, "too busy, try again later");
 }
 
@@ -326,10 +329,23 @@ static void log_request(const struct exchange *x)
 	       { .key = NULL });
 }
 
+/* Not one whose client went before there was an answer. */
+static void count_request(const struct exchange *x)
+{
+	size_t class = (size_t)x->req->resp.status / 100;
+
+	metric_add(&apid_metrics[APID_REQUESTS_OPEN], -1);
+	if (class < 1)
+		return;
+	metric_add_at(&apid_metrics[APID_REQUESTS], class - 1, 1);
+	metric_observe(&apid_metrics[APID_REQUEST_MS], clock_mono_ms() - x->start_ms);
+}
+
 static void finish(struct server *s, struct exchange *x)
 {
 	x->conn->request = NULL;
 	log_request(x);
+	count_request(x);
 	intake_release(&x->intake);
 	req_free(x->req);
 	free(x->target);

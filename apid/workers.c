@@ -2,6 +2,8 @@
 /* The worker threads. A job never runs with the lock held. */
 #include "apid/workers.h"
 
+#include "apid/apid_metrics.h"
+
 #include <pthread.h>
 
 struct queue {
@@ -58,6 +60,10 @@ static struct job *next_job(struct workers *w)
 			break;
 		pthread_cond_wait(&w->work, &w->lock);
 	}
+	if (job) {
+		metric_add_at(&apid_metrics[APID_JOBS_QUEUED], job->class, -1);
+		metric_add(&apid_metrics[APID_WORKERS_BUSY], 1);
+	}
 	pthread_mutex_unlock(&w->lock);
 	return job;
 }
@@ -67,6 +73,7 @@ static void end_job(struct workers *w, enum job_class class)
 {
 	pthread_mutex_lock(&w->lock);
 	w->queue[class].running--;
+	metric_add(&apid_metrics[APID_WORKERS_BUSY], -1);
 	if (w->queue[class].n)
 		pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
@@ -103,6 +110,7 @@ struct workers *workers_new(const struct settings *s)
 	w->queue[JOB_NAMES].limit = (size_t)(s->http_workers + 1) / 2;
 	w->queue[JOB_PROVIDER].limit = (size_t)(s->http_workers + 3) / 4;
 	w->queue[JOB_LARGE].limit = (size_t)(s->http_workers + 3) / 4;
+	metric_set(&apid_metrics[APID_WORKERS], s->http_workers);
 	w->threads = mem_calloc((size_t)s->http_workers, sizeof(*w->threads));
 	for (int64_t i = 0; i < s->http_workers; i++) {
 		if (pthread_create(&w->threads[w->threads_n], NULL, work, w))
@@ -122,6 +130,7 @@ bool workers_post(struct workers *w, struct job *job, enum job_class class)
 	if (taken) {
 		job->class = class;
 		push(&w->queue[class], job);
+		metric_add_at(&apid_metrics[APID_JOBS_QUEUED], class, 1);
 		pthread_cond_signal(&w->work);
 	}
 	pthread_mutex_unlock(&w->lock);

@@ -34,10 +34,10 @@ void ws_post(struct ws *ws, struct ws_event *e)
 	lws_cancel_service(ws->context);
 }
 
-static void wake_conn(struct ws_conn *conn, void *arg)
+static void wake_announced(struct ws_conn *conn, void *arg)
 {
 	(void)arg;
-	ws_conn_wake(conn);
+	ws_conn_wake_announced(conn);
 }
 
 static void run_events(struct ws *ws)
@@ -59,7 +59,7 @@ static void run_events(struct ws *ws)
 		e = next;
 	}
 	if (all)
-		ws_index_each(ws, wake_conn, NULL);
+		ws_index_each(ws, wake_announced, NULL);
 }
 
 static void close_for_stop(struct ws_conn *conn, void *arg)
@@ -168,7 +168,7 @@ static void run_wake(struct ws *ws, struct ws_event *e)
 
 	while (slice_cut(&rest, ' ', &name))
 		if (addr_fold(name, &w->arena, &address) == OK)
-			ws_index_of(ws, address, wake_conn, NULL);
+			ws_index_of(ws, address, wake_announced, NULL);
 	pthread_mutex_lock(&ws->lock);
 	ws->wakes--;
 	pthread_mutex_unlock(&ws->lock);

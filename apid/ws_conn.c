@@ -4,6 +4,7 @@
  * when the last one is out, so a slow reader costs itself only. Nothing here
  * marks mail read.
  */
+#include "apid/apid_metrics.h"
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -13,7 +14,8 @@
 enum {
 	CLIENT_FRAME_MAX = 32768,
 	HANDSHAKE_MS = 10000,
-	CLOSING_MS = 5000, /* for the peer to answer a close */
+	CLOSING_MS = 5000,  /* for the peer to answer a close */
+	ANNOUNCE_MS = 2000, /* a wake-up that comes later than the mail was missed */
 };
 
 struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub)
@@ -60,6 +62,7 @@ int ws_conn_established(struct ws_conn *conn, struct lws *wsi)
 {
 	conn->wsi = wsi;
 	conn->established = true;
+	metric_add(&apid_metrics[APID_SOCKETS], 1);
 	conn->progress_ms = conn->ping_ms = clock_mono_ms();
 	log_info("ws_open", LF_SLICE("agent", conn->sub.email), LF_SLICE("key", conn->sub.key_id));
 	if (conn->ws->stop_deadline_ms)
@@ -99,6 +102,10 @@ static int write_frame(struct ws_conn *conn)
 	if (!conn->out)
 		conn->out_tail = &conn->out;
 	n = lws_write(conn->wsi, f->bytes + LWS_PRE, f->n, LWS_WRITE_TEXT);
+	metric_add(&apid_metrics[APID_FRAMES], 1);
+	if (f->stored_us)
+		metric_observe(&apid_metrics[APID_FRAME_MS],
+			       (clock_now_us() - f->stored_us) / 1000);
 	free(f);
 	return n < 0 ? -1 : 0;
 }
@@ -163,6 +170,28 @@ void ws_conn_wake(struct ws_conn *conn)
 		ws_fetch_start(conn);
 }
 
+void ws_conn_wake_polled(struct ws_conn *conn)
+{
+	if (conn->stream.live && !conn->wanted && !conn->fetching)
+		conn->polled = true;
+	ws_conn_wake(conn);
+}
+
+void ws_conn_wake_announced(struct ws_conn *conn)
+{
+	conn->polled = false;
+	conn->unannounced_ms = 0;
+	ws_conn_wake(conn);
+}
+
+static void tick_announced(struct ws_conn *conn, int64_t now_ms)
+{
+	if (!conn->unannounced_ms || now_ms - conn->unannounced_ms < ANNOUNCE_MS)
+		return;
+	metric_add(&apid_metrics[APID_WAKES_MISSED], 1);
+	conn->unannounced_ms = 0;
+}
+
 static void cut(struct ws_conn *conn)
 {
 	lws_set_timeout(conn->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
@@ -203,6 +232,7 @@ void ws_conn_tick(struct ws_conn *conn, int64_t now_ms)
 		return;
 	}
 	tick_ping(conn, s, now_ms);
+	tick_announced(conn, now_ms);
 	conn->failed = false;
 	if (conn->wanted || now_ms - conn->checked_ms >= s->ws_recheck_ms)
 		ws_conn_wake(conn);
@@ -210,9 +240,11 @@ void ws_conn_tick(struct ws_conn *conn, int64_t now_ms)
 
 void ws_conn_gone(struct ws_conn *conn)
 {
-	if (conn->established && !conn->gone)
+	if (conn->established && !conn->gone) {
+		apid_count_closed(conn->close_code);
 		log_info("ws_close", LF_SLICE("agent", conn->sub.email),
 			 LF_INT("code", conn->close_code));
+	}
 	conn->gone = true;
 	conn->wsi = NULL;
 	if (conn->adopting || conn->fetching)

@@ -57,6 +57,7 @@ static size_t add_frame(struct fetch *f, const struct store_message *m)
 	write_notice(m, &text);
 	frame = mem_alloc(sizeof(*frame) + LWS_PRE + text.len);
 	frame->next = NULL;
+	frame->stored_us = f->query.backlog ? 0 : m->created_us;
 	frame->n = text.len;
 	memcpy(frame->bytes + LWS_PRE, buf_cstr(&text), text.len);
 	*f->frames_tail = frame;
@@ -104,6 +105,9 @@ static void take_page(struct ws_conn *conn, struct fetch *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		ws_stream_tell(&conn->stream, f->v[i].created_us, f->v[i].id);
+	if (conn->polled && f->n)
+		conn->unannounced_ms = clock_mono_ms();
+	conn->polled = false;
 	if (!f->complete || ws_stream_exhausted(&conn->stream))
 		conn->wanted = true;
 	if (f->frames) {
@@ -201,6 +205,12 @@ static void wake_conn(struct ws_conn *conn, void *arg)
 	ws_conn_wake(conn);
 }
 
+static void wake_polled(struct ws_conn *conn, void *arg)
+{
+	(void)arg;
+	ws_conn_wake_polled(conn);
+}
+
 static void poll_done(struct ws *ws, struct ws_event *e)
 {
 	struct poll *p = (struct poll *)((char *)e - offsetof(struct poll, done));
@@ -210,7 +220,7 @@ static void poll_done(struct ws *ws, struct ws_event *e)
 		ws_index_each(ws, wake_conn, NULL);
 	for (size_t i = 0; p->e == OK && i < p->found_n; i++)
 		if (p->found[i] < p->n)
-			ws_index_of(ws, p->addresses[p->found[i]], wake_conn, NULL);
+			ws_index_of(ws, p->addresses[p->found[i]], wake_polled, NULL);
 	ws->poll_failed = p->e != OK;
 	arena_release(&p->arena);
 	free(p);

@@ -25,6 +25,7 @@ struct ws_event {
 /* One text frame, with the room that libwebsockets wants before it. */
 struct ws_frame {
 	struct ws_frame *next;
+	int64_t stored_us; /* when its mail was; 0 for the backlog */
 	size_t n;
 	unsigned char bytes[]; /* LWS_PRE, then n */
 };
@@ -41,9 +42,11 @@ struct ws_conn {
 	bool adopting; /* inside the call that adopts it */
 	bool gone;     /* closed; freed when no worker has a read for it */
 	struct ws_stream stream;
-	bool wanted;   /* there may be something to read */
-	bool fetching; /* a worker reads */
-	bool failed;   /* the last read failed: wait for the next tick */
+	bool wanted;            /* there may be something to read */
+	bool fetching;          /* a worker reads */
+	bool failed;            /* the last read failed: wait for the next tick */
+	bool polled;            /* what is read next was found by the poll */
+	int64_t unannounced_ms; /* since when what it found has no wake-up; 0: all has */
 	struct ws_frame *out, **out_tail;
 	int64_t adopted_ms, checked_ms, progress_ms, ping_ms;
 	bool ping_due, pong_missing;
@@ -95,6 +98,10 @@ void ws_conn_pong(struct ws_conn *conn);
 void ws_conn_close(struct ws_conn *conn, int code, const char *reason);
 /* There may be new mail: reads it, now or when the last page is out. */
 void ws_conn_wake(struct ws_conn *conn);
+/* The same, because the poll found some. */
+void ws_conn_wake_polled(struct ws_conn *conn);
+/* The same, because a wake-up came. */
+void ws_conn_wake_announced(struct ws_conn *conn);
 void ws_conn_tick(struct ws_conn *conn, int64_t now_ms);
 /* The socket is closed; frees the connection as soon as nobody uses it. */
 void ws_conn_gone(struct ws_conn *conn);

@@ -6,6 +6,7 @@
  */
 #include "apid/ws_wake.h"
 
+#include "apid/apid_metrics.h"
 #include "apid/ws.h"
 #include "common/base/log.h"
 #include "common/store/db.h"
@@ -28,6 +29,7 @@ static void pass_on(struct slice payload, void *arg)
 {
 	struct ws_wake *w = arg;
 
+	metric_add(&apid_metrics[APID_WAKES], 1);
 	ws_wake(w->app->ws, payload);
 }
 
@@ -66,8 +68,10 @@ static void *run(void *arg)
 
 		if (listen_on(w, db, &fail) == OK)
 			break;
-		if (!w->down)
+		if (!w->down) {
+			metric_add(&apid_metrics[APID_LISTEN_LOST], 1);
 			log_warn("listen_failed", LF_STR("detail", fail.what));
+		}
 		w->down = true;
 		if (stopped(w, -1, RETRY_MS))
 			break;

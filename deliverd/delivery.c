@@ -2,7 +2,9 @@
 /* One mail from LMTP to the database. It must get its answer, whatever happens to it. */
 #include "deliverd/delivery.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
+#include "deliverd/deliverd_metrics.h"
 #include "deliverd/ingest.h"
 #include "deliverd/report.h"
 #include "deliverd/review.h"
@@ -14,6 +16,7 @@ struct delivery {
 	const struct delivery_config *config;
 	struct lmtp_conn *conn;
 	struct mail *mail;
+	int64_t began_ms;
 	/* for agents */
 	struct ingest_config how;
 	struct webhook_lease lease;
@@ -27,6 +30,7 @@ struct delivery {
 
 static void end(struct delivery *d)
 {
+	metric_observe(&deliverd_metrics[DELIVERD_INGEST_MS], clock_mono_ms() - d->began_ms);
 	mail_free(d->mail);
 	free(d);
 }
@@ -232,6 +236,7 @@ void delivery_begin(const struct delivery_config *config, struct lmtp_conn *conn
 	d->config = config;
 	d->conn = conn;
 	d->mail = m;
+	d->began_ms = clock_mono_ms();
 	d->how.settings = config->settings;
 	d->how.seal_key = keys_get(config->keys, KEY_SEAL);
 	if (report_is(m, &d->report))

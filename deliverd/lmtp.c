@@ -6,6 +6,7 @@
 #include "deliverd/lmtp_private.h"
 
 #include "common/base/mem.h"
+#include "deliverd/deliverd_metrics.h"
 
 #include <assert.h>
 
@@ -158,6 +159,7 @@ void lmtp_answer(struct lmtp *l, enum err code, struct slice text, struct buf *o
 	const struct err_info *info = err_info(code);
 
 	assert(l->answers > 0);
+	deliverd_count_reply(info->smtp);
 	if (text.n == 0)
 		text = slice_str(info->text);
 	buf_addf(out, "%d %s ", info->smtp, code ? info->enhanced : "2.1.5");

@@ -2,7 +2,9 @@
 /* e2a-deliverd: takes mail from Postfix by LMTP, stores it, tells the agents. */
 #include "common/base/fdlimit.h"
 #include "common/base/log.h"
+#include "common/base/metrics_http.h"
 #include "deliverd/deliverd.h"
+#include "deliverd/deliverd_metrics.h"
 
 #include <malloc.h>
 #include <sysexits.h>
@@ -30,10 +32,14 @@ static void raise_file_limit(const struct settings *s)
 
 static int serve(const struct settings *s, const struct keys *keys)
 {
+	AUTO(metrics_http_freep) struct metrics_http *metrics = NULL;
 	AUTO(deliverd_freep) struct deliverd *d = NULL;
 	struct fail fail = { 0 };
 
 	raise_file_limit(s);
+	if (metrics_http_new("deliverd_metrics", s->deliverd_metrics, deliverd_metrics,
+			     DELIVERD_METRICS_N, &metrics, &fail))
+		return give_up(&fail);
 	if (deliverd_new(s, keys, &d, &fail))
 		return give_up(&fail);
 	log_info("ready", LF_STR("listen", s->lmtp_listen));

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/store/db.h"
 #include "deliverd/deliverd.h"
+#include "deliverd/deliverd_metrics.h"
 
 enum { GATHER_MS = 50, PAYLOAD_MAX = 7000 /* Postgres takes less than 8000 */ };
 
@@ -41,6 +42,8 @@ static void done(struct task *t)
 	struct notify *n = CONTAINER(t, struct notify, task);
 
 	n->busy = false;
+	metric_add(&deliverd_metrics[n->fail.code ? DELIVERD_NOTIFIES_FAILED : DELIVERD_NOTIFIES],
+		   1);
 	if (n->fail.code)
 		log_warn("notify_failed", LF_STR("cause", n->fail.what));
 	if (n->waiting.len)

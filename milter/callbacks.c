@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/mail/verdict.h"
+#include "milter/milter_metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -160,6 +161,7 @@ static void note(struct link *l, enum err e, const char *where)
 	if (e == OK || l->failed)
 		return;
 	l->failed = true;
+	metric_add_at(&milter_metrics[MILTER_MAILS], MILTER_FAILED, 1);
 	log_error("judging_failed", LF_STR("step", where), LF_STR("error", err_info(e)->name));
 }
 

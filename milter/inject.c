@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "milter/milter_metrics.h"
 
 enum { SECOND_US = 1000000 };
 
@@ -75,6 +76,8 @@ static void refuse(const struct inject_mail *mail, const struct verdict *v, cons
 	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
 		if (slice_eq(slice_str(reason), slice_str(passing[i])))
 			ret->answer = ANSWER_LATER;
+	metric_add_at(&milter_metrics[MILTER_MAILS],
+		      ret->answer == ANSWER_LATER ? MILTER_LATER : MILTER_REFUSED, 1);
 	log_warn("ticket_refused", LF_SLICE("queue_id", v->queue_id), LF_STR("reason", reason),
 		 LF_SLICE("client_ip", v->client_ip), LF_SLICE("mail_from", v->mail_from),
 		 LF_INT("recipients", mail->envelope->n), LF_SLICE("job", t->job),
@@ -118,6 +121,7 @@ enum err inject_finish(const struct milter *m, const struct inject_mail *mail, s
 	remove_ticket(mail, ret);
 	if (mail->to_agents && write_verdict(m, mail, &seen, v, ret) != OK)
 		return ERR_INTERNAL;
+	metric_add_at(&milter_metrics[MILTER_MAILS], MILTER_ADMITTED, 1);
 	log_info("mail_injected", LF_SLICE("queue_id", v->queue_id), LF_SLICE("job", t.job),
 		 LF_INT("attempt", t.attempt), LF_SLICE("mail_from", v->mail_from),
 		 LF_INT("recipients", mail->envelope->n), LF_INT("to_agents", mail->to_agents));

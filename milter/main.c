@@ -7,8 +7,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/metrics_http.h"
 #include "milter/callbacks.h"
 #include "milter/check_dkim.h"
+#include "milter/milter_metrics.h"
 #include "milter/spf_helper.h"
 
 #include <signal.h>
@@ -35,6 +37,10 @@ static enum err start(struct milter *m, const char *config, struct fail *fail)
 	if (log_level_parse(slice_str(m->settings.log_level), &level) != OK)
 		return fail_set(fail, ERR_CONFIG, "log_level: %.50s", m->settings.log_level);
 	log_init("e2a-milter", level);
+	e = metrics_http_new("milter_metrics", m->settings.milter_metrics, milter_metrics,
+			     MILTER_METRICS_N, &m->metrics, fail);
+	if (e)
+		return e;
 	m->tickets = ticket_memory_new(clock_now_us() / SECOND_US, TICKET_MEMORY_MAX);
 	e = keys_load("milter", m->settings.keys_dir, &m->keys, fail);
 	if (e == OK)

@@ -13,6 +13,7 @@
 #include "milter/authres.h"
 #include "milter/inject.h"
 #include "milter/judge.h"
+#include "milter/milter_metrics.h"
 
 enum {
 	HELO_MAX = 255,
@@ -46,6 +47,7 @@ struct session *session_new(const struct milter *m, struct slice client_ip, stru
 {
 	struct session *s = mem_zalloc(sizeof(*s));
 
+	metric_add(&milter_metrics[MILTER_SESSIONS], 1);
 	s->m = m;
 	s->inject = daemon.n > 0 && slice_eq(daemon, slice_str(m->settings.milter_inject_daemon));
 	s->client_ip = arena_slice(&s->arena, client_ip);
@@ -56,6 +58,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
+	metric_add(&milter_metrics[MILTER_SESSIONS], -1);
 	session_reset(s);
 	arena_release(&s->arena);
 	free(s);
@@ -172,7 +175,7 @@ static enum err gather(struct session *s, struct evidence *ret)
 }
 
 static void log_judged(const struct session *s, const struct verdict *v, const struct evidence *ev,
-		       size_t removed, int64_t started_ms)
+		       size_t removed, int64_t ms)
 {
 	log_info("mail_judged", LF_SLICE("queue_id", v->queue_id),
 		 LF_SLICE("client_ip", v->client_ip), LF_SLICE("mail_from", v->mail_from),
@@ -183,8 +186,7 @@ static void log_judged(const struct session *s, const struct verdict *v, const s
 		 LF_INT("signatures_ignored", ev->dkim.ignored),
 		 LF_STR("dmarc", verdict_result_name(v->dmarc)),
 		 LF_INT("verified", verdict_verified(v)), LF_INT("removed", removed),
-		 LF_INT("truncated", s->headers.truncated),
-		 LF_INT("ms", clock_mono_ms() - started_ms));
+		 LF_INT("truncated", s->headers.truncated), LF_INT("ms", ms));
 }
 
 /* Writes both fields; the hash covers ours and those that stay below it. */
@@ -213,6 +215,7 @@ static enum err judge_mail(struct session *s, struct verdict *v, struct edits *r
 {
 	int64_t started_ms = clock_mono_ms();
 	struct evidence ev = { 0 };
+	int64_t ms;
 	enum err e;
 
 	ret->remove_n =
@@ -220,6 +223,7 @@ static enum err judge_mail(struct session *s, struct verdict *v, struct edits *r
 	if (s->headers.h.limited) {
 		log_warn("mail_not_judged", LF_SLICE("queue_id", v->queue_id),
 			 LF_STR("reason", "header_too_big"), LF_INT("removed", ret->remove_n));
+		metric_add_at(&milter_metrics[MILTER_MAILS], MILTER_NOT_JUDGED, 1);
 		return OK;
 	}
 	e = gather(s, &ev);
@@ -227,9 +231,12 @@ static enum err judge_mail(struct session *s, struct verdict *v, struct edits *r
 		return e;
 	judge(&ev, s->m->psl, v);
 	e = write_fields(s, v, ret);
-	if (e == OK)
-		log_judged(s, v, &ev, ret->remove_n, started_ms);
-	return e;
+	if (e)
+		return e;
+	ms = clock_mono_ms() - started_ms;
+	milter_count_verdict(v, ms);
+	log_judged(s, v, &ev, ret->remove_n, ms);
+	return OK;
 }
 
 static enum err admit_mail(struct session *s, struct verdict *v, struct edits *ret)

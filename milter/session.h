@@ -15,6 +15,8 @@
 #include "milter/ticket_memory.h"
 
 /* What all sessions share; nothing but the memory of tickets changes while they run. */
+struct metrics_http;
+
 struct milter {
 	struct settings settings;
 	struct keys keys;
@@ -22,6 +24,7 @@ struct milter {
 	struct psl *psl;
 	struct spf_pool *pool;
 	struct ticket_memory *tickets;
+	struct metrics_http *metrics; /* NULL when they are off */
 };
 
 struct session;

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "milter/milter_metrics.h"
 #include "milter/spf_helper.h"
 
 #include <errno.h>
@@ -75,6 +76,7 @@ static enum err start(const struct spf_pool *p, struct spf_helper *h)
 	}
 	h->fd = pair[0];
 	h->lendings = 0;
+	metric_add(&milter_metrics[MILTER_SPF_HELPERS_STARTED], 1);
 	return OK;
 }
 

@@ -63,6 +63,8 @@ const struct conf_row settings_table[] = {
 	  .help = "milter_macro_daemon_name of the listener that takes mail with a ticket only" },
 	{ ROW_MS(milter_budget), .min = SECOND, .max = 5 * MINUTE, .def = "25s",
 	  .help = "time for judging one message; what is open then is temperror" },
+	{ ROW(milter_metrics), .type = CONF_TEXT, .def = "",
+	  .help = "loopback address:port where e2a-milter answers GET /metrics; empty: nowhere" },
 	{ ROW(spf_helpers), .type = CONF_INT, .min = 1, .max = 256, .def = "16",
 	  .help = "processes that evaluate SPF, each for one mail at a time" },
 	{ ROW_MS(spf_timeout), .min = SECOND, .max = MINUTE, .def = "20s",
@@ -74,6 +76,8 @@ const struct conf_row settings_table[] = {
 	/* deliverd */
 	{ ROW(lmtp_listen), .type = CONF_TEXT, .def = "unix:/run/e2a/lmtp.sock",
 	  .help = "socket for lmtp(8): unix:/path or inet:host:port" },
+	{ ROW(deliverd_metrics), .type = CONF_TEXT, .def = "",
+	  .help = "loopback address:port where e2a-deliverd answers GET /metrics; empty: nowhere" },
 	{ ROW(lmtp_max_connections), .type = CONF_INT, .min = 1, .max = 10000, .def = "200",
 	  .help = "LMTP connections served at once" },
 	{ ROW_MS(lmtp_timeout), .min = SECOND, .max = HOUR, .def = "5m",
@@ -145,6 +149,8 @@ const struct conf_row settings_table[] = {
 	/* apid */
 	{ ROW(http_listen), .type = CONF_TEXT, .def = "127.0.0.1:8080",
 	  .help = "host:port, unix:/path, or fd:3 for a socket handed over by systemd" },
+	{ ROW(apid_metrics), .type = CONF_TEXT, .def = "",
+	  .help = "loopback address:port where e2a-apid answers GET /metrics; empty: nowhere" },
 	{ ROW(http_workers), .type = CONF_INT, .min = 1, .max = 64, .def = "4",
 	  .help = "threads that run requests, each with a database connection" },
 	{ ROW(http_queue), .type = CONF_INT, .min = 1, .max = 100000, .def = "256",

@@ -39,12 +39,14 @@ struct settings {
 	char *milter_transport;     /* name of the master.cf service in {rcpt_mailer} */
 	char *milter_inject_daemon; /* {daemon_name} of the listener for agents' mail */
 	int64_t milter_budget_ms;
+	char *milter_metrics; /* address:port of this computer, "" = off; so for the others */
 	int64_t spf_helpers;
 	int64_t spf_timeout_ms;
 	int64_t dkim_max_signatures;
 	int64_t dkim_min_key_bits;
 	/* deliverd */
 	char *lmtp_listen; /* unix:/path or inet:host:port */
+	char *deliverd_metrics;
 	int64_t lmtp_max_connections;
 	int64_t lmtp_timeout_ms;
 	int64_t message_size_limit;
@@ -81,6 +83,7 @@ struct settings {
 	char *feedback_to; /* "" = postmaster */
 	/* apid */
 	char *http_listen; /* host:port, unix:/path or fd:3 */
+	char *apid_metrics;
 	int64_t http_workers;
 	int64_t http_queue;
 	int64_t http_max_connections;
