@@ -64,6 +64,7 @@ agent    {agent}  (local: WebSocket and REST)
 secret   {account.secret}
          {account.whsec}  (for Standard Webhooks libraries)
 SMTP     127.0.0.1:{stack.smtp_port}
+metrics  {"  ".join(stack.metrics_urls.values())}
 logs     {options.directory}/log/
 mail     to the world {outbox}
          (links to sign in with, and to approve with, are there)

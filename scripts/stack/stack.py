@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
+from urllib.parse import urlsplit
 
 from . import daemons, mail
 from .dns import Dns
@@ -24,6 +25,7 @@ from .postgres import DATABASE, OWNER, Postgres
 from .world import OLD_DOMAIN, World
 
 PROGRAMS = ("milter", "deliverd", "apid", "admin")
+METERED = ("milter", "deliverd", "apid")
 SHARED_DOMAIN = "agents.example"
 MAIL_HOST = "mx.agents.example"
 # For tests that are not about limits.
@@ -90,11 +92,14 @@ class Stack:
             self.http_port = self.claim("HTTP", http_port)
             dns_port = self.claim("DNS", dns_port)
             xclient_port = self.claim("XCLIENT", None) if xclient else None
+            metrics_ports = {name: self.claim("METRICS", None) for name in METERED}
             self.world = self.make_world() if world else None
         except StackError:
             self.release()
             raise
         self.url = f"http://127.0.0.1:{self.http_port}"
+        self.metrics_urls = {name: f"http://127.0.0.1:{port}/metrics"
+                             for name, port in metrics_ports.items()}
         self.conf = self.state / "e2a.conf"
         self.postgres = Postgres(self.state, postgres or {})
         self.dns = Dns(self.state, dns_port)
@@ -135,6 +140,7 @@ class Stack:
             "milter_listen": f"unix:{self.state}/sock/milter",
             "lmtp_listen": f"unix:{self.state}/sock/lmtp",
             "http_listen": f"127.0.0.1:{self.http_port}",
+            **{f"{name}_metrics": urlsplit(url).netloc for name, url in self.metrics_urls.items()},
             "postfix_map_dir": str(self.state / "maps"),
             "postfix_map_interval": "1s",
             "postfix_log": str(self.state / "log" / "postfix.log"),

@@ -67,7 +67,7 @@ def make_agent(api: Api) -> Callable[..., str]:
 @pytest.fixture
 def second(stack: Stack) -> Iterator[SecondDeliverd]:
     settings = {**stack.settings, "lmtp_listen": f"unix:{stack.state}/sock/lmtp2",
-                "postfix_map_dir": ""}
+                "postfix_map_dir": "", "deliverd_metrics": ""}
     conf = write_file(stack.state / "second.conf",
                       "".join(f"{k} = {v}\n" for k, v in settings.items()))
     part = SecondDeliverd(stack.state, conf)

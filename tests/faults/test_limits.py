@@ -188,7 +188,7 @@ def start(stack, tmp_path, name: str, settings: dict[str, str], timeout: float =
           **env: str) -> subprocess.CompletedProcess:
     """A second one of that name with other settings; it must end by itself."""
     own = {"milter_listen": f"unix:{tmp_path}/m", "lmtp_listen": f"unix:{tmp_path}/l",
-           "http_listen": "127.0.0.1:1", "postfix_map_dir": ""}
+           "http_listen": "127.0.0.1:1", "postfix_map_dir": "", f"{name}_metrics": ""}
     conf = write_file(tmp_path / "e2a.conf", "".join(
         f"{k} = {v}\n" for k, v in {**stack.settings, **own, **settings}.items()))
     part = stack.part(name)

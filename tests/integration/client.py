@@ -251,7 +251,8 @@ class SecondApid(Apid):
         self.claim = Port("HTTP")
         self.port = self.claim.number
         self.url = f"http://127.0.0.1:{self.port}"
-        conf = {**stack.settings, "http_listen": f"127.0.0.1:{self.port}", **settings}
+        conf = {**stack.settings, "http_listen": f"127.0.0.1:{self.port}", "apid_metrics": "",
+                **settings}
         text = "".join(f"{key} = {value}\n" for key, value in conf.items())
         super().__init__(stack.state, write_file(stack.state / f"{self.name}.conf", text))
 
