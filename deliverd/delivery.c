@@ -149,7 +149,7 @@ static void stored(struct task *t)
 	for (size_t i = 0; i < in->rcpts_n && !in->code; i++)
 		if (in->rcpts[i].stored && !in->rcpts[i].cloud)
 			notify_add(d->config->notify, in->rcpts[i].agent_email);
-	if (!in->code && d->how.lease_id.n)
+	if (!in->code)
 		webhook_stored(d->config->webhook, d->mail, in, &d->lease);
 	end(d);
 }
@@ -159,6 +159,7 @@ static void store_for_agents(struct delivery *d)
 	const struct delivery_config *c = d->config;
 
 	d->task = (struct task){ .lane = LANE_DB, .run = store, .done = stored };
+	d->how.give_up_ms = webhook_give_up_ms(c->webhook);
 	if (webhook_lease(c->webhook, &d->lease, &d->how.lease_ms))
 		d->how.lease_id = slice_str(d->lease.id);
 	loop_submit(c->loop, &d->task);

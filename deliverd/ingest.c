@@ -58,6 +58,7 @@ static void add_envelope(struct mail *m, const struct ingest_config *config,
 	ret->usage = config->settings->usage_tracking;
 	ret->lease_id = config->lease_id;
 	ret->lease_ms = config->lease_ms;
+	ret->give_up_ms = config->give_up_ms;
 }
 
 static struct slice new_id(struct mail *m, const char *prefix)

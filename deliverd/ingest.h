@@ -27,6 +27,7 @@ struct ingest_config {
 	struct slice seal_key;
 	struct slice lease_id; /* of webhook jobs; empty: leave them to whoever claims */
 	int64_t lease_ms;
+	int64_t give_up_ms; /* a webhook job is tried for so long at most */
 };
 
 /*

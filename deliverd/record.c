@@ -31,8 +31,7 @@ struct record {
 	struct task task; /* the batch under way */
 	struct loop *loop;
 	struct db_pool *pool;
-	const int64_t *schedule_ms;
-	size_t schedule_n;
+	const struct webhook_patience *patience;
 	struct loop_timer *timer;
 	struct list waiting[RECORD_KINDS];
 	struct list batch[RECORD_KINDS]; /* of the task; what was written is removed */
@@ -98,7 +97,7 @@ static enum err write_kind(struct record *r, struct db *db, enum record_kind kin
 		e = store_webhook_delivered(db, v, n, &ours, &r->fail);
 		break;
 	case RECORD_FAILED:
-		e = store_webhook_failed(db, v, n, r->schedule_ms, r->schedule_n, &ours, &r->fail);
+		e = store_webhook_failed(db, v, n, r->patience, &ours, &r->fail);
 		break;
 	default:
 		e = store_webhook_release(db, v, n, RELEASE_DELAY_MS, &r->fail);
@@ -192,16 +191,15 @@ static void flush(void *arg)
 	loop_submit(r->loop, &r->task);
 }
 
-struct record *record_new(struct loop *loop, struct db_pool *pool, const int64_t *schedule_ms,
-			  size_t schedule_n)
+struct record *record_new(struct loop *loop, struct db_pool *pool,
+			  const struct webhook_patience *patience)
 {
 	struct record *r = mem_zalloc(sizeof(*r));
 
 	r->task = (struct task){ .lane = LANE_DB, .run = write_batch, .done = batch_done };
 	r->loop = loop;
 	r->pool = pool;
-	r->schedule_ms = schedule_ms;
-	r->schedule_n = schedule_n;
+	r->patience = patience;
 	r->timer = loop_timer_new(loop, flush, r);
 	return r;
 }

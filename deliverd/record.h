@@ -14,9 +14,9 @@ enum record_kind { RECORD_DELIVERED, RECORD_FAILED, RECORD_RELEASED, RECORD_KIND
 
 struct record;
 
-/* `schedule_ms` is borrowed. */
-struct record *record_new(struct loop *loop, struct db_pool *pool, const int64_t *schedule_ms,
-			  size_t schedule_n);
+/* `patience` is borrowed. */
+struct record *record_new(struct loop *loop, struct db_pool *pool,
+			  const struct webhook_patience *patience);
 /* Copies *result. */
 void record_add(struct record *r, enum record_kind kind, const struct webhook_result *result);
 /* True when everything was written. */

@@ -24,6 +24,10 @@ enum {
 	HELD_FACTOR = 2,          /* jobs in memory, per call that may be under way */
 	LINE_MAX = 2 * CLAIM_MAX, /* jobs in line for one endpoint */
 	BLOCKED_MAX = 100,
+	FIND_MS = 5000,         /* between searches for jobs that no queue tells of */
+	FIND_WINDOW_MS = 60000, /* ... that became due so short a time ago */
+	GIVE_UP_MAX = 500,
+	GRACE_MS = 3600000, /* after the last attempt that the schedule has */
 	DB_WAIT_MS = 1000,
 	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
 };
@@ -35,6 +39,11 @@ struct webhook {
 	struct record *record;
 	int64_t schedule_ms[WEBHOOK_SCHEDULE_MAX];
 	size_t schedule_n;
+	struct webhook_patience patience;
+	int64_t give_up_ms;
+	int64_t found_ms;        /* the last search */
+	bool searched;           /* ... was there one, through all jobs? */
+	char after_user[ID_MAX]; /* whose turn it was in the last claim */
 	struct endpoints endpoints;
 	size_t held, active;
 	/* agents that are not claimed for while the line of their endpoint is full */
@@ -282,12 +291,20 @@ bool webhook_lease(struct webhook *w, struct webhook_lease *ret, int64_t *ret_ms
 	return true;
 }
 
+int64_t webhook_give_up_ms(const struct webhook *w)
+{
+	return w->give_up_ms;
+}
+
 void webhook_stored(struct webhook *w, struct mail *m, const struct ingest *in,
 		    const struct webhook_lease *lease)
 {
-	for (size_t i = 0; i < in->rcpts_n; i++)
-		if (in->rcpts[i].stored && in->rcpts[i].cloud)
+	for (size_t i = 0; i < in->rcpts_n; i++) {
+		if (in->rcpts[i].leased)
 			add(w, webhook_job_of_mail(m, in, &in->rcpts[i], lease));
+		else if (in->rcpts[i].stored && in->rcpts[i].cloud)
+			w->found_ms = 0; /* its queue has to be told of it soon */
+	}
 	start_waiting(w);
 }
 
@@ -298,6 +315,7 @@ struct claim {
 	struct webhook *owner;
 	struct webhook_lease lease;
 	struct webhook_claim args;
+	int64_t find_ms; /* 0: no search */
 	struct slice skip[BLOCKED_MAX];
 	struct arena arena;
 	struct webhook_job **jobs; /* in the arena */
@@ -305,6 +323,15 @@ struct claim {
 	enum err code;
 	struct fail fail;
 };
+
+/* Rare work: jobs that their queues do not know of, and those that are over. */
+static enum err find(struct db *db, int64_t window_ms, struct fail *fail)
+{
+	size_t n;
+	enum err e = store_webhook_find(db, window_ms, &n, fail);
+
+	return e ? e : store_webhook_give_up(db, GIVE_UP_MAX, &n, fail);
+}
 
 static void claim_run(struct task *t)
 {
@@ -316,13 +343,29 @@ static void claim_run(struct task *t)
 	c->code = db_pool_get(c->owner->config.pool, DB_WAIT_MS, &db, &c->fail);
 	if (c->code)
 		return;
-	c->code = store_webhook_claim(db, &c->args, &c->arena, &v, &c->n, &rows, &c->fail);
+	c->code = c->find_ms ? find(db, c->find_ms, &c->fail) : OK;
+	if (c->code == OK)
+		c->code = store_webhook_claim(db, &c->args, &c->arena, &v, &c->n, &rows, &c->fail);
 	db_pool_put(c->owner->config.pool, db);
 	if (c->code)
 		return;
 	c->jobs = arena_calloc(&c->arena, c->n, sizeof(*c->jobs));
 	for (size_t i = 0; i < c->n; i++)
 		c->jobs[i] = webhook_job_of_row(&v[i], &c->lease);
+}
+
+/* The next claim begins behind the users of this one. */
+static void note_turn(struct webhook *w, const struct claim *c)
+{
+	for (size_t i = 0; i < c->n && !c->code; i++) {
+		struct slice user = c->jobs[i]->row.user_id;
+
+		/* Ids are of one length, in their order. */
+		if (user.n >= sizeof(w->after_user) || memcmp(user.p, w->after_user, user.n) <= 0)
+			continue;
+		memcpy(w->after_user, user.p, user.n);
+		w->after_user[user.n] = 0;
+	}
 }
 
 static void claim_done(struct task *t)
@@ -333,6 +376,11 @@ static void claim_done(struct task *t)
 	w->claiming = false;
 	if (c->code)
 		log_warn("webhook_claim_failed", LF_STR("cause", c->fail.what));
+	else
+		w->searched |= c->find_ms != 0;
+	if (!c->code && c->n < (size_t)c->args.limit)
+		*w->after_user = 0;
+	note_turn(w, c);
 	for (size_t i = 0; i < c->n && !c->code; i++)
 		add(w, c->jobs[i]);
 	/* A full batch: there is more, to be asked for as soon as there is room. */
@@ -378,6 +426,13 @@ void webhook_wake(struct webhook *w)
 		c->skip[i] = arena_slice(&c->arena, slice_str(w->blocked[i].agent));
 	c->args.skip = c->skip;
 	c->args.skip_n = w->blocked_n;
+	c->args.per_queue = w->config.settings->webhook_per_endpoint;
+	c->args.drain_rate = w->config.settings->webhook_drain_rate;
+	c->args.after_user = arena_slice(&c->arena, slice_str(w->after_user));
+	if (clock_mono_ms() - w->found_ms > FIND_MS) {
+		w->found_ms = clock_mono_ms();
+		c->find_ms = w->searched ? FIND_WINDOW_MS : w->give_up_ms;
+	}
 	loop_submit(w->config.loop, &c->task);
 }
 
@@ -404,6 +459,15 @@ static enum err read_schedule(struct webhook *w, struct fail *fail)
 				fail, ERR_CONFIG, "webhook_schedule: not at most %d times: %.*s",
 				WEBHOOK_SCHEDULE_MAX, (int)(word.n < 60 ? word.n : 60), word.p);
 	}
+	for (size_t i = 0; i < w->schedule_n; i++) /* with the chance that lengthens a wait */
+		w->give_up_ms += w->schedule_ms[i] + w->schedule_ms[i] / 5;
+	w->give_up_ms += GRACE_MS;
+	w->patience = (struct webhook_patience){
+		.schedule_ms = w->schedule_ms,
+		.schedule_n = w->schedule_n,
+		.breaker_failures = w->config.settings->webhook_breaker_failures,
+		.breaker_wait_ms = w->config.settings->webhook_breaker_wait_ms,
+	};
 	return OK;
 }
 
@@ -420,7 +484,7 @@ enum err webhook_new(const struct webhook_config *config, struct webhook **ret, 
 		e = webhook_http_new(config->loop, config->settings, &w->policy, &w->http, fail);
 	if (e)
 		return e;
-	w->record = record_new(config->loop, config->pool, w->schedule_ms, w->schedule_n);
+	w->record = record_new(config->loop, config->pool, &w->patience);
 	w->poll = loop_timer_new(config->loop, poll, w);
 	loop_timer_start(w->poll, 0);
 	*ret = TAKE(w);

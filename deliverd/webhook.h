@@ -27,7 +27,9 @@ enum err webhook_new(const struct webhook_config *config, struct webhook **ret,
  * false while there is enough to do: the jobs are then left due.
  */
 bool webhook_lease(struct webhook *w, struct webhook_lease *ret, int64_t *ret_ms);
-/* Takes over the jobs of a mail that was stored under this lease. */
+/* For how long a job is tried at most. */
+int64_t webhook_give_up_ms(const struct webhook *w);
+/* Takes over the jobs of a mail that were stored under this lease. */
 void webhook_stored(struct webhook *w, struct mail *m, const struct ingest *in,
 		    const struct webhook_lease *lease);
 /* Looks for due jobs now instead of at the next poll. */

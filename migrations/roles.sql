@@ -30,7 +30,7 @@ GRANT SELECT ON schema_migrations TO e2a_apid, e2a_deliverd;
 
 -- e2a-apid: what clients ask for. Of a message it changes only whether it was
 -- read; with a signing secret it signs, as e2a-deliverd does.
-GRANT SELECT ON messages, raw_messages, message_events, webhook_jobs TO e2a_apid;
+GRANT SELECT ON messages, raw_messages, message_events, webhook_jobs, webhook_queues TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domains TO e2a_apid;
 -- Whether a human has to agree is changed by set_hitl() only.
 GRANT SELECT, INSERT (email, address, domain, user_id, name, agent_mode, webhook_url),
@@ -80,7 +80,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON domain_records TO e2a_apid;
 -- it makes the row of the shared domain.
 GRANT INSERT, UPDATE (looked_at) ON domains TO e2a_deliverd;
 GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
-GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs TO e2a_deliverd;
+GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs, webhook_queues
+	TO e2a_deliverd;
+GRANT EXECUTE ON FUNCTION webhook_users, claim_webhooks, recover_webhooks, deliver_webhooks,
+	fail_webhooks TO e2a_deliverd;
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)
 GRANT SELECT, INSERT, DELETE, UPDATE (id) ON message_events TO e2a_deliverd;
 GRANT SELECT, UPDATE (last_signed_at) ON signing_secrets TO e2a_deliverd;

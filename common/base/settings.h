@@ -61,6 +61,9 @@ struct settings {
 	int64_t webhook_timeout_ms;
 	int64_t webhook_concurrency;
 	int64_t webhook_per_endpoint;
+	int64_t webhook_breaker_failures;
+	int64_t webhook_breaker_wait_ms;
+	int64_t webhook_drain_rate;
 	char *webhook_schedule; /* "5s 1m 5m ..." */
 	char *webhook_allow;    /* CIDRs that may be private */
 	char *webhook_https;    /* required | optional */

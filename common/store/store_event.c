@@ -45,6 +45,7 @@ static const char *const reasons[EVENT_REASON_COUNT] = {
 	[EVENT_OPERATOR] = "operator",
 	[EVENT_ALTERED] = "altered",
 	[EVENT_STORAGE] = "storage",
+	[EVENT_DISABLED] = "endpoint_disabled",
 };
 
 const char *event_reason_name(enum event_reason r)

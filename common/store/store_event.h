@@ -44,6 +44,7 @@ enum event_reason {
 	EVENT_OPERATOR,        /* somebody decided so by e2a-admin */
 	EVENT_ALTERED,         /* it is not what was accepted, or approved */
 	EVENT_STORAGE,         /* the database did not take what has to be there first */
+	EVENT_DISABLED,        /* the endpoint wanted no more before */
 	EVENT_REASON_COUNT
 };
 

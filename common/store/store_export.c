@@ -172,7 +172,7 @@ const struct store_export_part store_export_parts[] = {
 	{ "agents", "agents", .stmt = AGENTS },
 	{ "api_keys", "api_keys", .stmt = API_KEYS },
 	{ "messages",
-	  "messages raw_messages webhook_jobs message_events "
+	  "messages raw_messages webhook_jobs webhook_queues message_events "
 	  "outbound_drafts outbound_attachments outbound_recipients",
 	  .with_raw = true, .stmt = MESSAGES },
 	{ "usage_events", "usage_events", .if_any = true, .stmt = USAGE_EVENTS },

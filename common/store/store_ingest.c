@@ -19,51 +19,62 @@
 	"AND p.conversation_id <> '')"
 
 /* Messages are inserted in one order, so that two repetitions of a mail cannot deadlock. */
-#define INGEST(usage)                                                                               \
-	"WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "       \
-	"WITH ORDINALITY AS t (id, recipient, address, base, n)), "                                 \
-	"found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, g.domain, "      \
-	"g.agent_mode = 'cloud' AS cloud, g.webhook_url FROM rcpt r CROSS JOIN LATERAL ("           \
-	"SELECT a.email, a.user_id, a.domain, a.agent_mode, a.webhook_url "                         \
-	"FROM mail_recipients v JOIN agents a ON a.email = v.email "                                \
-	"WHERE v.address IN (r.address, r.base) "                                                   \
-	"ORDER BY v.address = r.address DESC LIMIT 1) g), " /* the agent of ours that sent it, by   \
-							       the address that only we could have  \
-							       sealed */                            \
-	"author AS MATERIALIZED (SELECT 'agent=' || a.email || ';human=' || (SELECT d.human_email " \
-	"FROM delegations d WHERE d.agent_email = a.email AND d.state = 'active' "                  \
-	"ORDER BY d.confirmed_at DESC LIMIT 1) AS delegation FROM agents a "                        \
-	"WHERE $24 = 'agent' AND a.address = $31), "                                                \
-	"message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "           \
-	"inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "     \
-	"email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "   \
-	"client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "           \
-	"authentication, delegation, conversation_id, expires_at) "                                 \
-	"SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "   \
-	"$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "           \
-	"$6::bytea, $21, $22::boolean, $23, "                                                       \
-	"CASE WHEN EXISTS (SELECT FROM author) THEN 'agent' ELSE 'human' END, "                     \
-	"$25, $26::text::jsonb, coalesce((SELECT o.delegation FROM author o), ''), "                \
-	"CASE WHEN $32 <> '' THEN $32 ELSE coalesce(" THREAD ", '') END, "                          \
-	"clock_timestamp() + $27::bigint * interval '1 ms' "                                        \
-	"FROM found f ORDER BY lower(f.recipient) "                                                 \
-	"ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "         \
-	"RETURNING id, created_at, entity_type, delegation, conversation_id), "                     \
-	"body AS (INSERT INTO raw_messages (id, sha256, size, raw) "                                \
-	"SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), "  \
-	"ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "      \
-	"SELECT f.id, f.user_id, 'ingest', 'stored', $21 "                                          \
-	"FROM message m JOIN found f ON f.id = m.id), "                                             \
-	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, lease_id, "    \
-	"lease_until) SELECT f.id, f.user_id, f.email, now(), $28::text, "                          \
-	"CASE WHEN $28::text IS NOT NULL THEN now() + $29::bigint * interval '1 ms' END "           \
-	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud)" usage                           \
-	" SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed, "  \
-	"m.entity_type, m.delegation, m.conversation_id "                                           \
-	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "          \
-	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "          \
-	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "           \
-	"ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "                            \
+#define INGEST(usage)                                                                                \
+	"WITH rcpt AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) "        \
+	"WITH ORDINALITY AS t (id, recipient, address, base, n)), "                                  \
+	"found AS MATERIALIZED (SELECT r.id, r.recipient, r.n, g.email, g.user_id, g.domain, "       \
+	"g.agent_mode = 'cloud' AS cloud, g.webhook_url, q.disabled_at IS NOT NULL AS disabled, "    \
+	"$28::text IS NOT NULL AND q.open_until IS NULL AND q.disabled_at IS NULL AS leased "        \
+	"FROM rcpt r CROSS JOIN LATERAL ("                                                           \
+	"SELECT a.email, a.user_id, a.domain, a.agent_mode, a.webhook_url "                          \
+	"FROM mail_recipients v JOIN agents a ON a.email = v.email "                                 \
+	"WHERE v.address IN (r.address, r.base) "                                                    \
+	"ORDER BY v.address = r.address DESC LIMIT 1) g "                                            \
+	"LEFT JOIN webhook_queues q ON q.agent_email = g.email AND g.agent_mode = 'cloud'), " /* the \
+							       agent of ours that sent it, by the                                                                                                 \
+							       address that only we could have       \
+							       sealed */                             \
+	"author AS MATERIALIZED (SELECT 'agent=' || a.email || ';human=' || (SELECT d.human_email "  \
+	"FROM delegations d WHERE d.agent_email = a.email AND d.state = 'active' "                   \
+	"ORDER BY d.confirmed_at DESC LIMIT 1) AS delegation FROM agents a "                         \
+	"WHERE $24 = 'agent' AND a.address = $31), "                                                 \
+	"message AS (INSERT INTO messages (id, user_id, agent_email, raw_id, direction, "            \
+	"inbox_status, recipient, header_from, reply_to, to_addresses, cc_addresses, subject, "      \
+	"email_message_id, in_reply_to, auto_submitted, parse_flags, envelope_sender, queue_id, "    \
+	"client_ip, helo, sha256, verdict, verified, sender, entity_type, domain_check, "            \
+	"authentication, delegation, conversation_id, expires_at) "                                  \
+	"SELECT f.id, f.user_id, f.email, $5, 'inbound', 'unread', f.recipient, $8, $9::text[], "    \
+	"$10::text[], $11::text[], $12, $13, $14, $15, $16::text[], $17, $18, $19, $20, "            \
+	"$6::bytea, $21, $22::boolean, $23, "                                                        \
+	"CASE WHEN EXISTS (SELECT FROM author) THEN 'agent' ELSE 'human' END, "                      \
+	"$25, $26::text::jsonb, coalesce((SELECT o.delegation FROM author o), ''), "                 \
+	"CASE WHEN $32 <> '' THEN $32 ELSE coalesce(" THREAD ", '') END, "                           \
+	"clock_timestamp() + $27::bigint * interval '1 ms' "                                         \
+	"FROM found f ORDER BY lower(f.recipient) "                                                  \
+	"ON CONFLICT (queue_id, lower(recipient), sha256) WHERE queue_id <> '' DO NOTHING "          \
+	"RETURNING id, created_at, entity_type, delegation, conversation_id), "                      \
+	"body AS (INSERT INTO raw_messages (id, sha256, size, raw) "                                 \
+	"SELECT $5, $6::bytea, length($7::bytea), $7::bytea WHERE EXISTS (SELECT FROM message)), "   \
+	"ledger AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "       \
+	"SELECT f.id, f.user_id, 'ingest', 'stored', $21 "                                           \
+	"FROM message m JOIN found f ON f.id = m.id), "                                              \
+	"job AS (INSERT INTO webhook_jobs (message_id, user_id, agent_email, state, last_error, "    \
+	"due_at, lease_id, lease_until, give_up_at) SELECT f.id, f.user_id, f.email, "               \
+	"CASE WHEN f.disabled THEN 'failed' ELSE 'pending' END, "                                    \
+	"CASE WHEN f.disabled THEN 'endpoint_disabled' ELSE '' END, "                                \
+	"CASE WHEN f.leased THEN l.over ELSE now() END, CASE WHEN f.leased THEN $28::text END, "     \
+	"CASE WHEN f.leased THEN l.over END, now() + $34::bigint * interval '1 ms' "                 \
+	"FROM message m JOIN found f ON f.id = m.id, "                                               \
+	"LATERAL (SELECT now() + $29::bigint * interval '1 ms' AS over) l WHERE f.cloud), "          \
+	"refused AS (INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "      \
+	"SELECT f.id, f.user_id, 'webhook', 'failed', 'endpoint_disabled' "                          \
+	"FROM message m JOIN found f ON f.id = m.id WHERE f.cloud AND f.disabled)" usage             \
+	" SELECT r.n, f.email, f.user_id, f.cloud, f.webhook_url, m.created_at, s.ids, s.sealed, "   \
+	"m.entity_type, m.delegation, m.conversation_id, f.cloud AND f.leased "                      \
+	"FROM rcpt r LEFT JOIN found f ON f.id = r.id LEFT JOIN message m ON m.id = r.id "           \
+	"LEFT JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "           \
+	"FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = f.user_id "            \
+	"ORDER BY k.created_at DESC, k.id DESC LIMIT $30::bigint) t) s "                             \
 	"ON f.cloud AND m.id IS NOT NULL ORDER BY r.n"
 
 #define USAGE                                                                                      \
@@ -131,6 +142,7 @@ static void arg_mail(struct db_args *args, const struct ingest_mail *m)
 	db_arg_text(args, m->author);
 	db_arg_text(args, m->conversation_id);
 	arg_texts(args, &m->parents);
+	db_arg_int(args, m->give_up_ms);
 }
 
 static void copy_slices(const struct db_rows *r, size_t row, int col, struct arena *a,
@@ -158,6 +170,7 @@ static void read_answer(const struct db_rows *r, size_t row, struct arena *a,
 	ret->entity_type = db_text(r, row, 8, a);
 	ret->delegation = db_text(r, row, 9, a);
 	ret->conversation_id = db_text(r, row, 10, a);
+	ret->leased = ret->stored && db_bool(r, row, 11);
 }
 
 enum err store_ingest(struct db *db, const struct ingest_mail *mail, struct ingest_rcpt *rcpts,

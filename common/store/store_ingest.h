@@ -39,6 +39,7 @@ struct ingest_mail {
 	bool usage;            /* each copy that is stored is counted */
 	struct slice lease_id; /* empty: jobs are left due for whoever claims them */
 	int64_t lease_ms;
+	int64_t give_up_ms; /* a webhook job is tried for so long at most */
 };
 
 struct ingest_rcpt {
@@ -51,6 +52,7 @@ struct ingest_rcpt {
 	bool stored; /* false with `found`: it was stored before */
 	struct slice agent_email, user_id;
 	bool cloud;
+	bool leased; /* there is a webhook job, under the lease; else it waits in its queue */
 	struct slice webhook_url;
 	int64_t created_us;
 	struct slice entity_type, delegation, conversation_id; /* of what was stored */
@@ -62,8 +64,10 @@ extern const struct db_stmt store_ingest_stmts[];
 
 /*
  * Stores the raw bytes once, a message, a ledger row and, for cloud agents, a
- * leased webhook job for each recipient that exists and has not got this mail
- * (queue id, recipient, SHA-256) before. Atomic, durable when it returns OK.
+ * webhook job for each recipient that exists and has not got this mail
+ * (queue id, recipient, SHA-256) before. Atomic, durable when it returns OK. The job is
+ * leased unless there is no lease, or its endpoint is left alone for now; that of a disabled
+ * endpoint has failed.
  */
 enum err store_ingest(struct db *db, const struct ingest_mail *mail, struct ingest_rcpt *rcpts,
 		      size_t n, struct arena *a, struct fail *fail) MUST_CHECK;

@@ -1,120 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Statements of the webhook queue. Attempt records need no durable commit (a
- * lost one is an attempt made twice); a delivery and a final failure are facts
- * and get one. Every write compares the lease and writes its ledger rows in
- * the same statement.
+ * Statements of the webhook queues, most of them functions of the database. A claim
+ * needs no durable commit (a lost one is an attempt made twice); a delivery and a failure
+ * are facts and get one. Every write compares the lease and writes its ledger rows in
+ * the same transaction.
  */
 #include "common/store/store_webhook.h"
 
 #include <assert.h>
 
-enum { CLAIM, DELIVERED, FAILED, RELEASE, SIGNED };
+enum { CLAIM, LOAD, DELIVERED, FAILED, RELEASE, FIND, GIVE_UP, SIGNED };
 
 /* For the transaction of this one statement. */
 #define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
-/*
- * Results ($1 messages, $2 leases, ...) whose lease is still held. A job that is
- * locked is being deleted with its agent, which may take minutes: the results of
- * others do not wait for that. Should the deletion fail, another attempt is made
- * when the lease is over.
- */
-#define OURS(more, columns)                                                                        \
-	"ours AS MATERIALIZED (SELECT r.*, j.attempts FROM webhook_jobs j "                        \
-	"JOIN unnest($1::text[], $2::text[]" more ") AS r (id, lease" columns ") "                 \
-	"ON j.message_id = r.id AND j.lease_id = r.lease FOR UPDATE OF j SKIP LOCKED)"
-#define OURS_RELEASED OURS("", "")
-#define OURS_DELIVERED OURS(", $3::bigint[], $4::bigint[]", ", status, ms")
-#define OURS_FAILED                                                                                \
-	OURS(", $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[]",               \
-	     ", status, ms, reason, final, asked")
-
 const struct db_stmt store_webhook_stmts[] = {
 	/*
-	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 agents to skip, $6 secrets.
-	 *
-	 * The jobs are taken in the order of their index, and the rest is done for them
-	 * alone. CASE and the arrays are for the planner: from what it knows of leases
-	 * and agents it would expect no job and sort all of them, and without knowing
-	 * how small a batch is it would join it to the whole table.
+	 * $1 lease, $2 lease ms, $3 limit, $4 bytes, $5 of one queue, $6 a second of a queue that
+	 * is drained, $7 agents to skip, $8 behind which user
 	 */
 	[CLAIM] = { "webhook_claim",
-		    "WITH " ASYNC ", due AS MATERIALIZED ("
-		    "SELECT array_agg(t.message_id) AS ids, array_agg(t.due_at) AS times FROM ("
-		    "SELECT j.message_id, j.due_at FROM webhook_jobs j "
-		    "WHERE j.state = 'pending' AND j.due_at <= now() "
-		    "AND CASE WHEN j.lease_until >= now() OR j.agent_email = ANY ($5::text[]) "
-		    "THEN false ELSE true END "
-		    "ORDER BY j.due_at LIMIT $3::bigint FOR UPDATE SKIP LOCKED) t), "
-		    "sized AS (SELECT d.message_id, "
-		    "sum(r.size) OVER w AS total, row_number() OVER w AS n "
-		    "FROM due, unnest(due.ids, due.times) AS d (message_id, due_at) "
-		    "JOIN messages m ON m.id = d.message_id "
-		    "JOIN raw_messages r ON r.id = m.raw_id "
-		    "WINDOW w AS (ORDER BY d.due_at, d.message_id)), "
-		    "leased AS (UPDATE webhook_jobs j SET lease_id = $1, "
-		    "lease_until = now() + $2::bigint * interval '1 ms' "
-		    "FROM sized s, async WHERE j.message_id = s.message_id "
-		    /* the oldest in any case: nothing behind it would ever fit before it */
-		    "AND (s.total <= $4::bigint OR s.n = 1) "
-		    "RETURNING j.message_id, j.attempts) "
-		    "SELECT m.id, m.user_id, m.agent_email, "
-		    "CASE WHEN a.agent_mode = 'cloud' THEN a.webhook_url ELSE '' END, "
-		    "m.recipient, m.header_from, m.reply_to, m.to_addresses, m.cc_addresses, "
-		    "m.conversation_id, m.verified, m.sender, m.entity_type, m.domain_check, "
-		    "m.sha256, "
-		    "m.created_at, l.attempts, s.ids, s.sealed, r.raw, m.delegation "
-		    "FROM leased l JOIN messages m ON m.id = l.message_id "
-		    "JOIN raw_messages r ON r.id = m.raw_id JOIN agents a ON a.email = "
-		    "m.agent_email "
-		    "CROSS JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS "
-		    "sealed "
-		    "FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = "
-		    "m.user_id "
-		    "ORDER BY k.created_at DESC, k.id DESC LIMIT $6::bigint) t) s "
-		    "ORDER BY m.id",
+		    "WITH " ASYNC " SELECT claim_webhooks($1, $2::bigint, $3::bigint, $4::bigint, "
+		    "$5::bigint, $6::bigint, $7::text[], $8) FROM async",
 		    true },
+	/* $1 messages, $2 secrets */
+	[LOAD] = { "webhook_load",
+		   "SELECT m.id, m.user_id, m.agent_email, "
+		   "CASE WHEN a.agent_mode = 'cloud' THEN a.webhook_url ELSE '' END, "
+		   "m.recipient, m.header_from, m.reply_to, m.to_addresses, m.cc_addresses, "
+		   "m.conversation_id, m.verified, m.sender, m.entity_type, m.domain_check, "
+		   "m.sha256, m.created_at, j.attempts, s.ids, s.sealed, r.raw, m.delegation "
+		   "FROM webhook_jobs j JOIN messages m ON m.id = j.message_id "
+		   "JOIN raw_messages r ON r.id = m.raw_id JOIN agents a ON a.email = m.agent_email "
+		   "CROSS JOIN LATERAL (SELECT array_agg(t.id) AS ids, array_agg(t.sealed) AS sealed "
+		   "FROM (SELECT k.id, k.sealed FROM signing_secrets k WHERE k.user_id = m.user_id "
+		   "ORDER BY k.created_at DESC, k.id DESC LIMIT $2::bigint) t) s "
+		   "WHERE j.message_id = ANY ($1::text[]) ORDER BY m.id",
+		   false },
 	/* $1 messages, $2 leases, $3 statuses, $4 ms */
 	[DELIVERED] = { "webhook_delivered",
-			"WITH " OURS_DELIVERED ", "
-			"gone AS (DELETE FROM webhook_jobs j USING ours o WHERE j.message_id = o.id "
-			"RETURNING j.message_id, j.user_id, j.attempts, o.status, o.ms) "
-			"INSERT INTO message_events (message_id, user_id, stage, outcome, detail) "
-			"SELECT g.message_id, g.user_id, 'webhook', 'delivered', "
-			"jsonb_build_object("
-			"'attempt', g.attempts + 1, 'status', g.status, 'ms', g.ms) FROM gone g "
-			"RETURNING 1",
+			"SELECT deliver_webhooks($1::text[], $2::text[], $3::bigint[], "
+			"$4::bigint[])",
 			true },
-	/* $1 messages, $2 leases, $3 statuses, $4 ms, $5 reasons, $6 final, $7 asked ms, $8 waits
+	/*
+	 * $1 messages, $2 leases, $3 statuses, $4 ms, $5 reasons, $6 final, $7 asked ms,
+	 * $8 answers, $9 waits, $10 failures that open the breaker, $11 its longest wait
 	 */
 	[FAILED] = { "webhook_failed",
-		     "WITH " OURS_FAILED ", "
-		     "done AS (UPDATE webhook_jobs j SET attempts = j.attempts + 1, "
-		     "state = CASE WHEN o.final > 0 OR j.attempts >= cardinality($8::bigint[]) "
-		     "THEN 'failed' ELSE 'pending' END, "
-		     /* Retry-After counts between once and twice our own wait */
-		     "due_at = now() + greatest(least(o.asked, 2 * w.ms), w.ms * (0.8 + 0.4 * "
-		     "random())) "
-		     "* interval '1 ms', lease_id = NULL, lease_until = NULL, "
-		     "last_status = nullif(o.status, 0), last_error = o.reason "
-		     "FROM ours o, LATERAL (SELECT coalesce(($8::bigint[])[o.attempts + 1], 0) AS ms) w "
-		     "WHERE j.message_id = o.id "
-		     "RETURNING j.message_id, j.user_id, j.attempts, j.state, o.status, o.ms, "
-		     "o.reason) "
-		     "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
-		     "detail) "
-		     "SELECT d.message_id, d.user_id, 'webhook', "
-		     "CASE d.state WHEN 'failed' THEN 'failed' ELSE 'deferred' END, d.reason, "
-		     "jsonb_build_object('attempt', d.attempts, 'status', d.status, 'ms', d.ms) "
-		     "FROM done d RETURNING 1",
+		     "SELECT fail_webhooks($1::text[], $2::text[], $3::bigint[], $4::bigint[], "
+		     "$5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], "
+		     "$10::bigint, $11::bigint)",
 		     true },
-	/* $1 messages, $2 leases, $3 delay ms */
+	/* $1 messages, $2 leases, $3 delay ms. Of a queue whose breaker is open it is of no use
+	   to look earlier. */
 	[RELEASE] = { "webhook_release",
-		      "WITH " ASYNC ", " OURS_RELEASED
-		      " UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, "
-		      "due_at = now() + $3::bigint * interval '1 ms' "
-		      "FROM ours o, async WHERE j.message_id = o.id",
+		      "WITH " ASYNC
+		      ", ours AS MATERIALIZED (SELECT j.message_id FROM webhook_jobs j "
+		      "JOIN unnest($1::text[], $2::text[]) AS r (id, lease) "
+		      "ON j.message_id = r.id AND j.lease_id = r.lease FOR UPDATE OF j SKIP LOCKED), "
+		      "free AS (UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, "
+		      "drained = false, due_at = now() + $3::bigint * interval '1 ms' "
+		      "FROM ours o, async WHERE j.message_id = o.message_id "
+		      "RETURNING j.agent_email, j.user_id, j.due_at) "
+		      "INSERT INTO webhook_queues AS q (agent_email, user_id, due_at) "
+		      "SELECT f.agent_email, f.user_id, min(f.due_at) FROM free f "
+		      "JOIN agents a ON a.email = f.agent_email GROUP BY f.agent_email, f.user_id "
+		      "ORDER BY f.agent_email ON CONFLICT (agent_email) DO UPDATE "
+		      "SET due_at = CASE WHEN q.disabled_at IS NOT NULL OR q.open_until > now() "
+		      "THEN q.due_at ELSE least(q.due_at, excluded.due_at) END",
+		      true },
+	/*
+	 * $1 ms. Jobs that became due so short a time ago and that no queue tells of: they were
+	 * stored without a lease, or under one of somebody who is gone.
+	 */
+	[FIND] = { "webhook_find",
+		   "WITH " ASYNC " INSERT INTO webhook_queues AS q (agent_email, user_id, due_at) "
+		   "SELECT DISTINCT j.agent_email, j.user_id, now() FROM async, webhook_jobs j "
+		   "JOIN agents a ON a.email = j.agent_email "
+		   "LEFT JOIN webhook_queues w ON w.agent_email = j.agent_email "
+		   "WHERE j.state = 'pending' AND j.due_at <= now() "
+		   "AND j.due_at > now() - $1::bigint * interval '1 ms' "
+		   "AND (j.lease_until IS NULL OR j.lease_until < now()) "
+		   "AND (w.agent_email IS NULL OR (w.open_until IS NULL AND w.disabled_at IS NULL "
+		   "AND (w.due_at IS NULL OR w.due_at > now()))) ORDER BY j.agent_email "
+		   "ON CONFLICT (agent_email) DO UPDATE SET due_at = excluded.due_at "
+		   "WHERE q.open_until IS NULL AND q.disabled_at IS NULL RETURNING 1",
+		   true },
+	/* $1 limit: jobs that their endpoint will not take any more */
+	[GIVE_UP] = { "webhook_give_up",
+		      "WITH over AS MATERIALIZED (SELECT j.message_id, q.disabled_at IS NOT NULL AS "
+		      "disabled FROM webhook_queues q CROSS JOIN LATERAL ("
+		      "SELECT w.message_id, w.give_up_at FROM webhook_jobs w "
+		      "WHERE w.agent_email = q.agent_email AND w.state = 'pending' "
+		      "ORDER BY w.message_id LIMIT $1::bigint) w "
+		      "JOIN webhook_jobs j ON j.message_id = w.message_id "
+		      "WHERE (q.disabled_at IS NOT NULL OR q.failing_since IS NOT NULL) "
+		      "AND (q.disabled_at IS NOT NULL OR w.give_up_at <= now()) "
+		      "AND (j.lease_until IS NULL OR j.lease_until < now()) "
+		      "LIMIT $1::bigint FOR UPDATE OF j SKIP LOCKED), "
+		      "done AS (UPDATE webhook_jobs j SET state = 'failed', lease_id = NULL, "
+		      "lease_until = NULL, last_error = CASE WHEN o.disabled "
+		      "THEN 'endpoint_disabled' ELSE 'expired' END FROM over o "
+		      "WHERE j.message_id = o.message_id AND j.state = 'pending' "
+		      "RETURNING j.message_id, j.user_id, j.attempts, j.last_error) "
+		      "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
+		      "detail) SELECT d.message_id, d.user_id, 'webhook', 'failed', d.last_error, "
+		      "jsonb_build_object('attempt', d.attempts) FROM done d RETURNING 1",
 		      true },
 	[SIGNED] = { "webhook_signed",
 		     "WITH " ASYNC
@@ -157,21 +148,44 @@ static void read_row(const struct db_rows *r, size_t i, struct arena *a, struct 
 	assert(ids_n == ret->secrets_n);
 }
 
-enum err store_webhook_claim(struct db *db, const struct webhook_claim *claim, struct arena *a,
-			     struct webhook_row **ret, size_t *ret_n, struct db_rows **ret_rows,
-			     struct fail *fail)
+/* The messages that were leased now; they live in *ret_rows. */
+static enum err claim_ids(struct db *db, const struct webhook_claim *claim, struct arena *a,
+			  struct slice **ret, size_t *ret_n, struct db_rows **ret_rows,
+			  struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
-	struct db_rows *r;
 	enum err e;
 
 	db_arg_text(&args, claim->lease_id);
 	db_arg_int(&args, claim->lease_ms);
 	db_arg_int(&args, claim->limit);
 	db_arg_int(&args, claim->max_bytes);
+	db_arg_int(&args, claim->per_queue);
+	db_arg_int(&args, claim->drain_rate);
 	db_arg_texts(&args, claim->skip, claim->skip_n);
+	db_arg_text(&args, claim->after_user);
+	e = db_query(db, &store_webhook_stmts[CLAIM], &args, ret_rows, fail);
+	if (e == OK)
+		db_slices(*ret_rows, 0, 0, a, ret, ret_n);
+	return e;
+}
+
+enum err store_webhook_claim(struct db *db, const struct webhook_claim *claim, struct arena *a,
+			     struct webhook_row **ret, size_t *ret_n, struct db_rows **ret_rows,
+			     struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *leased = NULL;
+	struct db_args args = DB_ARGS_INIT;
+	struct db_rows *r;
+	struct slice *ids;
+	size_t n;
+	enum err e = claim_ids(db, claim, a, &ids, &n, &leased, fail);
+
+	if (e)
+		return e;
+	db_arg_texts(&args, ids, n);
 	db_arg_int(&args, WEBHOOK_SECRETS_MAX);
-	e = db_query(db, &store_webhook_stmts[CLAIM], &args, &r, fail);
+	e = db_query(db, &store_webhook_stmts[LOAD], &args, &r, fail);
 	if (e)
 		return e;
 	*ret_n = db_rows_count(r);
@@ -182,13 +196,20 @@ enum err store_webhook_claim(struct db *db, const struct webhook_claim *claim, s
 	return OK;
 }
 
-enum column { MESSAGE_ID, LEASE_ID, STATUS, MS, REASON, FINAL, ASKED };
+enum column { MESSAGE_ID, LEASE_ID, STATUS, MS, REASON, FINAL, ASKED, ANSWER };
 
 static struct slice text_of(const struct webhook_result *r, enum column c)
 {
-	if (c == MESSAGE_ID)
+	switch (c) {
+	case MESSAGE_ID:
 		return r->message_id;
-	return c == LEASE_ID ? r->lease_id : slice_str(event_reason_name(r->reason));
+	case LEASE_ID:
+		return r->lease_id;
+	case ANSWER:
+		return r->answer;
+	default:
+		return slice_str(event_reason_name(r->reason));
+	}
 }
 
 static int64_t number_of(const struct webhook_result *r, enum column c)
@@ -229,20 +250,21 @@ static void arg_results(struct db_args *args, const struct webhook_result *v, si
 {
 	assert(n <= WEBHOOK_BATCH_MAX);
 	for (size_t i = 0; i < columns_n; i++) {
-		bool text =
-			columns[i] == MESSAGE_ID || columns[i] == LEASE_ID || columns[i] == REASON;
+		bool text = columns[i] == MESSAGE_ID || columns[i] == LEASE_ID ||
+			    columns[i] == REASON || columns[i] == ANSWER;
 
 		(text ? arg_texts : arg_ints)(args, v, n, columns[i]);
 	}
 }
 
+/* *ret_n: the number that the statement answers. */
 static enum err run(struct db *db, int stmt, struct db_args *args, size_t *ret_n, struct fail *fail)
 {
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e = db_query(db, &store_webhook_stmts[stmt], args, &r, fail);
 
 	if (e == OK && ret_n)
-		*ret_n = db_rows_count(r);
+		*ret_n = (size_t)db_int(r, 0, 0);
 	return e;
 }
 
@@ -257,15 +279,16 @@ enum err store_webhook_delivered(struct db *db, const struct webhook_result *v, 
 }
 
 enum err store_webhook_failed(struct db *db, const struct webhook_result *v, size_t n,
-			      const int64_t *schedule_ms, size_t schedule_n, size_t *ret_n,
-			      struct fail *fail)
+			      const struct webhook_patience *p, size_t *ret_n, struct fail *fail)
 {
 	static const enum column columns[] = { MESSAGE_ID, LEASE_ID, STATUS, MS,
-					       REASON,     FINAL,    ASKED };
+					       REASON,     FINAL,    ASKED,  ANSWER };
 	struct db_args args = DB_ARGS_INIT;
 
 	arg_results(&args, v, n, columns, ARRAY_LEN(columns));
-	db_arg_ints(&args, schedule_ms, schedule_n);
+	db_arg_ints(&args, p->schedule_ms, p->schedule_n);
+	db_arg_int(&args, p->breaker_failures);
+	db_arg_int(&args, p->breaker_wait_ms);
 	return run(db, FAILED, &args, ret_n, fail);
 }
 
@@ -278,6 +301,30 @@ enum err store_webhook_release(struct db *db, const struct webhook_result *v, si
 	arg_results(&args, v, n, columns, ARRAY_LEN(columns));
 	db_arg_int(&args, delay_ms);
 	return run(db, RELEASE, &args, NULL, fail);
+}
+
+/* The number of rows that a statement answers. */
+static enum err count(struct db *db, int stmt, int64_t arg, size_t *ret_n, struct fail *fail)
+{
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	struct db_args args = DB_ARGS_INIT;
+	enum err e;
+
+	db_arg_int(&args, arg);
+	e = db_query(db, &store_webhook_stmts[stmt], &args, &r, fail);
+	if (e == OK)
+		*ret_n = db_rows_count(r);
+	return e;
+}
+
+enum err store_webhook_find(struct db *db, int64_t due_ms, size_t *ret_n, struct fail *fail)
+{
+	return count(db, FIND, due_ms, ret_n, fail);
+}
+
+enum err store_webhook_give_up(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	return count(db, GIVE_UP, limit, ret_n, fail);
 }
 
 enum err store_webhook_signed(struct db *db, const struct slice *secret_ids, size_t n,

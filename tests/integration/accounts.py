@@ -37,6 +37,8 @@ INSERT INTO messages (id, user_id, agent_email, raw_id, direction, subject, send
 	'To be called about', 'alice@sender.example', 'own@' || %(domain)s, now() + interval '1 day');
 INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)
 	VALUES ('msg_' || %(u)s, %(u)s, 'Own@' || %(domain)s, now() + interval '1 day');
+INSERT INTO webhook_queues (agent_email, user_id, due_at)
+	VALUES ('Own@' || %(domain)s, %(u)s, now() + interval '1 day');
 INSERT INTO message_events (message_id, user_id, stage, outcome)
 	VALUES ('msg_' || %(u)s, %(u)s, 'ingest', 'stored');
 INSERT INTO messages (id, user_id, agent_email, direction, status, type, subject, sender, recipient,
