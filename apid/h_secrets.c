@@ -4,6 +4,7 @@
  * creates it and in no other, not even in a repetition of that.
  */
 #include "apid/handlers.h"
+#include "apid/named.h"
 #include "apid/req.h"
 #include "common/mail/authsig.h"
 #include "common/store/store_secret.h"
@@ -44,33 +45,6 @@ void secret_list(struct req *r)
 	jsonw_object_end(w);
 }
 
-struct create {
-	struct slice name;
-};
-
-static const struct jsonf_row create_rows[] = {
-	{ "name", JSONF_TEXT, offsetof(struct create, name), JSONF_NO_GIVEN },
-	{ 0 },
-};
-
-/* The body may be left out. */
-static bool read_name(struct req *r, struct slice *ret)
-{
-	struct slice body = slice_trim(buf_slice(&r->body));
-	struct create c = { 0 };
-
-	r->resp.close = r->resp.close || r->body_bad;
-	if (r->body_bad || (body.n && jsonf_read(body, create_rows, &r->arena, &c)) ||
-	    slice_find(c.name, '\0') >= 0) {
-		resp_error(&r->resp, 400, "invalid JSON body");
-		return false;
-	}
-	*ret = slice_trim(c.name);
-	if (ret->n == 0)
-		*ret = S("unnamed");
-	return true;
-}
-
 static void write_created(struct jsonw *w, const struct store_secret *s, struct slice value)
 {
 	AUTO(buf_release) struct buf whsec = BUF_INIT(WHSEC_MAX);
@@ -109,7 +83,7 @@ void secret_create(struct req *r)
 	struct fail fail = { 0 };
 	struct slice name;
 
-	if (!read_name(r, &name))
+	if (!named_read(r, &name))
 		return;
 	switch (req_act(r, create, &name, &fail)) {
 	case OK:

@@ -37,6 +37,9 @@ void login_me(struct req *r);
 /* Where a browser goes that has signed in. */
 void login_home(struct req *r);
 
+void signing_key_list(struct req *r);
+void signing_key_create(struct req *r);
+void signing_key_delete(struct req *r);
 void secret_list(struct req *r);
 void secret_create(struct req *r);
 void secret_delete(struct req *r);

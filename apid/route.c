@@ -145,6 +145,13 @@ const struct route route_table[] = {
 	{ "DELETE", "/api/v1/users/me/signing-secrets/{}", .access = ACCESS_ACCOUNT,
 	  .run = secret_delete, UNKNOWN_USER, .denied_status = 404,
 	  .denied = "signing secret not found or not owned by user" },
+	{ "GET", "/api/v1/users/me/signing-keys", .access = ACCESS_ACCOUNT, .run = signing_key_list,
+	  UNKNOWN_USER },
+	{ "POST", "/api/v1/users/me/signing-keys", .access = ACCESS_ACCOUNT, .body_max = BODY_64K,
+	  .run = signing_key_create, UNKNOWN_USER },
+	{ "DELETE", "/api/v1/users/me/signing-keys/{}", .access = ACCESS_ACCOUNT,
+	  .run = signing_key_delete, UNKNOWN_USER, .denied_status = 404,
+	  .denied = "signing key not found or not owned by user" },
 
 	{ "GET", "/api/keys", .access = ACCESS_SESSION, .run = key_list },
 	{ "POST", "/api/keys", .access = ACCESS_SESSION, .body_max = BODY_64K, .run = key_create },

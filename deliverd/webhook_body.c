@@ -10,14 +10,20 @@
 #include "common/base/ids.h"
 #include "common/base/jsonf.h"
 #include "common/mail/authsig.h"
+#include "common/store/store_secret.h"
+#include "common/store/store_signing_key.h"
 
 enum { SECRET_LEN = TOKEN_HEX_LEN, HEADERS_MAX = 16, OVERHEAD = 64 * 1024, REST_MAX = 1024 * 1024 };
 
+/* Every secret or seed of a user fits. */
+_Static_assert(STORE_SECRETS_MAX + STORE_SIGNING_KEYS_MAX <= WEBHOOK_SECRETS_MAX,
+	       "a user may have more than are fetched");
+
 struct secrets {
 	struct buf bytes;
-	struct slice v[WEBHOOK_SECRETS_MAX]; /* into bytes */
-	size_t n;
-	struct slice newest_id;
+	struct slice secrets[WEBHOOK_SECRETS_MAX], seeds[WEBHOOK_SECRETS_MAX]; /* into bytes */
+	size_t secrets_n, seeds_n;
+	struct slice newest_id; /* of a secret */
 };
 
 static void secrets_release(struct secrets *s)
@@ -26,21 +32,34 @@ static void secrets_release(struct secrets *s)
 	buf_release(&s->bytes);
 }
 
-/* Opens all secrets of the row, newest first; one that does not open is left out. */
+static enum err open_one(const struct webhook_row *row, size_t i, const uint8_t *key,
+			 struct buf *ret)
+{
+	return store_signing_key_is(row->secret_ids[i])
+		       ? store_signing_key_open(key, row->secret_ids[i], row->secrets[i], ret)
+		       : crypto_open(key, row->secret_ids[i], row->secrets[i], ret);
+}
+
+/* Opens all that sign for the row, newest first; one that does not open is left out. */
 static void open_secrets(const struct webhook_row *row, const uint8_t key[CRYPTO_KEY_LEN],
 			 struct secrets *ret)
 {
-	size_t at[WEBHOOK_SECRETS_MAX + 1] = { 0 };
+	buf_reserve(&ret->bytes, ret->bytes.max); /* slices stay right, and no copy stays behind */
+	for (size_t i = 0; i < row->secrets_n && i < WEBHOOK_SECRETS_MAX; i++) {
+		size_t at = ret->bytes.len;
+		struct slice opened;
 
-	for (size_t i = 0; i < row->secrets_n && ret->n < WEBHOOK_SECRETS_MAX; i++) {
-		if (crypto_open(key, row->secret_ids[i], row->secrets[i], &ret->bytes))
+		if (open_one(row, i, key, &ret->bytes))
 			continue;
-		if (ret->n++ == 0)
+		opened = slice_sub(buf_slice(&ret->bytes), at, ret->bytes.len);
+		if (store_signing_key_is(row->secret_ids[i])) {
+			ret->seeds[ret->seeds_n++] = opened;
+			continue;
+		}
+		if (ret->secrets_n == 0)
 			ret->newest_id = row->secret_ids[i];
-		at[ret->n] = ret->bytes.len;
+		ret->secrets[ret->secrets_n++] = opened;
 	}
-	for (size_t i = 0; i < ret->n; i++)
-		ret->v[i] = slice_sub(buf_slice(&ret->bytes), at[i], at[i + 1]);
 }
 
 size_t webhook_request_cost(size_t raw_bytes)
@@ -110,7 +129,8 @@ static void add_signature(const struct webhook_row *row, const struct secrets *s
 	AUTO(buf_release) struct buf time = BUF_INIT(32);
 
 	authsig_webhook(row->message_id, unix_s, buf_slice(&l->r->body),
-			&(struct authsig_keys){ .secrets = secrets->v, .secrets_n = secrets->n },
+			&(struct authsig_keys){ secrets->secrets, secrets->secrets_n,
+						secrets->seeds, secrets->seeds_n },
 			&signature);
 	buf_addf(&time, "%lld", (long long)unix_s);
 	add_header("webhook-id", arena_dup(l->a, row->message_id), l);
@@ -136,17 +156,17 @@ enum err webhook_request_build(const struct webhook_row *row, const uint8_t key[
 	};
 
 	open_secrets(row, key, &secrets);
-	if (secrets.n == 0)
+	if (secrets.secrets_n == 0)
 		return ERR_CRYPTO;
 	hex_text(row->sha256, sizeof(row->sha256), hash);
 	sig.body_hash = slice_str(hash);
 	*ret = (struct webhook_request){ .secret_id = secrets.newest_id };
 	buf_init(&ret->body, webhook_request_cost(row->raw.n) + REST_MAX);
 	ret->headers = arena_calloc(a, HEADERS_MAX, sizeof(*ret->headers));
-	write_body(row, &sig, secrets.v[0], &ret->body);
+	write_body(row, &sig, secrets.secrets[0], &ret->body);
 	add_header("Content-Type", "application/json", &l);
 	add_line(&l, arena_strdup(a, "Expect:")); /* libcurl would wait for "100 Continue" */
-	authsig_each(&sig, secrets.v[0], add_header, &l);
+	authsig_each(&sig, secrets.secrets[0], add_header, &l);
 	add_signature(row, &secrets, time_us / 1000000, &l);
 	return OK;
 }

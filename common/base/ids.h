@@ -21,6 +21,7 @@ enum {
 #define ID_PREFIX_MESSAGE "msg_"
 #define ID_PREFIX_API_KEY "apk_"
 #define ID_PREFIX_SECRET "wsec_"
+#define ID_PREFIX_SIGNING_KEY "wkey_"
 #define ID_PREFIX_EVENT "ev_"
 #define ID_PREFIX_MAIL "mail_"
 #define ID_PREFIX_FEEDBACK "fb_"

@@ -14,6 +14,7 @@ enum {
 	USAGE_EVENTS,
 	USAGE_SUMMARIES,
 	SIGNING_SECRETS,
+	SIGNING_KEYS,
 	SESSIONS,
 	IDENTITIES,
 	FEEDBACK,
@@ -132,8 +133,17 @@ const struct db_stmt store_export_stmts[] = {
 	[USAGE_SUMMARIES] = PAGE("export_usage_summaries", "usage_summaries",
 				 "(x.day::timestamp AT TIME ZONE 'UTC')", "x.user_id",
 				 "'day', x.day, 'messages', x.messages"),
+	[SIGNING_KEYS] =
+		PAGE("export_signing_keys",
+		     "(SELECT * FROM signing_secrets WHERE public_key IS NOT NULL)",
+		     "x.created_at", "x.id",
+		     "'id', x.id, 'name', x.name, "
+		     "'public_key', 'whpk_' || encode(x.public_key, 'base64'), "
+		     "'created_at', wire_time(x.created_at)"),
 	[SIGNING_SECRETS] =
-		PAGE("export_signing_secrets", "signing_secrets", "x.created_at", "x.id",
+		PAGE("export_signing_secrets",
+		     "(SELECT * FROM signing_secrets WHERE public_key IS NULL)",
+		     "x.created_at", "x.id",
 		     "'id', x.id, 'name', x.name, 'secret_prefix', x.prefix, "
 		     "'created_at', wire_time(x.created_at), "
 		     "'last_signed_at', wire_time(x.last_signed_at)"),
@@ -179,6 +189,7 @@ const struct store_export_part store_export_parts[] = {
 	/* From here on what older servers do not export. */
 	{ "usage_summaries", "usage_summaries", .if_any = true, .stmt = USAGE_SUMMARIES },
 	{ "signing_secrets", "signing_secrets", .stmt = SIGNING_SECRETS },
+	{ "signing_keys", "signing_secrets", .stmt = SIGNING_KEYS },
 	{ "sessions", "sessions", .stmt = SESSIONS },
 	{ "identities", "identities", .stmt = IDENTITIES },
 	{ "feedback", "feedback", .stmt = FEEDBACK },

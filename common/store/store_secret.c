@@ -7,15 +7,16 @@
 
 enum { KEY_VERSION = 1, SEALED_MAX = TOKEN_HEX_LEN + CRYPTO_SEAL_OVERHEAD };
 #define ITEM "s.id, s.name, s.prefix, s.created_at, s.last_signed_at"
+/* The other rows are pairs: store_signing_key.c. */
+#define OF_USER "FROM signing_secrets s WHERE s.user_id = $1 AND s.public_key IS NULL"
 
 enum { NEWEST, TOUCH, CREATE, COUNT, LIST, DELETE };
 
 const struct db_stmt store_secret_stmts[] = {
 	[NEWEST] = { "secret_newest",
 		     "SELECT s.id, s.sealed, s.last_signed_at IS NULL "
-		     "OR s.last_signed_at < clock_timestamp() - interval '60 s' "
-		     "FROM signing_secrets s WHERE s.user_id = $1 "
-		     "ORDER BY s.created_at DESC, s.id DESC LIMIT 1",
+		     "OR s.last_signed_at < clock_timestamp() - interval '60 s' " OF_USER
+		     " ORDER BY s.created_at DESC, s.id DESC LIMIT 1",
 		     false },
 	[TOUCH] = { "secret_touch",
 		    "UPDATE signing_secrets SET last_signed_at = clock_timestamp() WHERE id = $1",
@@ -24,15 +25,10 @@ const struct db_stmt store_secret_stmts[] = {
 		     "INSERT INTO signing_secrets AS s (user_id, id, name, prefix, sealed) "
 		     "VALUES ($1, $2, $3, $4, $5) RETURNING " ITEM,
 		     true },
-	[COUNT] = { "secret_count", "SELECT count(*) FROM signing_secrets s WHERE s.user_id = $1",
-		    false },
+	[COUNT] = { "secret_count", "SELECT count(*) " OF_USER, false },
 	[LIST] = { "secret_list",
-		   "SELECT " ITEM " FROM signing_secrets s WHERE s.user_id = $1 "
-		   "ORDER BY s.created_at DESC, s.id DESC",
-		   false },
-	[DELETE] = { "secret_delete",
-		     "DELETE FROM signing_secrets s WHERE s.user_id = $1 AND s.id = $2 RETURNING 1",
-		     true },
+		   "SELECT " ITEM " " OF_USER " ORDER BY s.created_at DESC, s.id DESC", false },
+	[DELETE] = { "secret_delete", "DELETE " OF_USER " AND s.id = $2 RETURNING 1", true },
 	{ 0 },
 };
 

@@ -19,6 +19,9 @@ numbers = itertools.count(1)
 ROWS = """
 INSERT INTO sessions (hash, user_id, expires_at)
 	VALUES (sha256(%(u)s::bytea), %(u)s, now() + interval '1 day');
+INSERT INTO signing_secrets (id, user_id, name, prefix, sealed, public_key)
+	VALUES ('wkey_' || %(u)s, %(u)s, 'pair', '', 'a sealed seed',
+	sha256(('pair' || %(u)s)::bytea));
 INSERT INTO identities (issuer, subject, user_id)
 	VALUES ('https://id.example', 'subject-of-' || %(u)s, %(u)s);
 INSERT INTO domains (id, domain, user_id, verified, verified_at, verification_token)

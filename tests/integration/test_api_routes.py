@@ -275,7 +275,7 @@ def test_a_key_of_one_agent_does_its_agents_part_only(world, operation):
 # ---- whose ----
 
 ABSENT = Things("nobody@agents.example", "msg_" + "0" * 32, "absent.example", "wsec_" + "0" * 32,
-                "apk_" + "0" * 32, "absent@world.example", "dlg_" + "0" * 32,
+                "wkey_" + "0" * 32, "apk_" + "0" * 32, "absent@world.example", "dlg_" + "0" * 32,
                 "rev_" + "0" * 32, "msg_" + "0" * 32, "msg_" + "0" * 32)
 
 

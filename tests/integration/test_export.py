@@ -118,6 +118,7 @@ FIELDS = {
                  {"last_used_at", "revoked_at", "expires_at", "agent_email", "scope"}),
     "usage_events": ({"id", "agent_id", "domain", "direction", "event_type", "created_at"}, set()),
     "signing_secrets": ({"id", "name", "secret_prefix", "created_at"}, {"last_signed_at"}),
+    "signing_keys": ({"id", "name", "public_key", "created_at"}, set()),
     "sessions": ({"created_at", "expires_at"}, set()),
     "identities": ({"issuer", "created_at"}, set()),
     "feedback": ({"id", "category", "message", "created_at"}, {"email"}),
@@ -209,7 +210,7 @@ def test_there_is_no_secret_in_it(stack, person):
                       "SELECT sealed FROM signing_secrets WHERE user_id = %(u)s",
                       {"u": person.user_id})
         hidden = [bytes(row[0]) for row in query.fetchall()]
-    assert len(hidden) == 5
+    assert len(hidden) == 6
     text = export(stack.http_port, person.key).text
     for secret in hidden:
         assert secret.hex() not in text and base64.b64encode(secret).decode() not in text

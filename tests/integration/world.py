@@ -27,6 +27,7 @@ from tests.integration.link_tokens import mint
 DOCUMENT = Document.read(schema.PATH)
 OPERATIONS = {o.id: o for o in DOCUMENT.operations()}
 SENDER = "alice@sender.example"
+SIGNING_KEYS = "/api/v1/users/me/signing-keys"
 # A page of our own made the browser ask.
 OWN_PAGE = "Sec-Fetch-Site: same-origin"
 # What needs more than one request, and is tested where that is.
@@ -79,6 +80,7 @@ class Things:
     message_id: str
     domain: str
     secret_id: str
+    signing_key_id: str
     key_id: str
     address: str
     delegation_id: str
@@ -121,7 +123,7 @@ class World:
         email = self.make_agent()
         self.make_suppression("gone@example.org")  # the example of a query
         self.things = Things(email, self.make_message(email), self.make_domain(),
-                             self.make_secret(), self.make_key()[0], self.make_suppression(),
+                             self.make_secret(), self.make_signing_key(), self.make_key()[0], self.make_suppression(),
                              self.make_delegation(email), self.make_reviewer(email),
                              self.make_outbound(email), self.make_held(email))
         self.agent_key = self.make_key(email)[1]
@@ -180,6 +182,11 @@ class World:
         assert status == 201, made
         return made["id"]
 
+    def make_signing_key(self) -> str:
+        status, made = self.api.post(SIGNING_KEYS, {"name": "world"})
+        assert status == 201, made
+        return made["id"]
+
     def make_key(self, agent: str | None = None) -> tuple[str, str]:
         return add_key(self.stack, self.user_id, agent=agent)
 
@@ -234,6 +241,10 @@ class World:
                 t.secret_id = self.make_secret()
             case "createSigningSecret":
                 self.forget_secrets()
+            case "deleteSigningKey":
+                t.signing_key_id = self.make_signing_key()
+            case "createSigningKey":
+                self.forget_signing_keys()
             case "revokeKey":
                 t.key_id = self.make_key()[0]
             case "askForDelegation" | "revokeDelegation" | "answerDelegation":
@@ -254,6 +265,12 @@ class World:
         for secret in others:
             self.api.call("DELETE", f"{path}/{secret['id']}")
         self.things.secret_id = self.make_secret()
+
+    def forget_signing_keys(self) -> None:
+        """There may be three only."""
+        for key in self.api.get(SIGNING_KEYS)[1]["keys"]:
+            self.api.call("DELETE", f"{SIGNING_KEYS}/{key['id']}")
+        self.things.signing_key_id = self.make_signing_key()
 
     def forget_delegations(self) -> None:
         """An agent may have so many only."""

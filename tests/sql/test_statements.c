@@ -72,6 +72,7 @@ static const struct {
 	{ "secret_create", APID },
 	{ "secret_delete", APID },
 	{ "sent_", APID },
+	{ "signing_key_", APID },
 	{ "session_", APID },
 	{ "submit", APID },
 	{ "stuck_", DELIVERD }, /* which happens to have the rights; the owner runs them */

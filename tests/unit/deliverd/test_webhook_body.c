@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/clock.h"
+#include "common/base/ed25519.h"
 #include "common/base/encode.h"
 #include "common/base/mem.h"
 #include "deliverd/webhook_body.h"
@@ -162,6 +163,51 @@ static void every_secret_signs_the_exact_body(void **state)
 	end(&f);
 }
 
+#define SEED S("0123456789abcdef0123456789abcdef")
+
+static void a_pair_signs_beside_the_secrets(void **state)
+{
+	AUTO(buf_release) struct buf want = BUF_INIT(1024);
+	AUTO(buf_release) struct buf text = BUF_INIT(16384);
+	uint8_t signature[ED25519_SIGNATURE_LEN];
+	struct fixture f;
+
+	(void)state;
+	begin(&f);
+	f.secret_ids[0] = S("wkey_new"); /* newer than the secret, and yet no secret */
+	f.secrets[0] = sealed(&f, S("ed25519:wkey_new"), SEED);
+	assert_int_equal(build(&f), OK);
+	assert_true(slice_eq(f.request.secret_id, S("wsec_old")));
+	want_signature(&f, S(OLD_SECRET), &want);
+	buf_addf(&text, "msg_00112233445566778899aabbccddeeff.%s.",
+		 header(&f, "webhook-timestamp: "));
+	buf_add_slice(&text, buf_slice(&f.request.body));
+	ed25519_sign((const uint8_t *)SEED.p, buf_slice(&text), signature);
+	buf_add_str(&want, " v1a,");
+	base64_encode(slice_of((const char *)signature, sizeof(signature)), &want);
+	assert_string_equal(header(&f, "webhook-signature: "), buf_cstr(&want));
+	end(&f);
+}
+
+static void a_pair_is_never_taken_for_a_secret(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f);
+	f.secret_ids[0] = S("wkey_new");
+	f.secrets[0] = sealed(&f, S("wkey_new"), SEED); /* as secrets are sealed */
+	f.secret_ids[1] = S("wsec_old");
+	f.secrets[1] = sealed(&f, S("ed25519:wsec_old"), SEED);
+	assert_int_equal(build(&f), ERR_CRYPTO);
+	end(&f);
+	begin(&f);
+	f.secret_ids[0] = f.secret_ids[1] = S("wkey_new");
+	f.secrets[0] = f.secrets[1] = sealed(&f, S("ed25519:wkey_new"), SEED);
+	assert_int_equal(build(&f), ERR_CRYPTO); /* X-E2A-Auth needs a secret */
+	end(&f);
+}
+
 static void a_later_attempt_changes_signatures_only(void **state)
 {
 	struct fixture first, later;
@@ -207,6 +253,8 @@ int main(void)
 		cmocka_unit_test(the_body_is_that_of_the_contract),
 		cmocka_unit_test(optional_fields_appear_when_there_is_something),
 		cmocka_unit_test(every_secret_signs_the_exact_body),
+		cmocka_unit_test(a_pair_signs_beside_the_secrets),
+		cmocka_unit_test(a_pair_is_never_taken_for_a_secret),
 		cmocka_unit_test(a_later_attempt_changes_signatures_only),
 		cmocka_unit_test(a_secret_that_does_not_open_is_left_out),
 	};
