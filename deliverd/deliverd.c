@@ -15,6 +15,7 @@
 #include "common/store/store_domain.h"
 #include "deliverd/delivery.h"
 #include "deliverd/domain_watch.h"
+#include "deliverd/gauges.h"
 #include "deliverd/hold_expiry.h"
 #include "deliverd/janitor.h"
 #include "deliverd/listener.h"
@@ -54,6 +55,7 @@ struct deliverd {
 	struct maps *maps; /* NULL without postfix_map_dir */
 	struct hold_expiry *hold_expiry;
 	struct janitor *janitor;
+	struct gauges *gauges; /* NULL without deliverd_metrics */
 	struct domain_watch *domain_watch;
 	struct loop_timer *drain;
 	int64_t drain_end_ms; /* 0 while serving */
@@ -129,6 +131,8 @@ static void on_terminate(void *arg)
 	}
 	hold_expiry_stop(d->hold_expiry);
 	janitor_stop(d->janitor);
+	if (d->gauges)
+		gauges_stop(d->gauges);
 	domain_watch_stop(d->domain_watch);
 	loop_timer_start(d->drain, 0);
 }
@@ -264,6 +268,19 @@ static void start_domain_watch(struct deliverd *d)
 	d->domain_watch = domain_watch_new(&config);
 }
 
+static void start_gauges(struct deliverd *d)
+{
+	const struct gauges_config config = {
+		.loop = d->loop,
+		.pool = d->pool,
+		.budget = &d->budget,
+		.lmtp = d->lmtp,
+	};
+
+	if (*d->settings->deliverd_metrics)
+		d->gauges = gauges_new(&config);
+}
+
 /* Parts that cannot fail to start; they find out later that something is away. */
 static void start_rest(struct deliverd *d)
 {
@@ -271,6 +288,7 @@ static void start_rest(struct deliverd *d)
 	d->hold_expiry = hold_expiry_new(d->loop, d->settings, d->pool, d->outbound);
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
 	start_domain_watch(d);
+	start_gauges(d);
 	if (*d->settings->postfix_map_dir) {
 		d->maps = maps_new(d->loop, d->settings, &d->sender, d->pool);
 		d->domains = listener_new(d->loop, d->settings, "e2a_domains", on_domains, d);
@@ -346,6 +364,7 @@ void deliverd_free(struct deliverd *d)
 	maps_free(d->maps);
 	hold_expiry_free(d->hold_expiry);
 	janitor_free(d->janitor);
+	gauges_free(d->gauges);
 	domain_watch_free(d->domain_watch);
 	loop_timer_free(d->drain);
 	loop_free(d->loop);

@@ -3,6 +3,7 @@
 #include "deliverd/deliverd_metrics.h"
 
 #include "common/base/mem.h"
+#include "common/store/store_depth.h"
 
 static const char *const replies[] = { "2xx", "4xx", "5xx" };
 
@@ -11,6 +12,18 @@ static const char *const outcomes[] = {
 	"delivered",   "http_status", "http_gone", "connect",    "tls",
 	"timeout",     "broken",      "dns",       "no_address", "address_refused",
 	"url_refused", "no_secret",   "not_cloud", "stopped",    "other",
+};
+
+static const char *const queues[QUEUES] = {
+	[QUEUE_WEBHOOK] = "webhook",
+	[QUEUE_OUTBOUND] = "outbound",
+	[QUEUE_MAIL] = "mail",
+};
+
+static const char *const endpoint_states[ENDPOINT_STATES] = {
+	[ENDPOINT_FAILING] = "failing",
+	[ENDPOINT_OPEN] = "open",
+	[ENDPOINT_DISABLED] = "disabled",
 };
 
 struct metric deliverd_metrics[DELIVERD_METRICS_N] = {
@@ -60,6 +73,26 @@ struct metric deliverd_metrics[DELIVERD_METRICS_N] = {
 	[DELIVERD_JOBS] = { .name = "e2a_deliverd_webhook_jobs_in_memory",
 			    .help = "Webhook jobs in memory, those in flight included.",
 			    .type = METRIC_GAUGE },
+	[DELIVERD_PENDING] = { .name = "e2a_deliverd_jobs_pending",
+			       .help = "Jobs that wait for their first or next attempt, counted "
+				       "up to 100000.",
+			       .type = METRIC_GAUGE,
+			       METRIC_LABEL("queue", queues) },
+	[DELIVERD_FAILED] = { .name = "e2a_deliverd_jobs_failed",
+			      .help = "Jobs that were given up and are kept to be seen, counted "
+				      "up to 100000.",
+			      .type = METRIC_GAUGE,
+			      METRIC_LABEL("queue", queues) },
+	[DELIVERD_BEHIND_MS] = { .name = "e2a_deliverd_behind_seconds",
+				 .help = "For how long the oldest job has been due that nobody "
+					 "has in hand.",
+				 .type = METRIC_GAUGE,
+				 .unit = METRIC_MS,
+				 METRIC_LABEL("queue", queues) },
+	[DELIVERD_ENDPOINTS] = { .name = "e2a_deliverd_webhook_endpoints",
+				 .help = "Endpoints that do not answer well, by state.",
+				 .type = METRIC_GAUGE,
+				 METRIC_LABEL("state", endpoint_states) },
 };
 
 void deliverd_count_reply(int code)

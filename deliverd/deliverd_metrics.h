@@ -18,6 +18,10 @@ enum deliverd_metric {
 	DELIVERD_ACCEPT_MS, /* from the commit of a mail to the 2xx of its first attempt */
 	DELIVERD_CALLS,     /* in flight */
 	DELIVERD_JOBS,      /* of webhooks, in memory */
+	DELIVERD_PENDING,   /* by enum store_queue */
+	DELIVERD_FAILED,
+	DELIVERD_BEHIND_MS,
+	DELIVERD_ENDPOINTS, /* by enum store_endpoint_state */
 	DELIVERD_METRICS_N
 };
 

@@ -44,6 +44,8 @@ static const struct {
 	{ "domain_get", APID | DELIVERD },
 	{ "domain_held", DELIVERD },
 	{ "domain_share", APID | DELIVERD },
+	{ "depth", DELIVERD },
+	{ "depth_", DELIVERD },
 	{ "dkim_", DELIVERD },
 	{ "dkim_add", APID | DELIVERD },
 	{ "record_", APID | DELIVERD },
