@@ -273,6 +273,14 @@ def test_a_socket_that_cannot_be_stops_a_daemon(stack, tmp_path, name, setting, 
     assert Lmtp(stack).hello.code == 250  # the one that runs still has its socket
 
 
+@pytest.mark.parametrize("name", DAEMONS)
+@pytest.mark.parametrize("value", ["0.0.0.0:9431", "nonsense", "in use"])
+def test_metrics_that_others_could_reach_stop_a_daemon(stack, tmp_path, name, value):
+    setting = f"{name}_metrics"
+    value = stack.settings[setting] if value == "in use" else value
+    assert_refused(start(stack, tmp_path, name, {setting: value}), setting, value)
+
+
 @pytest.mark.parametrize("settings, word", [
     ({"memory_budget": "32m"}, "memory_budget"),
     ({"webhook_schedule": "1s never"}, "webhook_schedule"),

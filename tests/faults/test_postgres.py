@@ -11,6 +11,7 @@ import pytest
 from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from tests.faults.audit import Traffic, audit, read_stored, send
+from tests.integration import scrape
 
 SENDER = "alice@sender.example"
 WORLD = "someone@other.example"  # a domain of the same Postfix, not of e2a
@@ -58,6 +59,8 @@ def test_other_domains_do_not_notice_that_postgres_is_away(stack, account, make_
         send_world(stack, f"World {number}")
     outcome = stack.send(SENDER, [agent, WORLD], compose(SENDER, WORLD, "Both"))
     assert (outcome.code, outcome.refused[agent][0]) == (250, 451)
+    for url in stack.metrics_urls.values():
+        assert scrape.scrape(url)["process_start_time_seconds"] > 0
     stack.postgres.start()
     stack.postfix.reload()
     assert stack.send(SENDER, agent, compose(SENDER, agent)).code == 250

@@ -28,20 +28,24 @@ def scrape(url: str) -> Metrics:
     return parse(fetch(url))
 
 
+def families(text: str) -> list[str]:
+    return re.findall(rf"(?m)^# TYPE ({NAME}) ", text)
+
+
 def parse(text: str) -> Metrics:
     assert text.endswith("\n") and "\n\n" not in text
     metrics: Metrics = {}
-    families: dict[str, str] = {}
+    seen: set[str] = set()
     for block in re.split(r"(?m)^(?=# HELP )", text)[1:]:
         name, kind, samples = parse_family(block)
-        assert name not in families, f"{name} comes twice"
-        families[name] = kind
+        assert name not in seen, f"{name} comes twice"
+        seen.add(name)
         check_names(name, kind)
         if kind == "histogram":
             check_histogram(name, samples)
         assert not metrics.keys() & samples.keys()
         metrics |= samples
-    assert text.startswith("# HELP ") and families
+    assert text.startswith("# HELP ") and seen
     return metrics
 
 
