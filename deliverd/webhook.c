@@ -7,8 +7,8 @@
 #include "deliverd/webhook.h"
 
 #include "common/base/clock.h"
-#include "common/base/conf.h"
 #include "common/base/log.h"
+#include "common/base/schedule.h"
 #include "deliverd/endpoint.h"
 #include "deliverd/record.h"
 #include "deliverd/webhook_http.h"
@@ -27,7 +27,6 @@ enum {
 	FIND_MS = 5000,         /* between searches for jobs that no queue tells of */
 	FIND_WINDOW_MS = 60000, /* ... that became due so short a time ago */
 	GIVE_UP_MAX = 500,
-	GRACE_MS = 3600000, /* after the last attempt that the schedule has */
 	DB_WAIT_MS = 1000,
 	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
 };
@@ -37,8 +36,7 @@ struct webhook {
 	struct webhook_policy policy;
 	struct webhook_http *http;
 	struct record *record;
-	int64_t schedule_ms[WEBHOOK_SCHEDULE_MAX];
-	size_t schedule_n;
+	struct schedule schedule;
 	struct webhook_patience patience;
 	int64_t give_up_ms;
 	int64_t found_ms;        /* the last search */
@@ -448,25 +446,17 @@ static void poll(void *arg)
 
 static enum err read_schedule(struct webhook *w, struct fail *fail)
 {
-	struct slice rest = slice_str(w->config.settings->webhook_schedule), word;
+	const struct settings *s = w->config.settings;
+	enum err e = schedule_read(s->webhook_schedule, &w->schedule, fail);
 
-	while (slice_cut(&rest, ' ', &word)) {
-		if (word.n == 0)
-			continue;
-		if (w->schedule_n == WEBHOOK_SCHEDULE_MAX ||
-		    conf_time(word, &w->schedule_ms[w->schedule_n++]))
-			return fail_set(
-				fail, ERR_CONFIG, "webhook_schedule: not at most %d times: %.*s",
-				WEBHOOK_SCHEDULE_MAX, (int)(word.n < 60 ? word.n : 60), word.p);
-	}
-	for (size_t i = 0; i < w->schedule_n; i++) /* with the chance that lengthens a wait */
-		w->give_up_ms += w->schedule_ms[i] + w->schedule_ms[i] / 5;
-	w->give_up_ms += GRACE_MS;
+	if (e)
+		return e;
+	w->give_up_ms = schedule_span_ms(&w->schedule);
 	w->patience = (struct webhook_patience){
-		.schedule_ms = w->schedule_ms,
-		.schedule_n = w->schedule_n,
-		.breaker_failures = w->config.settings->webhook_breaker_failures,
-		.breaker_wait_ms = w->config.settings->webhook_breaker_wait_ms,
+		.schedule_ms = w->schedule.wait_ms,
+		.schedule_n = w->schedule.n,
+		.breaker_failures = s->webhook_breaker_failures,
+		.breaker_wait_ms = s->webhook_breaker_wait_ms,
 	};
 	return OK;
 }

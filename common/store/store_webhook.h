@@ -10,7 +10,7 @@
 #include "common/store/db.h"
 #include "common/store/store_event.h"
 
-enum { WEBHOOK_SECRETS_MAX = 8, WEBHOOK_SCHEDULE_MAX = 32, WEBHOOK_BATCH_MAX = 500 };
+enum { WEBHOOK_SECRETS_MAX = 8, WEBHOOK_BATCH_MAX = 500 };
 
 /* One leased job with all that an attempt needs. */
 struct webhook_row {
