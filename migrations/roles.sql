@@ -42,6 +42,8 @@ GRANT SELECT, INSERT, DELETE, UPDATE (last_signed_at) ON signing_secrets TO e2a_
 GRANT UPDATE (inbox_status) ON messages TO e2a_apid;
 GRANT INSERT ON message_events TO e2a_apid;
 GRANT DELETE ON webhook_jobs TO e2a_apid;
+-- (A call that somebody asks for is made due by a function, which looks at whose it is.)
+GRANT EXECUTE ON FUNCTION redeliver_webhooks, enable_webhook TO e2a_apid;
 GRANT SELECT, INSERT, DELETE ON sessions TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_links TO e2a_apid;
 GRANT SELECT, INSERT ON identities TO e2a_apid;
