@@ -37,8 +37,8 @@ static void what_is_none_is_refused(void **state)
 					    "-1s",
 					    "366d",
 					    "99999999999999999999d",
-					    "1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s "
-					    "1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s" };
+					    ("1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s "
+					     "1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s") };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
