@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/store/store_depth.h"
+#include "common/store/store_outbound.h"
 
 static const char *const replies[] = { "2xx", "4xx", "5xx" };
 
@@ -12,6 +13,14 @@ static const char *const outcomes[] = {
 	"delivered",   "http_status", "http_gone", "connect",    "tls",
 	"timeout",     "broken",      "dns",       "no_address", "address_refused",
 	"url_refused", "no_secret",   "not_cloud", "stopped",    "other",
+};
+
+/* The words of the ledger. */
+static const char *const outbound_outcomes[] = {
+	[STORE_OUTBOUND_TAKEN] = "taken",     [STORE_OUTBOUND_LATER] = "later",
+	[STORE_OUTBOUND_SNOOZED] = "snoozed", [STORE_OUTBOUND_LOST] = "lost",
+	[STORE_OUTBOUND_UNKNOWN] = "unknown", [STORE_OUTBOUND_REFUSED] = "refused",
+	[STORE_OUTBOUND_FAILED] = "failed",
 };
 
 static const char *const queues[QUEUES] = {
@@ -73,6 +82,11 @@ struct metric deliverd_metrics[DELIVERD_METRICS_N] = {
 	[DELIVERD_JOBS] = { .name = "e2a_deliverd_webhook_jobs_in_memory",
 			    .help = "Webhook jobs in memory, those in flight included.",
 			    .type = METRIC_GAUGE },
+	[DELIVERD_OUTBOUND] = { .name = "e2a_deliverd_outbound_attempts_total",
+				.help = "Attempts to hand mail of agents to Postfix, by what "
+					"came of them.",
+				.type = METRIC_COUNTER,
+				METRIC_LABEL("outcome", outbound_outcomes) },
 	[DELIVERD_PENDING] = { .name = "e2a_deliverd_jobs_pending",
 			       .help = "Jobs that wait for their first or next attempt, counted "
 				       "up to 100000.",

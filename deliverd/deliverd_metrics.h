@@ -18,6 +18,7 @@ enum deliverd_metric {
 	DELIVERD_ACCEPT_MS, /* from the commit of a mail to the 2xx of its first attempt */
 	DELIVERD_CALLS,     /* in flight */
 	DELIVERD_JOBS,      /* of webhooks, in memory */
+	DELIVERD_OUTBOUND,  /* ends of attempts, by enum store_outbound_outcome */
 	DELIVERD_PENDING,   /* by enum store_queue */
 	DELIVERD_FAILED,
 	DELIVERD_BEHIND_MS,

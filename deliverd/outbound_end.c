@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "deliverd/deliverd_metrics.h"
 
 enum { GATHER_MS = 5, RETRY_MS = 1000, DB_WAIT_MS = 1000, BATCH_MAX = STORE_OUTBOUND_BATCH_MAX };
 
@@ -129,6 +130,7 @@ static void end_batch(struct outbound_ends *e)
 {
 	for (size_t i = 0; i < e->batch_n; i++) {
 		log_end(e->v[i]);
+		metric_add_at(&deliverd_metrics[DELIVERD_OUTBOUND], e->v[i]->result.outcome, 1);
 		outbound_attempt_free(e->v[i]);
 	}
 	e->n -= e->batch_n;

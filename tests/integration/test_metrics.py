@@ -17,6 +17,7 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import WebSocketListener
 from tests.integration import scrape
+from tests.integration.outbound import address
 
 SENDER = "alice@sender.example"
 HONEST = "127.0.0.7"
@@ -124,6 +125,14 @@ def test_mail_without_a_wake_up_is_counted_as_that(stack, account, make_agent, m
         insert(stack, account, agent)
         listener.wait()
         wait_more(metrics, before, "apid", "e2a_apid_wakeups_missed_total")
+
+
+def test_mail_of_an_agent_is_counted(author, metrics):
+    before = {name: metrics(name) for name in NAMES}
+    author.send(address(), subject="Counted")
+    wait_more(metrics, before["deliverd"], "deliverd",
+              'e2a_deliverd_outbound_attempts_total{outcome="taken"}')
+    wait_more(metrics, before["milter"], "milter", 'e2a_milter_mails_total{outcome="admitted"}')
 
 
 def test_a_refusal_is_counted_as_that(api, metrics):
