@@ -6,22 +6,14 @@
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/mail/addr.h"
 
 #include <unistd.h>
 
 enum {
 	TICK_US = 1000000,
 	STOP_MS = 5000,
-	WAKES_MAX = 1000,  /* queued wake-ups; more become one for everybody */
 	HEAD_EXTRA = 1024, /* what libwebsockets stores beside a request head */
-	RX_BUFFER = 4096,
-};
-
-struct wake {
-	struct ws_event event;
-	struct arena arena;
-	struct slice agents;
+	RX_BUFFER = 1024,  /* of each socket */
 };
 
 void ws_post(struct ws *ws, struct ws_event *e)
@@ -34,23 +26,14 @@ void ws_post(struct ws *ws, struct ws_event *e)
 	lws_cancel_service(ws->context);
 }
 
-static void wake_announced(struct ws_conn *conn, void *arg)
-{
-	(void)arg;
-	ws_conn_wake_announced(conn);
-}
-
 static void run_events(struct ws *ws)
 {
 	struct ws_event *e;
-	bool all;
 
 	pthread_mutex_lock(&ws->lock);
 	e = ws->events;
 	ws->events = NULL;
 	ws->events_tail = &ws->events;
-	all = ws->wake_all;
-	ws->wake_all = false;
 	pthread_mutex_unlock(&ws->lock);
 	while (e) {
 		struct ws_event *next = e->next;
@@ -58,8 +41,7 @@ static void run_events(struct ws *ws)
 		e->run(ws, e);
 		e = next;
 	}
-	if (all)
-		ws_index_each(ws, wake_announced, NULL);
+	ws_hint_run(ws);
 }
 
 static void close_for_stop(struct ws_conn *conn, void *arg)
@@ -82,10 +64,13 @@ static void on_tick(lws_sorted_usec_list_t *sul)
 
 	schedule_tick(ws);
 	ws_index_each(ws, tick_conn, &now_ms);
-	if (!ws->stop_deadline_ms)
-		ws_poll_start(ws);
-	else if (now_ms >= ws->stop_deadline_ms)
-		ws->ended = true;
+	if (ws->stop_deadline_ms) {
+		ws->ended = now_ms >= ws->stop_deadline_ms;
+		return;
+	}
+	ws->ticks++;
+	ws_poll_start(ws);
+	ws_check_start(ws);
 }
 
 static void schedule_tick(struct ws *ws)
@@ -161,43 +146,6 @@ enum err ws_adopt(struct ws *ws, int fd, const struct ws_subscriber *sub)
 	return OK;
 }
 
-static void run_wake(struct ws *ws, struct ws_event *e)
-{
-	struct wake *w = lws_container_of(e, struct wake, event);
-	struct slice rest = w->agents, name, address;
-
-	while (slice_cut(&rest, ' ', &name))
-		if (addr_fold(name, &w->arena, &address) == OK)
-			ws_index_of(ws, address, wake_announced, NULL);
-	pthread_mutex_lock(&ws->lock);
-	ws->wakes--;
-	pthread_mutex_unlock(&ws->lock);
-	arena_release(&w->arena);
-	free(w);
-}
-
-void ws_wake(struct ws *ws, struct slice agents)
-{
-	struct wake *w;
-	bool all;
-
-	pthread_mutex_lock(&ws->lock);
-	all = slice_eq(agents, S("*")) || ws->wakes >= WAKES_MAX;
-	if (all)
-		ws->wake_all = true;
-	else
-		ws->wakes++;
-	pthread_mutex_unlock(&ws->lock);
-	if (all) {
-		lws_cancel_service(ws->context);
-		return;
-	}
-	w = mem_zalloc(sizeof(*w));
-	w->event.run = run_wake;
-	w->agents = arena_slice(&w->arena, agents);
-	ws_post(ws, &w->event);
-}
-
 static void *serve(void *arg)
 {
 	struct ws *ws = arg;
@@ -250,6 +198,7 @@ enum err ws_new(const struct app *app, struct ws **ret, struct fail *fail)
 
 	ws->app = app;
 	ws->events_tail = &ws->events;
+	ws->polled_ms = clock_mono_ms();
 	pthread_mutex_init(&ws->lock, NULL);
 	e = start(ws, fail);
 	if (e) {

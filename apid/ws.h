@@ -26,6 +26,8 @@ bool ws_full(struct ws *ws, struct slice address);
 enum err ws_adopt(struct ws *ws, int fd, const struct ws_subscriber *sub) MUST_CHECK;
 /* These agents (addresses separated by spaces, or "*") may have new mail. Thread-safe. */
 void ws_wake(struct ws *ws, struct slice agents);
+/* Keys or agents of this user, or "*" of anybody, may have changed. Thread-safe. */
+void ws_suspect(struct ws *ws, struct slice user_id);
 /* Closes all sockets with 1001 and ends the thread; takes a few seconds at most. */
 void ws_stop(struct ws *ws);
 /* After the workers have ended. */

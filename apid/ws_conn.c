@@ -9,28 +9,54 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
 	CLIENT_FRAME_MAX = 32768,
+	SEND_BUFFER = 64 * 1024,
 	HANDSHAKE_MS = 10000,
 	CLOSING_MS = 5000,  /* for the peer to answer a close */
 	ANNOUNCE_MS = 2000, /* a wake-up that comes later than the mail was missed */
 };
 
+/* Registered after RFC 6455; libwebsockets has no name for it. */
+enum { CLOSE_TRY_AGAIN_LATER = 1013 };
+
+static struct slice keep(char **at, struct slice s)
+{
+	char *p = *at;
+
+	memcpy(p, s.p, s.n);
+	*at += s.n;
+	return slice_of(p, s.n);
+}
+
+/* There may be very many: one block for all texts. */
+static void keep_subscriber(struct ws_conn *conn, const struct ws_subscriber *sub)
+{
+	char *at = conn->texts =
+		mem_alloc(sub->key_id.n + sub->user_id.n + sub->email.n + sub->address.n);
+
+	conn->sub = (struct ws_subscriber){
+		.key_id = keep(&at, sub->key_id),
+		.user_id = keep(&at, sub->user_id),
+		.email = keep(&at, sub->email),
+		.address = keep(&at, sub->address),
+		.live_us = sub->live_us,
+	};
+}
+
 struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub)
 {
+	const int send_buffer = SEND_BUFFER;
 	struct ws_conn *conn = mem_zalloc(sizeof(*conn));
 
 	conn->ws = ws;
 	conn->fd = fd;
-	conn->sub = (struct ws_subscriber){
-		.key_id = arena_slice(&conn->arena, sub->key_id),
-		.user_id = arena_slice(&conn->arena, sub->user_id),
-		.email = arena_slice(&conn->arena, sub->email),
-		.address = arena_slice(&conn->arena, sub->address),
-		.live_us = sub->live_us,
-	};
+	keep_subscriber(conn, sub);
+	/* Else the kernel keeps megabytes for a slow reader. What it refuses does no harm. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
 	conn->out_tail = &conn->out;
 	conn->adopted_ms = conn->checked_ms = conn->ping_ms = clock_mono_ms();
 	ws_stream_init(&conn->stream, sub->live_us);
@@ -54,7 +80,7 @@ void ws_conn_free(struct ws_conn *conn)
 	if (conn->fd >= 0)
 		close(conn->fd);
 	ws_stream_release(&conn->stream);
-	arena_release(&conn->arena);
+	free(conn->texts);
 	free(conn);
 }
 
@@ -228,13 +254,13 @@ void ws_conn_tick(struct ws_conn *conn, int64_t now_ms)
 	/* A ping that waits means that the frame before it is still stuck in the library. */
 	if ((conn->out || conn->ping_due) && now_ms - conn->progress_ms > s->ws_write_timeout_ms) {
 		log_info("ws_slow", LF_SLICE("agent", conn->sub.email));
-		cut(conn);
+		ws_conn_close(conn, CLOSE_TRY_AGAIN_LATER, "too slow");
 		return;
 	}
 	tick_ping(conn, s, now_ms);
 	tick_announced(conn, now_ms);
 	conn->failed = false;
-	if (conn->wanted || now_ms - conn->checked_ms >= s->ws_recheck_ms)
+	if (conn->wanted)
 		ws_conn_wake(conn);
 }
 
@@ -247,7 +273,7 @@ void ws_conn_gone(struct ws_conn *conn)
 	}
 	conn->gone = true;
 	conn->wsi = NULL;
-	if (conn->adopting || conn->fetching)
+	if (conn->adopting || conn->fetching || conn->checking)
 		return;
 	ws_index_remove(conn->ws, conn);
 	ws_conn_free(conn);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What WebSockets need from the database. The worker's half of each job touches
- * only the job; the connection is touched by the other half, which runs on the
- * WebSocket thread.
+ * A page of the stream of one WebSocket. The worker's half touches only the job;
+ * the connection is touched by the other half, which runs on the WebSocket thread.
  */
 #include "apid/resp.h"
 #include "apid/ws_private.h"
@@ -13,7 +12,7 @@
 
 #include <stddef.h>
 
-enum { PAGE = 100, POLL_WINDOW_MS = 10000, FRAME_MAX = 256 * 1024 };
+enum { PAGE = 100, FRAME_MAX = 256 * 1024 };
 
 struct fetch {
 	struct job job;
@@ -121,13 +120,12 @@ static void take_page(struct ws_conn *conn, struct fetch *f)
 	}
 }
 
-/* One line when the database goes away and one when it is back, not one per socket. */
-static void note_storage(struct ws *ws, const struct fetch *f)
+void ws_note_storage(struct ws *ws, enum err e, const struct fail *fail)
 {
-	bool failed = f->e != OK && f->e != ERR_FORBIDDEN;
+	bool failed = e != OK && e != ERR_FORBIDDEN;
 
 	if (failed && !ws->storage_failed)
-		log_warn("ws_read_failed", LF_STR("detail", f->fail.what));
+		log_warn("ws_read_failed", LF_STR("detail", fail->what));
 	if (!failed && ws->storage_failed)
 		log_info("ws_read_works_again");
 	ws->storage_failed = failed;
@@ -139,7 +137,7 @@ static void fetch_done(struct ws *ws, struct ws_event *e)
 	struct ws_conn *conn = f->conn;
 
 	conn->fetching = false;
-	note_storage(ws, f);
+	ws_note_storage(ws, f->e, &f->fail);
 	if (conn->gone) {
 		ws_conn_gone(conn);
 	} else if (f->e == OK) {
@@ -147,7 +145,7 @@ static void fetch_done(struct ws *ws, struct ws_event *e)
 		if (!conn->close_code)
 			take_page(conn, f);
 	} else if (f->e == ERR_FORBIDDEN) {
-		ws_conn_close(conn, LWS_CLOSE_STATUS_POLICY_VIOLATION, "no longer authorized");
+		ws_conn_close(conn, LWS_CLOSE_STATUS_POLICY_VIOLATION, WS_NOT_AUTHORIZED);
 	} else {
 		conn->wanted = conn->failed = true; /* again at the next tick */
 	}
@@ -176,85 +174,4 @@ void ws_fetch_start(struct ws_conn *conn)
 	}
 	conn->fetching = true;
 	conn->wanted = false;
-}
-
-struct poll {
-	struct job job;
-	struct ws_event done;
-	struct ws *ws;
-	struct arena arena;
-	struct slice *emails, *addresses;
-	size_t n, max;
-	enum err e;
-	size_t *found;
-	size_t found_n;
-};
-
-static void poll_job(struct job *job, struct db *db)
-{
-	struct poll *p = (struct poll *)job;
-
-	p->e = store_message_recent(db, p->emails, p->n, POLL_WINDOW_MS, &p->arena, &p->found,
-				    &p->found_n, NULL);
-	ws_post(p->ws, &p->done);
-}
-
-static void wake_conn(struct ws_conn *conn, void *arg)
-{
-	(void)arg;
-	ws_conn_wake(conn);
-}
-
-static void wake_polled(struct ws_conn *conn, void *arg)
-{
-	(void)arg;
-	ws_conn_wake_polled(conn);
-}
-
-static void poll_done(struct ws *ws, struct ws_event *e)
-{
-	struct poll *p = (struct poll *)((char *)e - offsetof(struct poll, done));
-
-	ws->polling = false;
-	if (p->e == OK && ws->poll_failed) /* the window may not reach back far enough */
-		ws_index_each(ws, wake_conn, NULL);
-	for (size_t i = 0; p->e == OK && i < p->found_n; i++)
-		if (p->found[i] < p->n)
-			ws_index_of(ws, p->addresses[p->found[i]], wake_polled, NULL);
-	ws->poll_failed = p->e != OK;
-	arena_release(&p->arena);
-	free(p);
-}
-
-static void add_to_poll(struct ws_conn *conn, void *arg)
-{
-	struct poll *p = arg;
-
-	if (!conn->established || conn->gone || p->n == p->max)
-		return;
-	p->emails[p->n] = arena_slice(&p->arena, conn->sub.email);
-	p->addresses[p->n++] = arena_slice(&p->arena, conn->sub.address);
-}
-
-void ws_poll_start(struct ws *ws)
-{
-	struct poll *p;
-	size_t max = ws_index_count(ws);
-
-	if (ws->polling || max == 0)
-		return;
-	p = mem_zalloc(sizeof(*p));
-	p->job.run = poll_job;
-	p->done.run = poll_done;
-	p->ws = ws;
-	p->max = max;
-	p->emails = arena_calloc(&p->arena, max, sizeof(*p->emails));
-	p->addresses = arena_calloc(&p->arena, max, sizeof(*p->addresses));
-	ws_index_each(ws, add_to_poll, p);
-	if (p->n && workers_post(ws->app->workers, &p->job, JOB_SOCKET)) {
-		ws->polling = true;
-		return;
-	}
-	arena_release(&p->arena);
-	free(p);
 }

@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 enum { WS_BUCKETS = 4096 };
+#define WS_NOT_AUTHORIZED "no longer authorized"
 
 /* Work for the WebSocket thread. `run` owns the struct that it is part of. */
 struct ws_event {
@@ -34,16 +35,18 @@ struct ws_conn {
 	struct ws_conn *next; /* in its bucket; under the lock */
 	struct ws_event adopt;
 	struct ws *ws;
-	struct arena arena;
-	struct ws_subscriber sub; /* texts in the arena */
+	char *texts;
+	struct ws_subscriber sub; /* whose texts those are */
 	int fd;                   /* until libwebsockets has it */
 	struct lws *wsi;          /* NULL before and after */
 	bool established;
 	bool adopting; /* inside the call that adopts it */
-	bool gone;     /* closed; freed when no worker has a read for it */
+	bool gone;     /* closed; freed when no worker has work for it */
 	struct ws_stream stream;
 	bool wanted;            /* there may be something to read */
 	bool fetching;          /* a worker reads */
+	bool checking;          /* a worker looks whether it may still listen */
+	bool suspect;           /* something changed: look soon */
 	bool failed;            /* the last read failed: wait for the next tick */
 	bool polled;            /* what is read next was found by the poll */
 	int64_t unannounced_ms; /* since when what it found has no wake-up; 0: all has */
@@ -62,13 +65,16 @@ struct ws {
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	lws_sorted_usec_list_t tick;
-	bool polling, poll_failed, storage_failed;
+	bool polling, poll_again, checking;
+	bool storage_failed;
+	int64_t polled_ms; /* when the last poll that succeeded began */
+	unsigned ticks;
 	bool ended;
 	int64_t stop_deadline_ms; /* 0: not stopping */
 	pthread_mutex_t lock;
 	struct ws_event *events, **events_tail; /* under the lock */
-	bool wake_all;                          /* under the lock */
-	size_t wakes;                           /* under the lock: queued wake events */
+	bool look_all, suspect_all;             /* under the lock */
+	size_t hints;                           /* under the lock: queued events of ws_hint.c */
 	bool refusing;                          /* under the lock: ws_stop() was called */
 	struct ws_conn *buckets[WS_BUCKETS];    /* by address; under the lock */
 	size_t conns_n;                         /* under the lock */
@@ -106,9 +112,18 @@ void ws_conn_tick(struct ws_conn *conn, int64_t now_ms);
 /* The socket is closed; frees the connection as soon as nobody uses it. */
 void ws_conn_gone(struct ws_conn *conn);
 
+/* ws_hint.c: what came for everybody. */
+void ws_hint_run(struct ws *ws);
+
 /* ws_fetch.c: reads on workers. */
 void ws_fetch_start(struct ws_conn *conn);
-/* Looks for agents with recent mail, in case a wake-up was lost. */
+/* One line when the database goes away and one when it is back, not one per socket. */
+void ws_note_storage(struct ws *ws, enum err e, const struct fail *fail);
+
+/* ws_poll.c: wakes who has not been told of recent mail, in case a wake-up was lost. */
 void ws_poll_start(struct ws *ws);
+
+/* ws_check.c: closes those that may listen no longer, of them that are due. */
+void ws_check_start(struct ws *ws);
 
 #endif

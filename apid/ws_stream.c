@@ -82,11 +82,30 @@ static void make_room(struct ws_stream *s)
 	s->told = mem_realloc(s->told, s->told_cap * sizeof(*s->told));
 }
 
-void ws_stream_tell(struct ws_stream *s, int64_t created_us, struct slice id)
+static struct ws_told told_of(int64_t created_us, struct slice id)
 {
 	struct ws_told t = { .created_us = created_us };
 
 	memcpy(t.id, id.p, id.n < ID_MAX ? id.n : ID_MAX - 1);
+	return t;
+}
+
+bool ws_stream_knows(const struct ws_stream *s, int64_t created_us, struct slice id)
+{
+	struct ws_told t = told_of(created_us, id), from = horizon(s);
+
+	if (s->live && !before(&from, &t))
+		return true;
+	for (size_t i = s->told_n; i > 0; i--)
+		if (s->told[i - 1].created_us == created_us && !strcmp(s->told[i - 1].id, t.id))
+			return true;
+	return false;
+}
+
+void ws_stream_tell(struct ws_stream *s, int64_t created_us, struct slice id)
+{
+	struct ws_told t = told_of(created_us, id);
+
 	if (before(&s->last, &t))
 		s->last = t;
 	make_room(s);

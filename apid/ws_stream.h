@@ -33,6 +33,8 @@ void ws_stream_init(struct ws_stream *s, int64_t live_us);
 void ws_stream_release(struct ws_stream *s);
 /* Fills after, except, backlog and live_us of the next read; texts live in the arena. */
 void ws_stream_next(const struct ws_stream *s, struct arena *a, struct store_message_stream *ret);
+/* Was this one told? So too when it is too old for another look. */
+bool ws_stream_knows(const struct ws_stream *s, int64_t created_us, struct slice id);
 /* Notes a message that goes out. */
 void ws_stream_tell(struct ws_stream *s, int64_t created_us, struct slice id);
 /* A read came to its end; true when the next one may find more at once. */

@@ -25,12 +25,20 @@ struct ws_wake {
 	bool down;
 };
 
-static void pass_on(struct slice payload, void *arg)
+static void wake(struct ws_wake *w, struct slice agents)
+{
+	metric_add(&apid_metrics[APID_WAKES], 1);
+	ws_wake(w->app->ws, agents);
+}
+
+static void pass_on(struct slice channel, struct slice payload, void *arg)
 {
 	struct ws_wake *w = arg;
 
-	metric_add(&apid_metrics[APID_WAKES], 1);
-	ws_wake(w->app->ws, payload);
+	if (slice_eq(channel, S(WS_ACCESS_CHANNEL)))
+		ws_suspect(w->app->ws, payload);
+	else
+		wake(w, payload);
 }
 
 /* True at the end. */
@@ -47,11 +55,14 @@ static enum err listen_on(struct ws_wake *w, struct db *db, struct fail *fail)
 {
 	enum err e = db_listen(db, WS_WAKE_CHANNEL, fail);
 
+	if (e == OK)
+		e = db_listen(db, WS_ACCESS_CHANNEL, fail);
 	if (e == OK && w->down)
 		log_info("listen_works_again");
 	if (e == OK) {
 		w->down = false;
 		ws_wake(w->app->ws, S("*"));
+		ws_suspect(w->app->ws, S("*"));
 	}
 	while (e == OK && !stopped(w, db_socket(db), IDLE_MS))
 		e = db_notifications(db, pass_on, w, fail);

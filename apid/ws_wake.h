@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that listens to Postgres for "new mail" and passes it on to the WebSockets. */
+/* A thread that listens to Postgres and passes on to the WebSockets what it hears. */
 #ifndef E2A_APID_WS_WAKE_H
 #define E2A_APID_WS_WAKE_H
 
@@ -7,6 +7,8 @@
 
 /* e2a-deliverd says here which agents have mail: addresses, or "*" for all. */
 #define WS_WAKE_CHANNEL "e2a_mail"
+/* Triggers say here whose keys or agents have changed: the id of a user. */
+#define WS_ACCESS_CHANNEL "e2a_access"
 
 struct ws_wake;
 

@@ -31,8 +31,9 @@ static void disconnect(struct listener *l)
 	db_close(TAKE(l->db));
 }
 
-static void count(struct slice payload, void *arg)
+static void count(struct slice channel, struct slice payload, void *arg)
 {
+	(void)channel;
 	(void)payload;
 	++*(size_t *)arg;
 }

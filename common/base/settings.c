@@ -259,7 +259,7 @@ const struct conf_row settings_table[] = {
 	{ ROW(oidc_client_secret), .type = CONF_TEXT, .env = "E2A_OIDC_CLIENT_SECRET", .def = "",
 	  .flags = CONF_SECRET, .help = "the secret that goes with it" },
 	{ ROW(ws_per_agent), .type = CONF_INT, .min = 1, .max = 100, .def = "8",
-	  .help = "WebSockets of one agent" },
+	  .help = "WebSockets of one agent in one e2a-apid" },
 	{ ROW(ws_max), .type = CONF_INT, .min = 1, .max = 1000000, .def = "10000",
 	  .help = "WebSockets of one e2a-apid" },
 	{ ROW(ws_buffer), .type = CONF_BYTES, .min = 4096, .max = 64 * MIB, .def = "256k",
@@ -269,9 +269,9 @@ const struct conf_row settings_table[] = {
 	{ ROW_MS(ws_pong_timeout), .min = SECOND, .max = HOUR, .def = "10s",
 	  .help = "a WebSocket that does not answer a ping for so long is closed" },
 	{ ROW_MS(ws_write_timeout), .min = SECOND, .max = HOUR, .def = "10s",
-	  .help = "a WebSocket that takes nothing for so long is closed; its mail stays unread" },
-	{ ROW_MS(ws_recheck), .min = SECOND, .max = HOUR, .def = "30s",
-	  .help = "how often an open WebSocket's key and agent are checked again" },
+	  .help = "a WebSocket that takes nothing for so long is closed (1013); its mail stays unread" },
+	{ ROW_MS(ws_recheck), .min = SECOND, .max = HOUR, .def = "5s",
+	  .help = "how often an open WebSocket's key and agent are checked when no change is told" },
 	{ .key = NULL },
 };
 

@@ -402,15 +402,14 @@ int db_socket(const struct db *db)
 	return connected(db) ? PQsocket(db->conn) : -1;
 }
 
-enum err db_notifications(struct db *db, void (*fn)(struct slice payload, void *arg), void *arg,
-			  struct fail *fail)
+enum err db_notifications(struct db *db, db_notified *fn, void *arg, struct fail *fail)
 {
 	PGnotify *n;
 
 	if (!connected(db) || !PQconsumeInput(db->conn))
 		return pq_fail(fail, ERR_STORAGE, db->conn ? PQerrorMessage(db->conn) : "closed");
 	while ((n = PQnotifies(db->conn))) {
-		fn(slice_str(n->extra), arg);
+		fn(slice_str(n->relname), slice_str(n->extra), arg);
 		PQfreemem(n);
 	}
 	if (db->closing)

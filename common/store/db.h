@@ -138,10 +138,10 @@ void db_texts(const struct db_rows *r, size_t row, int col, struct arena *a, str
 /* For event loops: LISTEN on a connection of its own. */
 enum err db_listen(struct db *db, const char *channel, struct fail *fail) MUST_CHECK;
 int db_socket(const struct db *db); /* -1 when not connected */
+typedef void db_notified(struct slice channel, struct slice payload, void *arg);
 /* Reads what arrived and calls fn for each notification. ERR_STORAGE when the connection is gone.
  */
-enum err db_notifications(struct db *db, void (*fn)(struct slice payload, void *arg), void *arg,
-			  struct fail *fail) MUST_CHECK;
+enum err db_notifications(struct db *db, db_notified *fn, void *arg, struct fail *fail) MUST_CHECK;
 /* NOTIFY by pg_notify(). */
 enum err db_notify(struct db *db, const char *channel, struct slice payload,
 		   struct fail *fail) MUST_CHECK;

@@ -13,9 +13,14 @@ _Static_assert(STORE_KEY_TOUCH_S == 60, "TOUCH_DUE says the same");
 /* Is key `k` bound to agent `a`? */
 #define BOUND_TO_A "lower(k.agent_email) IN (lower(a.email), a.address)"
 
+/* Key `k` and agent `a` allow an open WebSocket. */
+#define LISTENS                                                                                    \
+	"a.user_id = k.user_id AND a.agent_mode = 'local' "                                        \
+	"AND (k.scope = 'account' OR " BOUND_TO_A ") AND " USABLE
+
 #define ITEM "k.id, k.name, k.prefix, k.agent_email, k.created_at, k.expires_at, k.last_used_at"
 
-enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, MAY_LISTEN };
+enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, MAY_LISTEN, CUT_OFF };
 
 const struct db_stmt store_key_stmts[] = {
 	[FIND] = { "key_find",
@@ -55,10 +60,14 @@ const struct db_stmt store_key_stmts[] = {
 		    "WHERE k.id = $1 AND " TOUCH_DUE,
 		    true },
 	[MAY_LISTEN] = { "key_may_listen",
-			 "SELECT 1 FROM api_keys k JOIN agents a ON a.user_id = k.user_id "
-			 "WHERE k.id = $1 AND a.address = $2 AND a.agent_mode = 'local' "
-			 "AND (k.scope = 'account' OR " BOUND_TO_A ") AND " USABLE,
+			 "SELECT 1 FROM api_keys k JOIN agents a ON " LISTENS
+			 " WHERE k.id = $1 AND a.address = $2",
 			 false },
+	[CUT_OFF] = { "key_cut_off",
+		      "SELECT s.n - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY "
+		      "AS s (id, address, n) WHERE NOT EXISTS (SELECT FROM api_keys k JOIN agents a "
+		      "ON " LISTENS " WHERE k.id = s.id AND a.address = s.address OFFSET 0)",
+		      false },
 	{ 0 },
 };
 
@@ -210,5 +219,25 @@ enum err store_key_may_listen(struct db *db, struct slice key_id, struct slice a
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_FORBIDDEN, "key or agent does not allow listening");
+	return OK;
+}
+
+enum err store_key_cut_off(struct db *db, const struct slice *key_ids,
+			   const struct slice *addresses, size_t n, struct arena *a, size_t **ret,
+			   size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_texts(&args, key_ids, n);
+	db_arg_texts(&args, addresses, n);
+	e = db_query(db, &store_key_stmts[CUT_OFF], &args, &r, fail);
+	if (e)
+		return e;
+	*ret_n = db_rows_count(r);
+	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = (size_t)db_int(r, i, 0);
 	return OK;
 }

@@ -71,5 +71,9 @@ enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST
  */
 enum err store_key_may_listen(struct db *db, struct slice key_id, struct slice address,
 			      struct fail *fail) MUST_CHECK;
+/* For which of n pairs that is so no longer: positions in the arrays. */
+enum err store_key_cut_off(struct db *db, const struct slice *key_ids,
+			   const struct slice *addresses, size_t n, struct arena *a, size_t **ret,
+			   size_t *ret_n, struct fail *fail) MUST_CHECK;
 
 #endif

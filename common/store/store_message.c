@@ -46,12 +46,16 @@ const struct db_stmt store_message_stmts[] = {
 	[BACKLOG] = STREAM("message_backlog", "m.inbox_status = 'unread' AND m.created_at < $6"),
 	[LIVE] = STREAM("message_live", "(m.inbox_status = 'unread' OR m.created_at >= $6)"),
 	[CLOCK] = { "message_clock", "SELECT clock_timestamp()", false },
-	/* now() and not clock_timestamp(), which no index can be searched for */
+	/*
+	 * By the bodies, which have an index over all agents. now() and not clock_timestamp(),
+	 * which no index can be searched for; OFFSET keeps the planner from joining all messages.
+	 */
 	[RECENT] = { "message_recent",
-		     "SELECT a.n - 1 FROM unnest($1::text[]) WITH ORDINALITY AS a (email, n) WHERE EXISTS "
-		     "(SELECT FROM messages m WHERE m.agent_email = a.email "
-		     "AND m.direction = 'inbound' AND m.created_at > "
-		     "now() - $2::bigint * interval '1 ms')",
+		     "SELECT m.agent_email, m.id, m.created_at FROM (SELECT r.id FROM raw_messages r "
+		     "WHERE r.created_at > now() - $1::bigint * interval '1 ms' "
+		     "ORDER BY r.created_at DESC LIMIT $2::bigint) r CROSS JOIN LATERAL "
+		     "(SELECT * FROM messages m WHERE m.raw_id = r.id OFFSET 0) m "
+		     "WHERE m.direction = 'inbound' LIMIT $2::bigint",
 		     false },
 	{ 0 },
 };
@@ -160,22 +164,23 @@ enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail)
 	return e;
 }
 
-enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
-			      int64_t window_ms, struct arena *a, size_t **ret, size_t *ret_n,
-			      struct fail *fail)
+enum err store_message_recent(struct db *db, int64_t window_ms, int64_t limit, struct arena *a,
+			      struct store_message_recent **ret, size_t *ret_n, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e;
 
-	db_arg_texts(&args, agents, n);
 	db_arg_int(&args, window_ms);
+	db_arg_int(&args, limit);
 	e = db_query(db, &store_message_stmts[RECENT], &args, &r, fail);
 	if (e)
 		return e;
 	*ret_n = db_rows_count(r);
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = (size_t)db_int(r, i, 0);
+		(*ret)[i] = (struct store_message_recent){ .agent = db_text(r, i, 0, a),
+							   .id = db_text(r, i, 1, a),
+							   .created_us = db_time(r, i, 2) };
 	return OK;
 }

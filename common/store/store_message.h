@@ -94,12 +94,19 @@ enum err store_message_stream(struct db *db, const struct store_message_stream *
 			      struct fail *fail) MUST_CHECK;
 /* The database's clock: what created_at is made of. */
 enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail) MUST_CHECK;
+
+struct store_message_recent {
+	struct slice agent; /* email */
+	struct slice id;
+	int64_t created_us;
+};
+
 /*
- * Which of the agents (emails) got a message within the last `window_ms`:
- * positions in the array that was given.
+ * What any agent got within the last `window_ms`, in no order. When as many come as `limit`, there
+ * may be more.
  */
-enum err store_message_recent(struct db *db, const struct slice *agents, size_t n,
-			      int64_t window_ms, struct arena *a, size_t **ret, size_t *ret_n,
+enum err store_message_recent(struct db *db, int64_t window_ms, int64_t limit, struct arena *a,
+			      struct store_message_recent **ret, size_t *ret_n,
 			      struct fail *fail) MUST_CHECK;
 
 #endif

@@ -139,6 +139,7 @@ class Part:
     user: Optional[str] = None
     group: Optional[str] = None
     umask = 0o022
+    pass_fds: tuple[int, ...] = ()
     stop_signal = signal.SIGTERM
     stop_timeout = 30.0
 
@@ -180,7 +181,8 @@ class Part:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 argv, env={**CLEAN_ENV, **self.env()}, cwd="/", stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, umask=self.umask)
+                stdout=log, stderr=log, start_new_session=True, umask=self.umask,
+                pass_fds=self.pass_fds)
         self.pid_file.write_text(f"{self.process.pid}\n")
         try:
             self.wait_ready()

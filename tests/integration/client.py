@@ -272,9 +272,23 @@ class SecondApid(Apid):
         return int(status.partition("VmRSS:")[2].split()[0])
 
 
+class HandedApid(SecondApid):
+    """One whose listening socket is ours, as with a service manager (sd_listen_fds(3))."""
+
+    def __init__(self, stack: Stack, number: int, **settings: str):
+        super().__init__(stack, number, http_listen="fd:3", **settings)
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.pass_fds = (self.listener.fileno(),)
+
+    def argv(self) -> list[str]:
+        return ["/bin/bash", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" '
+                f"3<&{self.listener.fileno()}", "bash", *super().argv()]
+
+
 @contextmanager
-def second_apid(stack: Stack, number: int, **settings: str) -> Iterator[SecondApid]:
-    apid = SecondApid(stack, number, **settings)
+def second_apid(stack: Stack, number: int, kind: type[SecondApid] = SecondApid,
+                **settings: str) -> Iterator[SecondApid]:
+    apid = kind(stack, number, **settings)
     try:
         apid.start()
         yield apid
@@ -299,6 +313,21 @@ def add_key(stack: Stack, user_id: str, *, agent: str | None = None, revoked: bo
             [key_id, user_id, key[:12], key.encode(), "agent" if agent else "account", agent,
              revoked, expires])
     return key_id, key
+
+
+def insert_mail(stack: Stack, user_id: str, agent: str, count: int = 1, subject: str = "written",
+                age: str = "0 s") -> None:
+    """Mail that no NOTIFY tells of. With an age: as if the commit had taken so long."""
+    with stack.db() as db, db.cursor() as query:
+        query.execute(
+            "WITH raw AS (INSERT INTO raw_messages (id, sha256, size, raw, created_at) "
+            "SELECT 'raw_' || replace(gen_random_uuid()::text, '-', ''), '', 0, '', "
+            "now() - %s::interval FROM generate_series(1, %s) RETURNING id, created_at) "
+            "INSERT INTO messages (id, user_id, agent_email, raw_id, direction, inbox_status, "
+            "recipient, subject, created_at, expires_at) "
+            "SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), %s, %s, id, 'inbound', "
+            "'unread', %s, %s, created_at, now() + interval '1 day' FROM raw",
+            [age, count, user_id, agent, agent, subject])
 
 
 def add_session(stack: Stack, user_id: str, expires: str = "1 hour") -> str:

@@ -17,6 +17,7 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import WebSocketListener
 from tests.integration import scrape
+from tests.integration.client import insert_mail
 from tests.integration.outbound import address
 
 SENDER = "alice@sender.example"
@@ -50,15 +51,6 @@ def raw(stack, name: str, request: bytes) -> bytes:
         except ConnectionResetError:  # with bytes of ours that were not read
             pass
         return answer
-
-
-def insert(stack, account, agent: str) -> None:
-    """Mail that no NOTIFY tells of."""
-    with stack.db() as db, db.cursor() as query:
-        query.execute(
-            "INSERT INTO messages (id, user_id, agent_email, direction, inbox_status, recipient, "
-            "expires_at) VALUES ('msg_' || md5(random()::text), %s, %s, 'inbound', 'unread', %s, "
-            "now() + interval '1 day')", [account.user_id, agent, agent])
 
 
 # ---- what is said ----
@@ -122,7 +114,7 @@ def test_mail_without_a_wake_up_is_counted_as_that(stack, account, make_agent, m
     before = metrics("apid")
     with WebSocketListener(stack.url, agent, account.api_key) as listener:
         wait_more(metrics, before, "apid", "e2a_apid_sockets")
-        insert(stack, account, agent)
+        insert_mail(stack, account.user_id, agent)
         listener.wait()
         wait_more(metrics, before, "apid", "e2a_apid_wakeups_missed_total")
 

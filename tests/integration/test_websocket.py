@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebSockets byte for byte: the backlog and what comes meanwhile, several sockets,
-slow and dead readers, keys that end, an e2a-apid that stops or dies."""
+slow and dead readers, keys that end, an e2a-apid that stops, dies or is replaced."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 import re
 import smtplib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import websockets
 
 from scripts.stack import StackError
 from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
-from tests.integration.client import (BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, Http,
-                                      SecondApid, WebSocket, add_key, second_apid, upgrade_fields,
-                                      ws_target)
+from tests.integration.client import (BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, HandedApid,
+                                      Http, SecondApid, WebSocket, add_key, insert_mail,
+                                      second_apid, upgrade_fields, ws_target)
 
 SENDER = "alice@sender.example"
 TIME_A = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z")
@@ -63,16 +67,6 @@ def listed(api: Api, agent: str, query: str = "status=all") -> list[dict]:
         found += page["messages"]
         token = page.get("next_token")
     return found
-
-
-def insert(stack, account, agent: str, count: int = 1, subject: str = "written") -> None:
-    """Mail that no NOTIFY tells of."""
-    with stack.db() as db, db.cursor() as query:
-        query.execute(
-            "INSERT INTO messages (id, user_id, agent_email, direction, inbox_status, recipient, "
-            "subject, expires_at) SELECT 'msg_' || replace(gen_random_uuid()::text, '-', ''), "
-            "%s, %s, 'inbound', 'unread', %s, %s, now() + interval '1 day' "
-            "FROM generate_series(1, %s)", [account.user_id, agent, agent, subject, count])
 
 
 def ids(notices: list[dict]) -> list[str]:
@@ -153,14 +147,15 @@ def test_the_ninth_socket_is_refused_and_takes_a_free_place(stack, make_agent, c
     assert wait_until("a free place", ninth).notice()["subject"] == "eight times"
 
 
-@pytest.mark.parametrize("way", ["through another e2a-apid", "with the notification lost"])
+@pytest.mark.parametrize("way", ["through another e2a-apid", "with the notification lost",
+                                 "committed late"])
 def test_mail_is_told_wherever_the_socket_is(stack, account, make_agent, connect, quick, way):
     agent = make_agent()
     here, there = connect(agent), connect(agent, quick.port)
-    if way == "with the notification lost":
-        insert(stack, account, agent)
-    else:
+    if way == "through another e2a-apid":
         send(stack, agent, "written")
+    else:
+        insert_mail(stack, account.user_id, agent, age="20 s" if way == "committed late" else "0 s")
     assert (here.notice()["subject"], there.notice()["subject"]) == ("written", "written")
 
 
@@ -226,30 +221,58 @@ ENDINGS = {
 }
 
 
-def test_who_may_listen_no_longer_is_closed_with_1008(stack, account, make_agent, connect, quick):
-    open_ones = {}
+@pytest.mark.parametrize("way", ["told", "not told"])
+def test_who_may_listen_no_longer_is_closed_with_1008(stack, account, make_agent, connect, quick,
+                                                      way):
+    """At once, long before the next check (ws_recheck); or by the check when nobody tells."""
+    open_ones, port = {}, stack.http_port if way == "told" else quick.port
     for ending, scope in itertools.product(ENDINGS, ("account", "agent")):
         agent = make_agent()
         key_id, key = add_key(stack, account.user_id, agent=agent if scope == "agent" else None)
-        open_ones[ending, scope] = connect(agent, quick.port, key)
-        with stack.db() as db, db.cursor() as query:
+        open_ones[ending, scope] = connect(agent, port, key)
+        with stack.postgres.connect("postgres") as db, db.cursor() as query:
+            if way == "not told":
+                query.execute("SET session_replication_role = replica")  # no triggers
             query.execute(ENDINGS[ending], {"key": key_id, "agent": agent})
     closed = {name: socket.close_frame() for name, socket in open_ones.items()}
     assert closed == dict.fromkeys(open_ones, (1008, "no longer authorized"))
 
 
-def test_a_slow_reader_is_cut_off_and_loses_nothing(stack, account, make_agent, connect, quick):
-    """It gets 10 MB and takes nothing; others read on meanwhile."""
-    agent, other, count = make_agent(), make_agent(), 400
-    insert(stack, account, agent, count, "<" * 4096)  # 6 bytes each in JSON
-    mark = quick.log_mark()
-    slow, good = connect(agent, quick.port, receive_buffer=4096), connect(other, quick.port)
+def test_a_change_elsewhere_closes_nothing(stack, account, make_agent, connect):
+    """Of the same user: another key goes, another agent is deleted."""
+    agent, other = make_agent(), make_agent()
+    _, key = add_key(stack, account.user_id)
+    other_id, other_key = add_key(stack, account.user_id)
+    socket, closed = connect(agent, key=key), connect(other, key=other_key)
+    with stack.db() as db, db.cursor() as query:
+        query.execute(ENDINGS["revoked key"], {"key": other_id})
+        query.execute(ENDINGS["deleted agent"], {"agent": other})
+    assert closed.close_frame()[0] == 1008
+    send(stack, agent, "unharmed")
+    assert socket.notice()["subject"] == "unharmed"
+
+
+def test_a_slow_reader_is_closed_with_1013_and_loses_nothing(stack, account, make_agent, connect,
+                                                             quick):
+    """Each could have 10 MB and takes nothing; others read on meanwhile. Who reads again is
+    told why it ends; who does not is cut off."""
+    agent, dead, other, count = make_agent(), make_agent(), make_agent(), 400
+    insert_mail(stack, account.user_id, agent, count, "<" * 4096)  # 6 bytes each in JSON
+    insert_mail(stack, account.user_id, dead, count, "<" * 4096)
+    mark, before = quick.log_mark(), quick.resident_kb()
+    good, silent = connect(other, quick.port), connect(dead, quick.port, receive_buffer=4096)
+    slow = [connect(agent, quick.port, receive_buffer=4096) for _ in range(8)]
     quick.wait_log(rf"ws_slow .*{agent}", mark)
+    assert quick.resident_kb() - before < 30_000
     send(stack, other, "meanwhile")
     assert good.notice()["subject"] == "meanwhile"
+    assert slow[0].close_frame() == (1013, "too slow")
+    slow[0].send(CLOSE, b"\x03\xf5")
+    assert slow[0].closed()
+    quick.wait_log(rf"ws_close .*{dead}", mark)
     with pytest.raises((EOFError, ConnectionResetError)):
-        slow.notices(count)
-    assert len(set(ids(connect(agent, quick.port).notices(count)))) == count
+        silent.notices(count)
+    assert len(set(ids(connect(dead, quick.port).notices(count)))) == count
 
 
 def test_a_flood_of_pings_whose_answers_nobody_takes_is_cut_off(stack, make_agent, connect):
@@ -419,3 +442,96 @@ def test_a_handshake_may_come_byte_by_byte_and_bring_frames_along(stack, account
         http.write(head[-1:] + b"\x89\x82\0\0\0\0hi")
         assert http.answer().status == 101
         assert http.input.read(4) == b"\x8a\x02hi"
+
+
+# ---- an e2a-apid that is replaced ----
+
+class Follower:
+    """A client of the usual kind: `websockets`, and a new connection whenever one ends."""
+
+    def __init__(self, port: int, agent: str, key: str):
+        self.url = f"ws://127.0.0.1:{port}{ws_target(agent, key)}"
+        self.told: list[str] = []  # ids, in the order in which they came first
+        self.ends: list[int] = []  # codes
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.follow(),))
+
+    async def follow(self) -> None:
+        self.task = asyncio.current_task()
+        seen: set[str] = set()
+        try:
+            while True:
+                async with websockets.connect(self.url, compression=None) as socket:
+                    try:
+                        async for text in socket:
+                            name = json.loads(text)["message_id"]
+                            if name not in seen:  # what is unread comes again with each connection
+                                self.told.append(name)
+                            seen.add(name)
+                    except websockets.ConnectionClosedError:
+                        pass
+                    self.ends.append(socket.close_code)
+        except asyncio.CancelledError:
+            pass
+
+    def __enter__(self) -> Follower:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.task.cancel)
+        self.thread.join()
+        self.loop.close()
+
+
+class Knocker:
+    """Asks again and again on new connections; how often nobody was there."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.answers = self.refused = 0
+        self.slowest = 0.0
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self) -> None:
+        while not self.end.is_set():
+            began = time.monotonic()
+            try:
+                with Http(self.port) as http:
+                    assert http.request("GET", "/api/health").status == 200
+                    self.answers += 1
+                    self.slowest = max(self.slowest, time.monotonic() - began)
+            except ConnectionRefusedError:
+                self.refused += 1
+            except (EOFError, ConnectionResetError):
+                pass  # it was taken by the one that ended
+
+    def __enter__(self) -> Knocker:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end.set()
+        self.thread.join()
+
+
+def test_an_apid_that_is_replaced_refuses_nobody_and_loses_nothing(stack, account, api, make_agent):
+    """The listening socket outlives the process, as with a service manager."""
+    agent = make_agent()
+    subjects = itertools.count()
+    with second_apid(stack, 8, HandedApid) as apid, Knocker(apid.port) as knocker, \
+            Follower(apid.port, agent, account.api_key) as follower:
+        for n, end in enumerate((apid.stop, apid.kill, apid.stop), 1):
+            send(stack, agent, *itertools.islice(subjects, 5))
+            wait_until("mail before", lambda: len(follower.told) == 10 * n - 5)
+            mail = threading.Thread(target=send, args=(stack, agent, *itertools.islice(subjects, 5)))
+            mail.start()
+            end()
+            apid.start()
+            mail.join()
+            wait_until("mail after", lambda: len(follower.told) == 10 * n)
+    everything = listed(api, agent)
+    assert sorted(follower.told) == sorted(ids(everything)) and len(everything) == 30
+    assert follower.ends == [1001, 1006, 1001]
+    assert knocker.answers and not knocker.refused

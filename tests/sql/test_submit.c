@@ -580,8 +580,9 @@ static void nothing_is_shown_of_mail_that_waits_no_more(void **state)
 	assert_int_equal(got.len, 0);
 }
 
-static void count_one(struct slice payload, void *arg)
+static void count_one(struct slice channel, struct slice payload, void *arg)
 {
+	(void)channel;
 	(void)payload;
 	++*(int *)arg;
 }

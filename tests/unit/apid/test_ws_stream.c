@@ -177,6 +177,29 @@ static void a_quiet_stream_forgets(void **state)
 	assert_true(s.told_cap <= 16);
 }
 
+static bool knows(const struct ws_stream *s, int64_t created_us, const char *id)
+{
+	return ws_stream_knows(s, created_us, slice_str(id));
+}
+
+static void it_knows_what_needs_no_other_look(void **state)
+{
+	AUTO(ws_stream_release) struct ws_stream s;
+
+	(void)state;
+	ws_stream_init(&s, LIVE);
+	assert_false(knows(&s, LIVE - 60 * SECOND, "msg_0")); /* the backlog is not read yet */
+	ws_stream_tell(&s, LIVE - 60 * SECOND, S("msg_0"));
+	ws_stream_exhausted(&s);
+	ws_stream_tell(&s, LIVE + SECOND, S("msg_5"));
+	assert_true(knows(&s, LIVE - 60 * SECOND, "msg_0"));
+	assert_true(knows(&s, LIVE - 60 * SECOND, "msg_1")); /* no read would find it */
+	assert_true(knows(&s, LIVE + SECOND, "msg_5"));
+	assert_false(knows(&s, LIVE + SECOND, "msg_4"));
+	assert_false(knows(&s, LIVE + SECOND + 1, "msg_5"));
+	assert_false(knows(&s, LIVE - 20 * SECOND, "msg_2"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +208,7 @@ int main(void)
 		cmocka_unit_test(what_becomes_visible_late_is_not_missed),
 		cmocka_unit_test(a_burst_beyond_memory_repeats_nothing),
 		cmocka_unit_test(a_quiet_stream_forgets),
+		cmocka_unit_test(it_knows_what_needs_no_other_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -670,8 +670,9 @@ static void threads_that_wait_for_a_connection_get_one(void **state)
 	db_pool_free(p);
 }
 
-static void collect(struct slice payload, void *arg)
+static void collect(struct slice channel, struct slice payload, void *arg)
 {
+	(void)channel;
 	buf_add_slice(arg, payload);
 	buf_add_char(arg, '|');
 }

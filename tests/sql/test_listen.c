@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may hold a WebSocket open, that changes of it are told, and what a poll finds. */
+#include "common/store/store_key.h"
+#include "common/store/store_message.h"
+#include "tests/sql/fresh.h"
+
+#define DATABASE "t_listen"
+
+static const char sql_users[] =
+	"INSERT INTO users (id, email) VALUES ('u', 'u@example.com'), ('v', 'v@example.com')";
+
+static const char sql_anew[] =
+	"DELETE FROM api_keys; DELETE FROM agents;"
+	"INSERT INTO agents (email, address, domain, user_id, agent_mode)"
+	" SELECT n || '@example.com', n || '@example.com', 'example.com', 'u', 'local'"
+	" FROM unnest('{a,b}'::text[]) n;"
+	"INSERT INTO api_keys (id, user_id, prefix, hash, scope, agent_email) VALUES"
+	" ('k', 'u', 'e2a_1', 'x', 'account', NULL),"
+	" ('l', 'u', 'e2a_2', 'y', 'agent', 'B@example.com');";
+
+/* Key k of the account with both agents, key l of agent b with its own. */
+static const struct slice key_ids[] = { SLICE_INIT("k"), SLICE_INIT("k"), SLICE_INIT("l") };
+static const struct slice addresses[] = { SLICE_INIT("a@example.com"), SLICE_INIT("b@example.com"),
+					  SLICE_INIT("b@example.com") };
+
+static int migrated(void **state)
+{
+	AUTO(db_closep) struct db *db = fresh_migrated(DATABASE);
+
+	(void)state;
+	fresh_script(db, sql_users);
+	return 0;
+}
+
+static void collect(struct slice channel, struct slice payload, void *arg)
+{
+	buf_addf(arg, "%.*s:%.*s ", SLICE_ARGS(channel), SLICE_ARGS(payload));
+}
+
+/* All that was told before this call. */
+static void hear(struct db *listener, struct buf *ret)
+{
+	static const struct db_stmt nothing = { "t_nothing", "SELECT 1", false };
+	struct fail fail = { 0 };
+
+	buf_reset(ret);
+	assert_ok(db_query(listener, &nothing, NULL, NULL, &fail), &fail);
+	assert_ok(db_notifications(listener, collect, ret, &fail), &fail);
+}
+
+static void assert_cut_off(struct db *db, const char *want)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf got = BUF_INIT(100);
+	struct fail fail = { 0 };
+	size_t *v, n;
+
+	assert_ok(store_key_cut_off(db, key_ids, addresses, ARRAY_LEN(key_ids), &a, &v, &n, &fail),
+		  &fail);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&got, "%zu", v[i]);
+	assert_string_equal(buf_cstr(&got), want);
+}
+
+static void what_changes_who_may_listen_is_told(void **state)
+{
+	static const struct {
+		const char *change;
+		const char *told, *cut_off;
+	} rows[] = {
+		{ "UPDATE api_keys SET revoked_at = now() WHERE id = 'k'", "u", "01" },
+		{ "UPDATE api_keys SET expires_at = now() WHERE id = 'l'", "u", "2" },
+		{ "UPDATE api_keys SET expires_at = now() + interval '1 h'", "u", "" },
+		{ "UPDATE api_keys SET agent_email = 'a@example.com' WHERE id = 'l'", "u", "2" },
+		{ "DELETE FROM api_keys", "u", "012" },
+		{ "DELETE FROM agents WHERE email LIKE 'b%'", "u", "12" },
+		{ "UPDATE agents SET agent_mode = 'cloud', webhook_url = 'https://x.example/'"
+		  " WHERE email LIKE 'a%'",
+		  "u", "0" },
+		{ "UPDATE agents SET user_id = 'v' WHERE email LIKE 'a%'", "u", "0" },
+		{ "UPDATE agents SET name = 'other'", NULL, "" },
+		{ "UPDATE api_keys SET last_used_at = now(), name = 'other'", NULL, "" },
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+	AUTO(buf_release) struct buf heard = BUF_INIT(1000), want = BUF_INIT(100);
+	struct fail fail = { 0 };
+
+	(void)state;
+	assert_ok(db_listen(db, "e2a_access", &fail), &fail);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		fresh_script(owner, sql_anew);
+		hear(db, &heard);
+		assert_cut_off(db, "");
+		fresh_script(owner, rows[i].change);
+		hear(db, &heard);
+		buf_reset(&want);
+		if (rows[i].told)
+			buf_addf(&want, "e2a_access:%s ", rows[i].told);
+		assert_string_equal(buf_cstr(&heard), buf_cstr(&want));
+		assert_cut_off(db, rows[i].cut_off);
+	}
+}
+
+static const char sql_mail[] =
+	"INSERT INTO raw_messages (id, sha256, size, raw, created_at)"
+	" SELECT 'r' || n, '', 0, '', now() - n * interval '1 min' FROM generate_series(0, 4) n;"
+	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, created_at, expires_at)"
+	" SELECT 'm' || n || e, 'u', e || '@example.com', 'r' || n,"
+	" CASE WHEN n = 1 THEN 'outbound' ELSE 'inbound' END,"
+	" now() - n * interval '1 min', now() + interval '1 day'"
+	" FROM generate_series(0, 4) n, unnest('{a,b}'::text[]) e";
+
+static void recent_mail_of_all_agents_is_found_at_once(void **state)
+{
+	static const struct {
+		int64_t window_s, limit;
+		size_t want;
+	} rows[] = { { 30, 100, 2 },   { 90, 100, 2 }, { 150, 100, 4 },
+		     { 1000, 100, 8 }, { 1000, 3, 3 }, { 0, 100, 0 } };
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+
+	(void)state;
+	fresh_script(owner, sql_anew);
+	fresh_script(owner, sql_mail);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct store_message_recent *v;
+		struct fail fail = { 0 };
+		size_t n;
+
+		assert_ok(store_message_recent(db, rows[i].window_s * 1000, rows[i].limit, &a, &v,
+					       &n, &fail),
+			  &fail);
+		assert_int_equal(n, rows[i].want);
+		for (size_t k = 0; k < n; k++) {
+			assert_true(slice_ends(v[k].agent, S("@example.com")));
+			assert_int_equal(v[k].id.p[2], v[k].agent.p[0]);
+			assert_true(v[k].created_us > 0);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_changes_who_may_listen_is_told),
+		cmocka_unit_test(recent_mail_of_all_agents_is_found_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, migrated, NULL);
+}
