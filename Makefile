@@ -75,7 +75,7 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
-	bench-inbound bench-outbound bench-rest fuzz lint format install clean
+	bench-inbound bench-outbound bench-rest bench-sockets fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -112,7 +112,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -127,6 +127,10 @@ bench-rest: deps ## REST next to bare libmicrohttpd and bare Postgres
 	@scripts/deps $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/constant
 	@$(PYTHON) -m tests.bench --build $(B) rest $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-sockets: deps ## 10,000 WebSockets next to bare libwebsockets
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/crowd $(B)/tests/bench/megaphone
+	@$(PYTHON) -m tests.bench --build $(B) sockets $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
@@ -198,6 +202,7 @@ $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 addheader_LIBS := -lmilter
 takeheader_LIBS := -lmilter
 constant_LIBS := -lmicrohttpd
+megaphone_LIBS := -lwebsockets
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) $(BASE_LIBS) -o $@

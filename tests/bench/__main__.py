@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m tests.bench --build build/gcc [inbound] [outbound] [rest]
+"""python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -12,8 +12,9 @@ from .inbound import Inbound
 from .outbound import Outbound
 from .report import Report
 from .rest import Rest
+from .sockets import Sockets
 
-PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest}
+PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets}
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
                         help="inbound: in each run at full rate")
     parser.add_argument("--latency-messages", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5,
-                        help="outbound, rest: of which the median counts")
+                        help="outbound, rest, sockets: of which the median counts")
     parser.add_argument("--seconds", type=int, default=2, help="outbound, rest: of each run")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     args = parser.parse_args()
