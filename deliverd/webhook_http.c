@@ -7,6 +7,7 @@
 #include "deliverd/webhook_http.h"
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/version.h"
 
 #include <assert.h>
@@ -23,7 +24,6 @@ enum { CONNECT_MS_MAX = 10000, DNS_CACHE_S = 60, EASY_CACHE = 64, RETRY_AFTER_MA
 struct webhook_http {
 	struct loop *loop;
 	const struct webhook_policy *policy;
-	int64_t timeout_ms;
 	CURLM *multi;
 	struct loop_timer *timer;
 	CURL *spare[EASY_CACHE]; /* handles without a call */
@@ -38,6 +38,8 @@ struct transfer {
 	CURL *easy;
 	struct curl_slist *headers, *resolve;
 	size_t received;
+	char *text; /* what is kept of the body, or NULL */
+	size_t text_n;
 	bool refused; /* the socket function said no */
 	struct transfer *next, **link;
 };
@@ -128,12 +130,27 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* The answer's body is of no interest; too much of it ends the call. */
+/* A success has nothing to say; what a failure says may tell its owner why. */
+static void keep(struct transfer *t, struct slice s)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 300 || t->text_n == HTTP_ANSWER_KEPT)
+		return;
+	if (!t->text)
+		t->text = mem_alloc(HTTP_ANSWER_KEPT);
+	s = slice_sub(s, 0, HTTP_ANSWER_KEPT - t->text_n);
+	memcpy(t->text + t->text_n, s.p, s.n);
+	t->text_n += s.n;
+}
+
+/* Too much of a body ends the call. */
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 
-	(void)p;
+	keep(t, slice_of(p, size * n));
 	t->received += size * n;
 	return t->received > HTTP_ANSWER_MAX ? 0 : size * n;
 }
@@ -161,7 +178,9 @@ static void set_options(struct transfer *t)
 {
 	struct webhook_http *h = t->http;
 	CURL *e = t->easy;
-	int64_t connect_ms = h->timeout_ms < CONNECT_MS_MAX ? h->timeout_ms : CONNECT_MS_MAX;
+	int64_t left_ms = t->call.deadline_ms - clock_mono_ms();
+	int64_t timeout_ms = left_ms > 1 ? left_ms : 1; /* 0 would be for ever */
+	int64_t connect_ms = timeout_ms < CONNECT_MS_MAX ? timeout_ms : CONNECT_MS_MAX;
 
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -170,7 +189,7 @@ static void set_options(struct transfer *t)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)h->timeout_ms);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_S);
 	curl_easy_setopt(e, CURLOPT_RESOLVE, t->resolve);
@@ -238,8 +257,9 @@ static void transfer_end(struct transfer *t, const struct http_answer *answer)
 	*t->link = t->next;
 	if (t->next)
 		t->next->link = t->link;
-	free(t);
 	call.done(answer, call.arg);
+	free(t->text);
+	free(t);
 }
 
 /* What a failed call is called in the ledger; anything else broke off. */
@@ -286,6 +306,7 @@ static void read_answer(const struct transfer *t, CURLcode code, struct http_ans
 			? 0
 			: status;
 	ret->retry_after_ms = retry_after > 0 ? retry_after * 1000 : 0;
+	ret->text = slice_of(t->text, t->text_n);
 }
 
 static void check_done(struct webhook_http *h)
@@ -327,7 +348,6 @@ enum err webhook_http_new(struct loop *loop, const struct settings *s,
 	h = mem_zalloc(sizeof(*h));
 	h->loop = loop;
 	h->policy = policy;
-	h->timeout_ms = s->webhook_timeout_ms;
 	h->ca_file = *s->webhook_ca_file ? mem_strdup(s->webhook_ca_file) : NULL;
 	h->timer = loop_timer_new(loop, timer_fired, h);
 	h->multi = curl_multi_init();

@@ -10,12 +10,16 @@
 #include "deliverd/loop.h"
 #include "deliverd/webhook_target.h"
 
-enum { HTTP_ANSWER_MAX = 64 * 1024 /* bytes that are read of an answer's body, and dropped */ };
+enum {
+	HTTP_ANSWER_MAX = 64 * 1024, /* bytes that are read of an answer's body */
+	HTTP_ANSWER_KEPT = 2 * 1024, /* ... and kept when it is that of a failure */
+};
 
 struct http_answer {
 	enum event_reason reason; /* EVENT_NO_REASON for a 2xx */
 	int64_t status;           /* 0 when there was none */
 	int64_t retry_after_ms;   /* 0 when not asked for */
+	struct slice text; /* what a failure's body begins with, as it came; until done() returns */
 };
 
 struct http_call { /* all borrowed until done() */
@@ -24,6 +28,7 @@ struct http_call { /* all borrowed until done() */
 	char *const *headers;
 	size_t headers_n;
 	struct slice body;
+	int64_t deadline_ms; /* clock_mono_ms, for all of it */
 	void (*done)(const struct http_answer *answer, void *arg);
 	void *arg;
 };

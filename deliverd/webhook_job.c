@@ -2,6 +2,14 @@
 /* The job's memory: who owns the mail's bytes, and until when. */
 #include "deliverd/webhook_job.h"
 
+#include "common/base/clock.h"
+
+void webhook_lease_new(int64_t ms, struct webhook_lease *ret)
+{
+	id_new("lease_", ret->id);
+	ret->end_ms = clock_mono_ms() + ms;
+}
+
 static struct webhook_job *job_new(const struct webhook_row *row, const struct webhook_lease *lease)
 {
 	struct webhook_job *j = mem_zalloc(sizeof(*j));

@@ -9,6 +9,10 @@
 #include "deliverd/webhook_body.h"
 #include "deliverd/webhook_target.h"
 
+#include <sys/queue.h>
+
+TAILQ_HEAD(webhook_jobs, webhook_job);
+
 struct webhook_job {
 	struct arena arena;
 	struct slice message_id; /* these four in the arena, they outlive the row */
@@ -27,11 +31,13 @@ struct webhook_job {
 	struct webhook_request request;
 	struct slice secret_id;
 	enum event_reason reason;
-	int64_t started_ms;
-	/* for the queue that holds it */
+	int64_t started_ms; /* 0: no call yet */
+	bool prepared, posted;
+	/* for those who hold it */
 	struct webhook *owner;
 	struct endpoint *endpoint;
-	struct webhook_job *next;
+	TAILQ_ENTRY(webhook_job) link; /* of a line, or of the calls under way */
+	TAILQ_ENTRY(webhook_job) turn; /* of those that are not posted yet */
 };
 
 struct webhook_lease {
@@ -39,6 +45,8 @@ struct webhook_lease {
 	int64_t end_ms; /* clock_mono_ms, reckoned from before the lease was asked for */
 };
 
+/* A lease of so many milliseconds from now on. */
+void webhook_lease_new(int64_t ms, struct webhook_lease *ret);
 /* A job for recipient r of a mail that was just stored; shares the mail. */
 struct webhook_job *webhook_job_of_mail(struct mail *m, const struct ingest *in,
 					const struct ingest_rcpt *r,

@@ -61,6 +61,8 @@ struct settings {
 	int64_t webhook_timeout_ms;
 	int64_t webhook_concurrency;
 	int64_t webhook_per_endpoint;
+	int64_t webhook_per_user;
+	int64_t webhook_per_host;
 	int64_t webhook_breaker_failures;
 	int64_t webhook_breaker_wait_ms;
 	int64_t webhook_drain_rate;
