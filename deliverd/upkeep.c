@@ -20,7 +20,7 @@ struct upkeep {
 	struct task task;
 	struct upkeep_config config;
 	struct loop_timer *timer;
-	bool searched; /* ... through all jobs, once */
+	bool searched; /* ... through all jobs, and none was left */
 	bool working, soon, stopped;
 	/* of the round */
 	size_t found, ended;
@@ -31,10 +31,11 @@ struct upkeep {
 static enum err work(struct upkeep *u, struct db *db)
 {
 	int64_t window_ms = u->searched ? WINDOW_MS : u->config.give_up_ms;
-	enum err e = store_webhook_find(db, window_ms, &u->found, &u->fail);
+	enum err e = store_webhook_find(db, window_ms, BATCH, &u->found, &u->fail);
 
-	u->searched |= e == OK;
-	return e ? e : store_webhook_give_up(db, BATCH, &u->ended, &u->fail);
+	if (e == OK)
+		e = store_webhook_give_up(db, u->config.give_up_ms, BATCH, &u->ended, &u->fail);
+	return e;
 }
 
 static void run(struct task *t)
@@ -61,9 +62,11 @@ static void log_round(const struct upkeep *u)
 static void done(struct task *t)
 {
 	struct upkeep *u = CONTAINER(t, struct upkeep, task);
-	bool soon = u->soon || u->ended >= BATCH;
+	bool soon = u->soon || u->ended >= BATCH || u->found >= BATCH;
 
 	u->working = u->soon = false;
+	/* After a failure, jobs may have become due longer ago than a search looks. */
+	u->searched = !u->code && u->found < BATCH;
 	log_round(u);
 	if (u->stopped)
 		return;

@@ -1,186 +1,407 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Webhook jobs wait in one queue per agent, that is, per endpoint. A queue that is dead, or
 -- full, costs the others nothing: a claim looks at queues, and at few jobs of each.
+--
+-- Locks are taken in this order: jobs, then queues by address. Only a claim holds queues
+-- first; it never waits for a job. Nobody waits for a row of agents with one of these in hand.
 
 ALTER TABLE webhook_jobs
+	-- Its queue tells of it. A job that was stored is not in its queue yet: most are called
+	-- at once and gone. Whoever makes a failed job pending again leaves that false too.
+	ADD COLUMN queued boolean NOT NULL DEFAULT false,
 	-- Past this it has failed, however few attempts its endpoint allowed for.
 	ADD COLUMN give_up_at timestamptz NOT NULL DEFAULT 'infinity',
-	-- Handed out before its time because its endpoint was back; if that attempt fails too,
-	-- its own time still counts, and it is not handed out early again until then.
+	-- It had its turn when its endpoint was back, maybe before its time: then that attempt
+	-- does not count. It is not handed out early again until its own time has come.
 	ADD COLUMN drained boolean NOT NULL DEFAULT false;
-UPDATE webhook_jobs SET give_up_at = now() + interval '4 days' WHERE state = 'pending';
+UPDATE webhook_jobs SET give_up_at = now() + interval '4 days', queued = true
+	WHERE state = 'pending';
 
-DROP INDEX webhook_jobs_agent_idx;
+DROP INDEX webhook_jobs_due_idx, webhook_jobs_agent_idx;
 CREATE INDEX webhook_jobs_agent_idx ON webhook_jobs (agent_email, state, message_id);
-CREATE INDEX webhook_jobs_queue_idx ON webhook_jobs (agent_email, due_at) WHERE state = 'pending';
+CREATE INDEX webhook_jobs_new_idx ON webhook_jobs (due_at) WHERE state = 'pending' AND NOT queued;
+-- A job that is delivered at once never gets into these.
+CREATE INDEX webhook_jobs_queue_idx ON webhook_jobs (agent_email, due_at)
+	WHERE state = 'pending' AND queued;
+CREATE INDEX webhook_jobs_drain_idx ON webhook_jobs (agent_email, message_id)
+	WHERE state = 'pending' AND queued AND NOT drained;
+CREATE INDEX webhook_jobs_drained_idx ON webhook_jobs (agent_email, due_at)
+	WHERE state = 'pending' AND queued AND drained;
+CREATE INDEX webhook_jobs_over_idx ON webhook_jobs (give_up_at) WHERE state = 'pending' AND queued;
 
 -- A row for each agent whose webhook ever failed or had to wait; none: all is well.
 -- due_at says when somebody has to look at the queue, and is at most the time at which
--- its first job is due; NULL when no job waits. It is never moved back but by who holds the
--- row's lock and looked at the jobs afterwards.
+-- a job of it may be called next; NULL when there is none. It is moved back by nobody but who
+-- holds the row's lock and looked at the jobs afterwards.
 CREATE TABLE webhook_queues (
-	agent_email text PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+	agent_email text PRIMARY KEY,
 	user_id text NOT NULL,
 	due_at timestamptz,
+	-- No job of the queue is due before. Behind it are the remains of those that are gone,
+	-- which Postgres cannot clear away while an old transaction is open.
+	first_due_at timestamptz NOT NULL DEFAULT '-infinity',
 	-- The breaker: after some failures in a row nothing is sent until open_until, and then
-	-- one job, which decides.
+	-- one job, the probe, which decides.
 	failures bigint NOT NULL DEFAULT 0,
 	failing_since timestamptz,
 	opens integer NOT NULL DEFAULT 0,
 	open_until timestamptz,
-	-- The endpoint is back: what waited is handed out in the order in which it came, up to
-	-- and with this message so far; NULL when that is over.
+	probe text,
+	-- The endpoint is back: what waited is handed out in the order in which it came. No job
+	-- whose turn is still to come has this id or one before it; NULL when that is over.
 	drain_after text,
 	disabled_at timestamptz,
 	disabled_reason text NOT NULL DEFAULT '',
+	-- It is disabled, and may have jobs that have to be ended.
+	ending boolean NOT NULL DEFAULT false,
 	last_status integer,
 	last_error text NOT NULL DEFAULT '',
 	last_failed_at timestamptz
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX webhook_queues_due_idx ON webhook_queues (user_id, due_at) WHERE due_at IS NOT NULL;
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX webhook_queues_due_idx ON webhook_queues (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX webhook_queues_user_idx ON webhook_queues (user_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX webhook_queues_failing_idx ON webhook_queues (agent_email)
 	WHERE disabled_at IS NOT NULL OR failing_since IS NOT NULL;
+CREATE INDEX webhook_queues_ending_idx ON webhook_queues (agent_email) WHERE ending;
 INSERT INTO webhook_queues (agent_email, user_id, due_at)
 	SELECT DISTINCT j.agent_email, j.user_id, now() FROM webhook_jobs j
 	JOIN agents a ON a.email = j.agent_email WHERE j.state = 'pending';
 
+-- No foreign key: who notes a failure would wait for the deletion of an agent, which waits for
+-- that job. Whoever makes a row has a job of it locked, so that the deletion comes later.
+CREATE FUNCTION drop_webhook_queue() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
+BEGIN
+	DELETE FROM webhook_queues q WHERE q.agent_email = OLD.email;
+	RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION drop_webhook_queue FROM PUBLIC;
+CREATE TRIGGER drop_webhook_queue AFTER DELETE ON agents
+	FOR EACH ROW EXECUTE FUNCTION drop_webhook_queue();
+
+-- The functions below find rows by their indexes whatever the planner was told of these tables
+-- last: a queue may be empty at one moment, and all of the table at the next. And each
+-- statement of a function sees what others committed before it, as one statement would not.
+
 -- `wanted` users at most that have a queue to look at, in turn from the one behind `after_user`.
 CREATE FUNCTION webhook_users(after_user text, wanted bigint) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = e2a, pg_temp AS $$
-	WITH RECURSIVE up AS (
-		SELECT (SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
-			AND q.user_id > after_user ORDER BY q.user_id LIMIT 1) AS id, 1 AS n
-		UNION ALL SELECT (SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
-			AND q.user_id > up.id ORDER BY q.user_id LIMIT 1), up.n + 1
-		FROM up WHERE up.id IS NOT NULL AND up.n < wanted),
-	round AS (
-		SELECT (SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
-			ORDER BY q.user_id LIMIT 1) AS id,
-			1 + (SELECT count(*) FROM up WHERE up.id IS NOT NULL) AS n
-		UNION ALL SELECT (SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
-			AND q.user_id > round.id ORDER BY q.user_id LIMIT 1), round.n + 1
-		FROM round WHERE round.id IS NOT NULL AND round.n < wanted)
-	SELECT array_agg(u.id ORDER BY u.n) FROM (
-		SELECT up.id, up.n FROM up WHERE up.id IS NOT NULL
-		UNION ALL SELECT round.id, round.n FROM round
-		WHERE round.id <= after_user AND round.n <= wanted) u
-$$;
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
+DECLARE
+	few CONSTANT bigint := 256;
+	near text[];
+	users text[] := '{}';
+	id text := after_user;
+BEGIN
+	SELECT array_agg(t.user_id) INTO near FROM (
+		SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
+		ORDER BY q.due_at LIMIT few) t;
+	IF coalesce(cardinality(near), 0) < few THEN
+		RETURN ARRAY(SELECT t.id FROM (SELECT DISTINCT f.id FROM unnest(near) f (id)) t
+			ORDER BY t.id <= after_user, t.id LIMIT wanted);
+	END IF;
+	-- Many: from user to user, not from queue to queue.
+	FOR i IN 1 .. wanted LOOP
+		SELECT q.user_id INTO id FROM webhook_queues q
+			WHERE q.due_at <= now() AND q.user_id > id ORDER BY q.user_id LIMIT 1;
+		EXIT WHEN id IS NULL;
+		users := users || id;
+	END LOOP;
+	IF id IS NULL THEN
+		id := '';
+		FOR i IN cardinality(users) + 1 .. wanted LOOP
+			SELECT q.user_id INTO id FROM webhook_queues q
+				WHERE q.due_at <= now() AND q.user_id > id
+				ORDER BY q.user_id LIMIT 1;
+			EXIT WHEN id IS NULL OR id > after_user;
+			users := users || id;
+		END LOOP;
+	END IF;
+	RETURN users;
+END $$;
 REVOKE ALL ON FUNCTION webhook_users FROM PUBLIC;
 
 -- Leases up to `wanted` jobs of up to `max_bytes` of mail (the first one in any case) for
--- `lease_ms`: the first of each user, then the second of each, ...; of one queue at most
--- `per_queue`. A function, because each statement in it sees what others committed before.
+-- `lease_ms`: the first of each user, then the second of each, ...; those of a user from
+-- its queues in turn, of one queue at most `per_queue`.
 CREATE FUNCTION claim_webhooks(new_lease text, lease_ms bigint, wanted bigint, max_bytes bigint,
 	per_queue bigint, drain_rate bigint, skip text[], after_user text) RETURNS text[]
-LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
 DECLARE
-	over timestamptz := now() + lease_ms * interval '1 ms';
+	rounds CONSTANT integer := 5;
+	over CONSTANT timestamptz := now() + lease_ms * interval '1 ms';
+	users text[];
+	each bigint;
 	queues text[];
-	ids text[];
 	owners text[];
+	crowds boolean[];
+	found_ids text[];
+	found_agents text[];
+	found_drains boolean[];
+	ids text[];
+	got text[] := '{}';
+	left_bytes bigint := max_bytes;
+	taken_bytes bigint;
 BEGIN
-	SELECT array_agg(t.agent_email) INTO queues FROM (
-		SELECT q.agent_email FROM unnest(webhook_users(after_user, wanted)) u (id)
-		CROSS JOIN LATERAL (SELECT w.agent_email FROM webhook_queues w
-			WHERE w.user_id = u.id AND w.due_at <= now()
-			AND NOT w.agent_email = ANY (skip) ORDER BY random() LIMIT 20) c
-		JOIN webhook_queues q ON q.agent_email = c.agent_email
-		WHERE q.due_at <= now() FOR UPDATE OF q SKIP LOCKED) t;
-	IF queues IS NULL THEN
-		RETURN NULL;
-	END IF;
+	-- Some queues may turn out to have nothing to give; then others have their turn.
+	FOR round IN 1 .. rounds LOOP
+		users := webhook_users(after_user, wanted);
+		each := ceil(wanted::numeric / greatest(cardinality(users), 1));
+		-- A crowd is more queues of a user than can have their turn now.
+		SELECT array_agg(t.agent_email), array_agg(t.user_id), array_agg(t.crowd)
+		INTO queues, owners, crowds FROM (
+			SELECT q.agent_email, q.user_id, c.crowd
+			FROM unnest(users) u (id) CROSS JOIN LATERAL (
+				SELECT w.agent_email, count(*) OVER () > each AS crowd FROM (
+					SELECT v.agent_email FROM webhook_queues v
+					WHERE v.user_id = u.id AND v.due_at <= now()
+					AND NOT v.agent_email = ANY (skip)
+					ORDER BY v.due_at LIMIT each + 1) w LIMIT each) c
+			JOIN webhook_queues q ON q.agent_email = c.agent_email
+			WHERE q.due_at <= now() FOR UPDATE OF q SKIP LOCKED) t;
+		EXIT WHEN queues IS NULL;
+		skip := skip || queues;
 
-	-- CASE, because the planner is not to take the number of leased jobs for a reason to
-	-- read all of a queue; and arrays, because it cannot guess how few these are.
-	WITH queue AS MATERIALIZED (
-		SELECT q.agent_email, q.user_id, q.drain_after,
-			CASE WHEN q.open_until IS NULL THEN per_queue ELSE 1 END AS most
-		FROM webhook_queues q WHERE q.agent_email = ANY (queues)),
-	found AS MATERIALIZED (
-		SELECT q.user_id, j.message_id, j.due_at FROM queue q CROSS JOIN LATERAL (
-			SELECT w.message_id, w.due_at FROM webhook_jobs w
-			WHERE w.agent_email = q.agent_email AND w.state = 'pending'
-			AND w.due_at <= now()
-			AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
-			ORDER BY w.due_at LIMIT q.most) j
-		WHERE q.drain_after IS NULL
-		UNION ALL
-		SELECT q.user_id, j.message_id, '-infinity' FROM queue q CROSS JOIN LATERAL (
-			SELECT w.message_id FROM webhook_jobs w
-			WHERE w.agent_email = q.agent_email AND w.state = 'pending'
-			AND w.message_id > q.drain_after
-			AND CASE WHEN w.drained OR w.lease_until >= now() THEN false ELSE true END
-			ORDER BY w.message_id LIMIT q.most) j
-		WHERE q.drain_after IS NOT NULL),
-	turn AS MATERIALIZED (
-		SELECT f.message_id, row_number() OVER (PARTITION BY f.user_id
-			ORDER BY f.due_at, f.message_id) AS n, f.due_at FROM found f)
-	SELECT array_agg(t.message_id) INTO ids FROM (
-		SELECT t.message_id, t.n FROM turn t ORDER BY t.n, t.due_at, t.message_id
-		LIMIT wanted) t;
+		-- CASE, because the planner is not to take the number of leased jobs for a
+		-- reason to read all of a queue; and arrays, because it cannot guess how few
+		-- these are.
+		WITH queue AS MATERIALIZED (
+			SELECT q.agent_email, q.user_id, q.drain_after, q.first_due_at,
+				CASE WHEN q.disabled_at IS NOT NULL THEN 0
+				WHEN q.open_until IS NULL THEN per_queue
+				WHEN q.open_until > now() OR EXISTS (SELECT FROM webhook_jobs p
+					WHERE p.message_id = q.probe AND p.state = 'pending'
+					AND p.lease_until >= now()) THEN 0
+				ELSE 1 END AS most
+			FROM webhook_queues q WHERE q.agent_email = ANY (queues)),
+		due AS (
+			SELECT q.agent_email, q.user_id, q.most, j.message_id, j.due_at,
+				false AS drains
+			FROM queue q CROSS JOIN LATERAL (
+				SELECT w.message_id, w.due_at FROM webhook_jobs w
+				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+				AND w.queued AND w.due_at >= q.first_due_at AND w.due_at <= now()
+				AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
+				ORDER BY w.due_at LIMIT q.most) j
+			WHERE q.drain_after IS NULL
+			UNION ALL
+			SELECT q.agent_email, q.user_id, q.most, j.message_id, j.due_at, false
+			FROM queue q CROSS JOIN LATERAL (
+				SELECT w.message_id, w.due_at FROM webhook_jobs w
+				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+				AND w.queued AND w.drained AND w.due_at <= now()
+				AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
+				ORDER BY w.due_at LIMIT q.most) j
+			WHERE q.drain_after IS NOT NULL
+			UNION ALL
+			SELECT q.agent_email, q.user_id, q.most, j.message_id, 'infinity', true
+			FROM queue q CROSS JOIN LATERAL (
+				SELECT w.message_id FROM webhook_jobs w
+				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+				AND w.queued AND NOT w.drained AND w.message_id > q.drain_after
+				AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
+				ORDER BY w.message_id LIMIT q.most) j
+			WHERE q.drain_after IS NOT NULL),
+		ranked AS (
+			SELECT d.*, row_number() OVER (PARTITION BY d.agent_email
+				ORDER BY d.due_at, d.message_id) AS n FROM due d),
+		turn AS (
+			SELECT r.*, row_number() OVER (PARTITION BY r.user_id
+				ORDER BY r.n, r.due_at, r.agent_email) AS turn
+			FROM ranked r WHERE r.n <= r.most)
+		SELECT array_agg(t.message_id), array_agg(t.agent_email), array_agg(t.drains)
+		INTO found_ids, found_agents, found_drains FROM (
+			SELECT t.message_id, t.agent_email, t.drains FROM turn t
+			ORDER BY t.turn, array_position(users, t.user_id)) t;
 
-	WITH mine AS MATERIALIZED (
-		SELECT j.message_id, t.n FROM unnest(ids) WITH ORDINALITY t (message_id, n)
-		JOIN webhook_jobs j ON j.message_id = t.message_id
-		WHERE CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
-			ELSE true END
-		FOR UPDATE OF j SKIP LOCKED),
-	sized AS MATERIALIZED (
-		SELECT t.message_id, sum(r.size) OVER w AS total, row_number() OVER w AS n
-		FROM mine t JOIN messages m ON m.id = t.message_id
-		JOIN raw_messages r ON r.id = m.raw_id WINDOW w AS (ORDER BY t.n)),
-	leased AS (
-		UPDATE webhook_jobs j SET lease_id = new_lease, lease_until = over,
-			drained = j.due_at > now()
-		FROM sized s WHERE j.message_id = s.message_id
-		AND (s.total <= max_bytes OR s.n = 1)
-		RETURNING j.message_id, j.agent_email)
-	SELECT array_agg(l.message_id), array_agg(l.agent_email) INTO ids, owners FROM leased l;
+		WITH mine AS MATERIALIZED (
+			SELECT j.message_id, f.n FROM unnest(found_ids[: wanted - cardinality(got)])
+				WITH ORDINALITY f (message_id, n)
+			JOIN webhook_jobs j ON j.message_id = f.message_id
+			WHERE CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
+				ELSE true END
+			FOR UPDATE OF j SKIP LOCKED),
+		sized AS MATERIALIZED (
+			SELECT t.message_id, sum(r.size) OVER w AS total, row_number() OVER w AS n
+			FROM mine t JOIN messages m ON m.id = t.message_id
+			JOIN raw_messages r ON r.id = m.raw_id WINDOW w AS (ORDER BY t.n)),
+		leased AS (
+			UPDATE webhook_jobs j SET lease_id = new_lease, lease_until = over,
+				drained = j.due_at > now()
+			FROM sized s WHERE j.message_id = s.message_id
+			AND (s.total <= left_bytes OR s.n = 1 AND got = '{}')
+			RETURNING j.message_id, s.total)
+		SELECT array_agg(l.message_id), max(l.total) INTO ids, taken_bytes FROM leased l;
+		got := got || coalesce(ids, '{}');
+		left_bytes := left_bytes - coalesce(taken_bytes, 0);
 
-	-- When the queues want to be looked at next. One whose due jobs were not all taken keeps
-	-- its place, without a new version of its row; one with nothing but leased jobs is looked
-	-- at when the last lease that there can be is over.
-	WITH taken AS MATERIALIZED (
-		SELECT t.agent_email, max(t.message_id) AS last, count(*) AS n
-		FROM unnest(ids, owners) AS t (message_id, agent_email) GROUP BY t.agent_email),
-	next AS MATERIALIZED (
-		SELECT q.agent_email, coalesce(t.n, 0) AS n, t.last, least(
-			(SELECT w.due_at FROM webhook_jobs w
-				WHERE w.agent_email = q.agent_email AND w.state = 'pending' AND
-				CASE WHEN w.lease_until >= now() THEN false ELSE true END
-				ORDER BY w.due_at LIMIT 1),
-			CASE WHEN EXISTS (SELECT FROM webhook_jobs w
-				WHERE w.agent_email = q.agent_email AND w.state = 'pending')
-			THEN over END) AS at
-		FROM webhook_queues q LEFT JOIN taken t ON t.agent_email = q.agent_email
-		WHERE q.agent_email = ANY (queues))
-	UPDATE webhook_queues q SET
-		due_at = CASE
-			WHEN n.n > 0 AND q.open_until IS NOT NULL THEN over
-			WHEN n.n > 0 AND q.drain_after IS NOT NULL
-			THEN now() + n.n * 1000 / drain_rate * interval '1 ms'
-			ELSE n.at END,
-		drain_after = CASE WHEN n.n > 0 THEN greatest(q.drain_after, n.last) END
-	FROM next n WHERE q.agent_email = n.agent_email
-	AND (q.drain_after IS NOT NULL OR q.open_until IS NOT NULL
-		OR n.at IS NULL OR n.at > now());
-	RETURN ids;
+		-- When the queues want to be looked at next. One whose due jobs were not all
+		-- taken keeps its place, without a new version of its row, unless others of its
+		-- user wait behind it; one with nothing but leased jobs is looked at when
+		-- the last lease that there can be is over.
+		WITH taken AS MATERIALIZED (
+			SELECT f.agent_email, count(*) FILTER (WHERE f.drains) AS drains,
+				count(i.id) AS n, max(i.id) FILTER (WHERE f.drains) AS last,
+				count(i.id) FILTER (WHERE f.drains) AS drained, min(i.id) AS one
+			FROM unnest(found_ids, found_agents, found_drains)
+				AS f (id, agent_email, drains)
+			LEFT JOIN unnest(ids) AS i (id) ON i.id = f.id GROUP BY f.agent_email),
+		state AS MATERIALIZED (
+			SELECT q.agent_email, q.disabled_at, q.open_until, q.drain_after, q.due_at,
+				q.first_due_at, c.crowd, coalesce(t.n, 0) AS n,
+				coalesce(t.drained, 0) AS drained, coalesce(t.drains, 0) AS drains,
+				t.last, t.one, first.at AS first_at, CASE WHEN q.open_until > now()
+				THEN q.open_until ELSE (SELECT p.lease_until FROM webhook_jobs p
+					WHERE p.message_id = q.probe AND p.state = 'pending'
+					AND p.lease_until >= now() AND q.open_until IS NOT NULL)
+				END AS closed_until, least(CASE WHEN first.at IS NOT NULL THEN over END,
+				(SELECT w.due_at FROM webhook_jobs w
+					WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+					AND w.queued AND w.due_at >= first.at
+					AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
+					ORDER BY w.due_at LIMIT 1)) AS next_at
+			FROM unnest(queues, crowds) AS c (agent_email, crowd)
+			JOIN webhook_queues q ON q.agent_email = c.agent_email
+			LEFT JOIN taken t ON t.agent_email = q.agent_email
+			LEFT JOIN LATERAL (SELECT w.due_at AS at FROM webhook_jobs w
+				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+				AND w.queued AND w.due_at >= q.first_due_at
+				ORDER BY w.due_at LIMIT 1) first ON true),
+		decided AS MATERIALIZED (
+			SELECT s.*, CASE WHEN s.disabled_at IS NOT NULL THEN NULL
+				WHEN s.closed_until IS NOT NULL THEN
+					CASE WHEN s.first_at IS NOT NULL THEN s.closed_until END
+				WHEN s.open_until IS NOT NULL AND s.n > 0 THEN over
+				WHEN s.drains > 0 THEN CASE WHEN s.drained > 0
+					THEN now() + s.drained * 1000 / drain_rate * interval '1 ms'
+					ELSE s.due_at END
+				WHEN s.next_at > now() OR s.next_at IS NULL THEN s.next_at
+				WHEN s.n > 0 AND s.crowd THEN clock_timestamp()
+				ELSE s.due_at END AS new_due_at,
+				CASE WHEN s.drains > 0 THEN greatest(s.drain_after, s.last) END AS new_drain
+			FROM state s)
+		UPDATE webhook_queues q SET due_at = d.new_due_at, drain_after = d.new_drain,
+			first_due_at = greatest(q.first_due_at, d.first_at),
+			probe = CASE WHEN q.open_until IS NOT NULL AND d.n > 0 THEN d.one ELSE q.probe END
+		FROM decided d WHERE q.agent_email = d.agent_email
+		AND (d.new_due_at IS DISTINCT FROM q.due_at
+			OR d.new_drain IS DISTINCT FROM q.drain_after
+			OR q.open_until IS NOT NULL AND d.n > 0
+			OR d.first_at > q.first_due_at AND random() < 0.1);
+		EXIT WHEN cardinality(got) >= wanted OR left_bytes <= 0
+			OR cardinality(ids) < least(cardinality(found_ids), wanted);
+	END LOOP;
+	RETURN nullif(got, '{}');
 END $$;
 REVOKE ALL ON FUNCTION claim_webhooks FROM PUBLIC;
 
+-- Tells queues of jobs that may be called at these times, `early` ones when the endpoint is back
+-- too. Who calls this has the jobs locked.
+CREATE FUNCTION tell_webhook_queues(ids text[], emails text[], users text[], times timestamptz[],
+	early boolean[]) RETURNS bigint
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+	n bigint;
+BEGIN
+	INSERT INTO webhook_queues (agent_email, user_id)
+		SELECT DISTINCT t.agent_email, t.user_id
+		FROM unnest(emails, users) AS t (agent_email, user_id)
+		ORDER BY t.agent_email ON CONFLICT DO NOTHING;
+	-- While a queue is drained, its due_at is the pace. An id without its last letter comes
+	-- before that id, and at most a few others are between.
+	WITH told AS MATERIALIZED (
+		SELECT t.agent_email, min(t.at) AS at, min(left(t.id, -1)) FILTER (WHERE t.early) AS id
+		FROM unnest(ids, emails, times, early) AS t (id, agent_email, at, early)
+		GROUP BY t.agent_email),
+	mine AS MATERIALIZED (
+		SELECT t.* FROM webhook_queues q JOIN told t ON t.agent_email = q.agent_email
+		ORDER BY q.agent_email FOR UPDATE OF q)
+	UPDATE webhook_queues q SET
+		due_at = CASE WHEN q.disabled_at IS NOT NULL THEN NULL
+			WHEN q.open_until > now() THEN least(q.due_at, q.open_until)
+			WHEN q.drain_after IS NOT NULL AND q.due_at IS NOT NULL THEN q.due_at
+			ELSE least(q.due_at, m.at) END,
+		first_due_at = least(q.first_due_at, m.at),
+		drain_after = CASE WHEN q.drain_after IS NOT NULL
+			THEN least(q.drain_after, m.id) END,
+		ending = q.disabled_at IS NOT NULL
+	FROM mine m WHERE q.agent_email = m.agent_email;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END $$;
+REVOKE ALL ON FUNCTION tell_webhook_queues FROM PUBLIC;
+
+-- Puts up to `most` jobs into their queues that became due in the last `window_ms` and are in
+-- none: they were stored without a lease, or whoever held it is gone.
+CREATE FUNCTION queue_webhooks(window_ms bigint, most bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
+DECLARE
+	ids text[];
+	emails text[];
+	users text[];
+	times timestamptz[];
+BEGIN
+	WITH new AS MATERIALIZED (
+		SELECT j.message_id FROM webhook_jobs j WHERE j.state = 'pending' AND NOT j.queued
+		AND j.due_at <= now() AND j.due_at > now() - window_ms * interval '1 ms'
+		AND CASE WHEN j.lease_until >= now() THEN false ELSE true END
+		ORDER BY j.due_at LIMIT most FOR UPDATE SKIP LOCKED),
+	put AS (
+		UPDATE webhook_jobs j SET queued = true FROM new n WHERE j.message_id = n.message_id
+		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at)
+	SELECT array_agg(p.message_id), array_agg(p.agent_email), array_agg(p.user_id),
+		array_agg(p.due_at) INTO ids, emails, users, times FROM put p;
+	IF ids IS NULL THEN
+		RETURN 0;
+	END IF;
+	PERFORM tell_webhook_queues(ids, emails, users, times,
+		array_fill(true, ARRAY[cardinality(ids)]));
+	RETURN cardinality(ids);
+END $$;
+REVOKE ALL ON FUNCTION queue_webhooks FROM PUBLIC;
+
+-- Gives jobs back that were not attempted. One that was handed out before its time keeps that.
+CREATE FUNCTION release_webhooks(ids text[], leases text[], delay_ms bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+	emails text[];
+	users text[];
+	times timestamptz[];
+BEGIN
+	WITH ours AS MATERIALIZED (
+		SELECT j.message_id FROM unnest(ids, leases) AS r (id, lease)
+		JOIN webhook_jobs j ON j.message_id = r.id AND j.lease_id = r.lease
+		FOR UPDATE OF j SKIP LOCKED),
+	free AS (
+		UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, queued = true,
+			drained = false, due_at = CASE WHEN j.drained THEN j.due_at
+			ELSE now() + delay_ms * interval '1 ms' END
+		FROM ours o WHERE j.message_id = o.message_id
+		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at)
+	SELECT array_agg(f.message_id), array_agg(f.agent_email), array_agg(f.user_id),
+		array_agg(f.due_at) INTO ids, emails, users, times FROM free f;
+	PERFORM tell_webhook_queues(ids, emails, users, times,
+		array_fill(true, ARRAY[cardinality(ids)])) WHERE ids IS NOT NULL;
+END $$;
+REVOKE ALL ON FUNCTION release_webhooks FROM PUBLIC;
+
 -- Endpoints that answered well after they had failed: theirs and those of the user's other
 -- agents with the same URL. What waits for them is handed out at once.
-CREATE FUNCTION recover_webhooks(agents_now text[]) RETURNS void
+CREATE FUNCTION recover_webhooks(emails text[]) RETURNS void
 LANGUAGE sql SET search_path = e2a, pg_temp AS $$
 	WITH back AS MATERIALIZED (
 		SELECT q.agent_email FROM webhook_queues q WHERE q.agent_email IN (
 			SELECT b.email FROM agents a
 			JOIN agents b ON b.user_id = a.user_id AND b.webhook_url = a.webhook_url
-			WHERE a.email = ANY (agents_now))
+			WHERE a.email = ANY (emails))
 		AND q.failures > 0 AND q.disabled_at IS NULL
 		ORDER BY q.agent_email FOR UPDATE)
 	UPDATE webhook_queues q SET failures = 0, failing_since = NULL, opens = 0,
-		open_until = NULL, drain_after = '', due_at = now()
+		open_until = NULL, probe = NULL, drain_after = '', due_at = now()
 	FROM back WHERE q.agent_email = back.agent_email
 $$;
 REVOKE ALL ON FUNCTION recover_webhooks FROM PUBLIC;
@@ -191,9 +412,10 @@ REVOKE ALL ON FUNCTION recover_webhooks FROM PUBLIC;
 -- lease is over.
 CREATE FUNCTION deliver_webhooks(ids text[], leases text[], statuses bigint[],
 	durations_ms bigint[]) RETURNS bigint
-LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-	owners text[];
+	emails text[];
 BEGIN
 	WITH ours AS MATERIALIZED (
 		SELECT r.id, r.status, r.ms FROM webhook_jobs j
@@ -206,12 +428,12 @@ BEGIN
 		INSERT INTO message_events (message_id, user_id, stage, outcome, detail)
 		SELECT g.message_id, g.user_id, 'webhook', 'delivered', jsonb_build_object(
 			'attempt', g.attempts + 1, 'status', g.status, 'ms', g.ms) FROM gone g)
-	SELECT array_agg(g.agent_email) INTO owners FROM gone g;
-	IF EXISTS (SELECT FROM webhook_queues q WHERE q.agent_email = ANY (owners)
+	SELECT array_agg(g.agent_email) INTO emails FROM gone g;
+	IF EXISTS (SELECT FROM webhook_queues q WHERE q.agent_email = ANY (emails)
 			AND q.failures > 0) THEN
-		PERFORM recover_webhooks(owners);
+		PERFORM recover_webhooks(emails);
 	END IF;
-	RETURN coalesce(cardinality(owners), 0);
+	RETURN coalesce(cardinality(emails), 0);
 END $$;
 REVOKE ALL ON FUNCTION deliver_webhooks FROM PUBLIC;
 
@@ -221,33 +443,38 @@ REVOKE ALL ON FUNCTION deliver_webhooks FROM PUBLIC;
 CREATE FUNCTION fail_webhooks(ids text[], leases text[], statuses bigint[], durations_ms bigint[],
 	reasons text[], finals bigint[], asked_ms bigint[], answers text[], waits_ms bigint[],
 	breaker_failures bigint, breaker_wait_ms bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = e2a, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-	owners text[];
+	emails text[];
 	users text[];
 	words text[];
 	codes bigint[];
 	times timestamptz[];
 BEGIN
 	WITH ours AS MATERIALIZED (
-		SELECT r.*, j.attempts, j.drained, CASE WHEN j.drained THEN j.due_at
-			ELSE now() + greatest(least(r.asked, 2 * w.ms),
-				w.ms * (0.8 + 0.4 * random())) * interval '1 ms' END AS next
+		SELECT r.*, j.attempts, j.drained AS early, now() + greatest(least(r.asked, 2 * w.ms),
+				w.ms * (0.8 + 0.4 * random())) * interval '1 ms' AS next
 		FROM webhook_jobs j
 		JOIN unnest(ids, leases, statuses, durations_ms, reasons, finals, asked_ms, answers)
 			AS r (id, lease, status, ms, reason, final, asked, answer)
 		ON j.message_id = r.id AND j.lease_id = r.lease,
-		LATERAL (SELECT coalesce(waits_ms[j.attempts + 1], 0) AS ms) w
+		LATERAL (SELECT coalesce(waits_ms[CASE WHEN j.drained THEN 1
+			ELSE j.attempts + 1 END], 0) AS ms) w
 		FOR UPDATE OF j SKIP LOCKED),
 	done AS (
 		UPDATE webhook_jobs j SET
-			attempts = j.attempts + CASE WHEN o.drained THEN 0 ELSE 1 END,
-			state = CASE WHEN o.final > 0 OR j.give_up_at <= now() OR
-				NOT o.drained AND j.attempts >= cardinality(waits_ms)
-				THEN 'failed' ELSE 'pending' END,
-			due_at = o.next, lease_id = NULL, lease_until = NULL,
+			attempts = j.attempts + CASE WHEN o.early THEN 0 ELSE 1 END,
+			state = e.state, queued = e.state = 'pending',
+			due_at = CASE WHEN o.early THEN greatest(j.due_at, o.next) ELSE o.next END,
+			drained = o.early OR EXISTS (SELECT FROM webhook_queues q
+				WHERE q.agent_email = j.agent_email AND q.drain_after IS NOT NULL),
+			lease_id = NULL, lease_until = NULL,
 			last_status = nullif(o.status, 0), last_error = o.reason
-		FROM ours o WHERE j.message_id = o.id
+		FROM ours o, LATERAL (SELECT CASE WHEN o.final > 0
+			OR NOT o.early AND o.attempts >= cardinality(waits_ms)
+			THEN 'failed' ELSE 'pending' END AS state) e
+		WHERE j.message_id = o.id
 		RETURNING j.message_id, j.user_id, j.agent_email, j.state, j.due_at, o.attempts,
 			o.status, o.ms, o.reason, o.answer),
 	ledger AS (
@@ -258,51 +485,127 @@ BEGIN
 				'ms', d.ms) || CASE WHEN d.answer = '' THEN '{}'
 				ELSE jsonb_build_object('answer', d.answer) END
 		FROM done d)
-	SELECT array_agg(d.agent_email), array_agg(d.user_id), array_agg(d.reason),
-		array_agg(d.status), array_agg(CASE d.state WHEN 'pending' THEN d.due_at END)
-	INTO owners, users, words, codes, times FROM done d;
+	SELECT array_agg(d.message_id), array_agg(d.agent_email), array_agg(d.user_id),
+		array_agg(d.reason), array_agg(d.status),
+		array_agg(CASE d.state WHEN 'pending' THEN d.due_at END)
+	INTO ids, emails, users, words, codes, times FROM done d;
+	IF ids IS NULL THEN
+		RETURN 0;
+	END IF;
 
-	-- What is no fault of the endpoint leaves it alone.
 	INSERT INTO webhook_queues (agent_email, user_id)
 		SELECT DISTINCT t.agent_email, t.user_id
-		FROM unnest(owners, users) AS t (agent_email, user_id)
-		JOIN agents a ON a.email = t.agent_email
+		FROM unnest(emails, users) AS t (agent_email, user_id)
 		ORDER BY t.agent_email ON CONFLICT DO NOTHING;
-	WITH result AS MATERIALIZED (
-		SELECT t.agent_email, min(t.at) AS at, count(*) FILTER (WHERE
-			t.word NOT IN ('not_cloud', 'no_secret')) AS failures,
-			bool_or(t.word = 'http_gone') AS gone,
-			(array_agg(t.word))[1] AS word, (array_agg(t.code))[1] AS code
-		FROM unnest(owners, words, codes, times) AS t (agent_email, word, code, at)
-		GROUP BY t.agent_email),
+	-- What is no fault of the endpoint says nothing of it. While the breaker is open, only the
+	-- probe decides.
+	WITH told AS MATERIALIZED (
+		SELECT t.agent_email, t.word, t.code, t.at, t.id,
+			t.word NOT IN ('not_cloud', 'no_secret') AS fault
+		FROM unnest(ids, emails, words, codes, times) AS t (id, agent_email, word, code, at)),
+	result AS MATERIALIZED (
+		SELECT t.agent_email, min(t.at) AS at, count(*) FILTER (WHERE t.fault) AS faults,
+			bool_or(t.word = 'http_gone') AS gone, array_agg(t.id) AS ids,
+			array_agg(t.id) FILTER (WHERE t.fault) AS faulty,
+			(array_agg(t.word ORDER BY t.id DESC) FILTER (WHERE t.fault))[1] AS word,
+			(array_agg(t.code ORDER BY t.id DESC) FILTER (WHERE t.fault))[1] AS code
+		FROM told t GROUP BY t.agent_email),
 	mine AS MATERIALIZED (
 		SELECT r.*, q.opens AS opened, q.open_until AS until,
-			q.failures + r.failures >= breaker_failures AND r.failures > 0
-			AND (q.open_until IS NULL OR q.open_until <= now()) AS opens
+			CASE WHEN q.open_until IS NULL THEN r.faults > 0
+				AND q.failures + r.faults >= breaker_failures
+			ELSE q.probe = ANY (r.faulty) END AS opens,
+			q.probe = ANY (r.ids) AS probed
 		FROM webhook_queues q JOIN result r ON r.agent_email = q.agent_email
 		ORDER BY q.agent_email FOR UPDATE OF q),
 	judged AS MATERIALIZED (
-		SELECT m.agent_email, m.at, m.failures, m.gone, m.word, m.code, m.opens,
-			CASE WHEN m.opens THEN now() + least(breaker_wait_ms,
-				5000 * 2 ^ least(m.opened, 20)) * (0.8 + 0.4 * random())
-				* interval '1 ms' ELSE m.until END AS until
+		SELECT m.*, CASE WHEN m.opens THEN now() + least(breaker_wait_ms,
+				5000 * 2 ^ least(m.opened, 20)) * (0.8 + 0.2 * random())
+				* interval '1 ms' ELSE m.until END AS open_until
 		FROM mine m)
 	UPDATE webhook_queues q SET
-		failures = q.failures + j.failures,
-		failing_since = CASE WHEN j.failures > 0 THEN coalesce(q.failing_since, now())
+		failures = q.failures + j.faults,
+		failing_since = CASE WHEN j.faults > 0 THEN coalesce(q.failing_since, now())
 			ELSE q.failing_since END,
-		opens = q.opens + j.opens::integer,
-		open_until = j.until,
-		drain_after = CASE WHEN j.until IS NULL THEN q.drain_after END,
+		opens = least(q.opens, 1000000) + CASE WHEN j.opens THEN 1 ELSE 0 END,
+		open_until = j.open_until,
+		probe = CASE WHEN NOT j.probed THEN q.probe END,
+		drain_after = CASE WHEN j.open_until IS NULL AND NOT j.gone THEN q.drain_after END,
+		first_due_at = least(q.first_due_at, j.at),
 		due_at = CASE WHEN j.gone OR q.disabled_at IS NOT NULL THEN NULL
-			WHEN j.opens THEN j.until
-			WHEN j.until IS NOT NULL THEN coalesce(q.due_at, j.until)
+			WHEN j.opens THEN j.open_until
+			WHEN j.open_until IS NOT NULL THEN CASE WHEN j.probed
+				THEN greatest(j.open_until, now())
+				ELSE coalesce(q.due_at, greatest(j.open_until, now())) END
+			WHEN q.drain_after IS NOT NULL AND q.due_at IS NOT NULL THEN q.due_at
 			ELSE least(q.due_at, j.at) END,
 		disabled_at = CASE WHEN j.gone THEN coalesce(q.disabled_at, now())
 			ELSE q.disabled_at END,
-		disabled_reason = CASE WHEN j.gone THEN 'http_gone' ELSE q.disabled_reason END,
-		last_status = nullif(j.code, 0), last_error = j.word, last_failed_at = now()
+		disabled_reason = CASE WHEN j.gone AND q.disabled_at IS NULL THEN 'http_gone'
+			ELSE q.disabled_reason END,
+		ending = j.gone OR q.disabled_at IS NOT NULL,
+		last_status = CASE WHEN j.faults > 0 THEN nullif(j.code, 0) ELSE q.last_status END,
+		last_error = CASE WHEN j.faults > 0 THEN j.word ELSE q.last_error END,
+		last_failed_at = CASE WHEN j.faults > 0 THEN now() ELSE q.last_failed_at END
 	FROM judged j WHERE q.agent_email = j.agent_email;
-	RETURN coalesce(cardinality(owners), 0);
+	RETURN cardinality(ids);
 END $$;
 REVOKE ALL ON FUNCTION fail_webhooks FROM PUBLIC;
+
+-- Ends up to `most` jobs that nobody will call any more: those of disabled endpoints, and those
+-- that are over while their endpoint has failed for all of `lifetime_ms`. Another one that is
+-- over did not have its chance yet, because we or Postgres were away: it gets more time.
+CREATE FUNCTION give_up_webhooks(lifetime_ms bigint, most bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
+DECLARE
+	lifetime CONSTANT interval := lifetime_ms * interval '1 ms';
+	queues CONSTANT bigint := 20;
+	ended bigint;
+	emails text[];
+BEGIN
+	WITH over AS MATERIALIZED (
+		SELECT j.message_id, 'expired' AS why, q.failing_since
+		FROM webhook_jobs j JOIN webhook_queues q ON q.agent_email = j.agent_email
+		WHERE j.state = 'pending' AND j.queued AND j.give_up_at <= now()
+		AND CASE WHEN j.lease_until >= now() THEN false ELSE true END
+		ORDER BY j.give_up_at LIMIT most FOR UPDATE OF j SKIP LOCKED),
+	longer AS (
+		UPDATE webhook_jobs j SET
+			give_up_at = coalesce(o.failing_since, now()) + lifetime
+		FROM over o WHERE j.message_id = o.message_id
+		AND CASE WHEN o.failing_since + lifetime <= now() THEN false ELSE true END),
+	refused AS MATERIALIZED (
+		SELECT j.message_id FROM (SELECT w.agent_email FROM webhook_queues w
+			WHERE w.ending ORDER BY w.agent_email LIMIT queues) q
+		CROSS JOIN LATERAL (SELECT w.message_id FROM webhook_jobs w
+			WHERE w.agent_email = q.agent_email AND w.state = 'pending'
+			AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
+			ORDER BY w.message_id LIMIT most) f
+		JOIN webhook_jobs j ON j.message_id = f.message_id
+		WHERE j.state = 'pending' AND CASE WHEN j.lease_until >= now() THEN false ELSE true END
+		LIMIT most FOR UPDATE OF j SKIP LOCKED),
+	done AS (
+		UPDATE webhook_jobs j SET state = 'failed', queued = false, lease_id = NULL,
+			lease_until = NULL, last_error = e.why
+		FROM (SELECT o.message_id, o.why FROM over o WHERE o.failing_since + lifetime <= now()
+			UNION SELECT r.message_id, 'endpoint_disabled' FROM refused r
+			WHERE NOT EXISTS (SELECT FROM over o WHERE o.message_id = r.message_id)) e
+		WHERE j.message_id = e.message_id
+		RETURNING j.message_id, j.user_id, j.attempts, j.last_error),
+	ledger AS (
+		INSERT INTO message_events (message_id, user_id, stage, outcome, reason, detail)
+		SELECT d.message_id, d.user_id, 'webhook', 'failed', d.last_error,
+			jsonb_build_object('attempt', d.attempts) FROM done d)
+	SELECT count(*) INTO ended FROM done;
+
+	-- Looked at with the row's lock in hand: whoever brings a job later says so again.
+	SELECT array_agg(t.agent_email) INTO emails FROM (
+		SELECT q.agent_email FROM webhook_queues q WHERE q.ending
+		ORDER BY q.agent_email LIMIT queues FOR UPDATE SKIP LOCKED) t;
+	UPDATE webhook_queues q SET ending = false WHERE q.agent_email = ANY (emails)
+		AND NOT EXISTS (SELECT FROM webhook_jobs j WHERE j.agent_email = q.agent_email
+			AND j.state = 'pending' AND j.queued);
+	RETURN ended;
+END $$;
+REVOKE ALL ON FUNCTION give_up_webhooks FROM PUBLIC;

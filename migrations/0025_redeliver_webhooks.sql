@@ -21,6 +21,7 @@ DECLARE
 	mode text;
 	ids text[];
 	fresh text[];
+	times timestamptz[];
 BEGIN
 	redelivered := 0;
 	matched := 0;
@@ -89,39 +90,42 @@ BEGIN
 	asked := coalesce(cardinality(fresh), 0);
 
 	-- The order of their time stays that of the mail. A job that is locked is being ended,
-	-- by somebody who will wait for this queue: it is passed over.
+	-- by somebody who will wait for this queue, and mail that is locked is being deleted: they
+	-- are passed over.
 	WITH wish AS MATERIALIZED (
 		SELECT i.id, now() + i.n * interval '1 us' AS at
-		FROM unnest(fresh) WITH ORDINALITY i (id, n)),
+		FROM unnest(fresh) WITH ORDINALITY i (id, n)
+		JOIN messages m ON m.id = i.id FOR KEY SHARE OF m SKIP LOCKED),
 	free AS MATERIALIZED (
 		SELECT w.id, w.at FROM wish w JOIN webhook_jobs j ON j.message_id = w.id
 		WHERE j.lease_until IS NULL OR j.lease_until < now()
 		FOR UPDATE OF j SKIP LOCKED),
 	again AS (
-		UPDATE webhook_jobs j SET state = 'pending', attempts = 0, due_at = f.at,
+		UPDATE webhook_jobs j SET state = 'pending', queued = true, attempts = 0, due_at = f.at,
 			lease_id = NULL, lease_until = NULL, drained = false, last_status = NULL,
 			last_error = '', give_up_at = now() + lifetime_ms * interval '1 ms'
-		FROM free f WHERE j.message_id = f.id RETURNING j.message_id),
+		FROM free f WHERE j.message_id = f.id RETURNING j.message_id, j.due_at),
 	anew AS (
-		INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, give_up_at)
-		SELECT w.id, owner, agent, w.at, now() + lifetime_ms * interval '1 ms'
+		INSERT INTO webhook_jobs (message_id, user_id, agent_email, queued, due_at,
+			give_up_at)
+		SELECT w.id, owner, agent, true, w.at, now() + lifetime_ms * interval '1 ms'
 		FROM wish w WHERE NOT EXISTS (
 			SELECT FROM webhook_jobs j WHERE j.message_id = w.id)
-		RETURNING message_id),
+		RETURNING message_id, due_at),
 	done AS MATERIALIZED (
-		SELECT a.message_id FROM again a UNION ALL SELECT a.message_id FROM anew a),
+		SELECT a.* FROM again a UNION ALL SELECT a.* FROM anew a),
 	ledger AS (
 		INSERT INTO message_events (message_id, user_id, stage, outcome, detail)
 		SELECT d.message_id, owner, 'webhook', 'redelivered',
 			jsonb_build_object('by', asker) FROM done d)
-	SELECT count(*) INTO redelivered FROM done;
+	SELECT count(*), array_agg(d.message_id), array_agg(d.due_at)
+		INTO redelivered, ids, times FROM done d;
 
 	-- Whose breaker is open is not called earlier for it.
 	IF redelivered > 0 THEN
-		UPDATE webhook_queues q SET due_at = CASE WHEN q.open_until IS NULL
-			THEN least(q.due_at, now())
-			ELSE coalesce(q.due_at, greatest(q.open_until, now())) END
-		WHERE q.agent_email = agent;
+		PERFORM tell_webhook_queues(ids, array_fill(agent, ARRAY[redelivered::integer]),
+			array_fill(owner, ARRAY[redelivered::integer]), times,
+			array_fill(true, ARRAY[redelivered::integer]));
 	END IF;
 	verdict := 'ok';
 END $$;
@@ -135,8 +139,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 		SELECT q.agent_email FROM webhook_queues q JOIN agents a ON a.email = q.agent_email
 		WHERE q.agent_email = agent AND a.user_id = owner FOR UPDATE OF q)
 	UPDATE webhook_queues q SET failures = 0, failing_since = NULL, opens = 0,
-		open_until = NULL, disabled_at = NULL, disabled_reason = '', drain_after = '',
-		due_at = now()
+		open_until = NULL, probe = NULL, disabled_at = NULL, disabled_reason = '',
+		ending = false, drain_after = '', due_at = now()
 	FROM mine m WHERE q.agent_email = m.agent_email RETURNING true
 $$;
 REVOKE ALL ON FUNCTION enable_webhook FROM PUBLIC;
@@ -144,13 +148,14 @@ REVOKE ALL ON FUNCTION enable_webhook FROM PUBLIC;
 -- For the operator: no call of an agent's webhook until somebody enables it.
 CREATE FUNCTION disable_webhook(agent text, why text) RETURNS boolean
 LANGUAGE sql SET search_path = e2a, pg_temp AS $$
-	INSERT INTO webhook_queues AS q (agent_email, user_id, disabled_at, disabled_reason)
-		SELECT a.email, a.user_id, now(), why FROM agents a
+	INSERT INTO webhook_queues AS q (agent_email, user_id, disabled_at, disabled_reason,
+			ending)
+		SELECT a.email, a.user_id, now(), why, true FROM agents a
 		WHERE a.email = agent AND a.agent_mode = 'cloud'
 	ON CONFLICT (agent_email) DO UPDATE SET disabled_at = coalesce(q.disabled_at, now()),
 		disabled_reason = CASE WHEN q.disabled_at IS NULL THEN why
 			ELSE q.disabled_reason END,
-		due_at = NULL, drain_after = NULL
+		due_at = NULL, drain_after = NULL, ending = true
 	RETURNING true
 $$;
 REVOKE ALL ON FUNCTION disable_webhook FROM PUBLIC;

@@ -18,11 +18,15 @@ enum { DEPTH, ENDPOINTS };
 	table " WHERE state = 'pending' AND due_at <= now() "                                      \
 	      "AND (lease_until IS NULL OR lease_until < now())"
 #define PENDING(n, table) "SELECT " n ", " COUNT(table, "pending") ", "
+/* Each part by its index. */
+#define IN_QUEUE(which)                                                                            \
+	"(SELECT count(*) FROM (SELECT FROM webhook_jobs WHERE state = 'pending' AND " which UP_TO \
+	" t)"
 
 /* A queue says when it wants attention, so that those left alone for now are not late. */
 #define WEBHOOKS                                                                                   \
-	PENDING("0", "webhook_jobs")                                                               \
-	COUNT("webhook_jobs", "failed") ", " SINCE("webhook_queues WHERE due_at <= now()")
+	"SELECT 0, " IN_QUEUE("queued") " + " IN_QUEUE("NOT queued") ", " COUNT(                   \
+		"webhook_jobs", "failed") ", " SINCE("webhook_queues WHERE due_at <= now()")
 #define OUTBOUND                                                                                   \
 	PENDING("1", "outbound_jobs")                                                              \
 	COUNT("outbound_jobs", "failed")                                                           \

@@ -51,62 +51,17 @@ const struct db_stmt store_webhook_stmts[] = {
 		     "$5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], "
 		     "$10::bigint, $11::bigint)",
 		     true },
-	/* $1 messages, $2 leases, $3 delay ms. Of a queue whose breaker is open it is of no use
-	   to look earlier. */
+	/* $1 messages, $2 leases, $3 delay ms */
 	[RELEASE] = { "webhook_release",
-		      "WITH " ASYNC
-		      ", ours AS MATERIALIZED (SELECT j.message_id FROM webhook_jobs j "
-		      "JOIN unnest($1::text[], $2::text[]) AS r (id, lease) "
-		      "ON j.message_id = r.id AND j.lease_id = r.lease FOR UPDATE OF j SKIP LOCKED), "
-		      "free AS (UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, "
-		      "drained = false, due_at = now() + $3::bigint * interval '1 ms' "
-		      "FROM ours o, async WHERE j.message_id = o.message_id "
-		      "RETURNING j.agent_email, j.user_id, j.due_at) "
-		      "INSERT INTO webhook_queues AS q (agent_email, user_id, due_at) "
-		      "SELECT f.agent_email, f.user_id, min(f.due_at) FROM free f "
-		      "JOIN agents a ON a.email = f.agent_email GROUP BY f.agent_email, f.user_id "
-		      "ORDER BY f.agent_email ON CONFLICT (agent_email) DO UPDATE "
-		      "SET due_at = CASE WHEN q.disabled_at IS NOT NULL OR q.open_until > now() "
-		      "THEN q.due_at ELSE least(q.due_at, excluded.due_at) END",
+		      "WITH " ASYNC " SELECT release_webhooks($1::text[], $2::text[], $3::bigint) "
+		      "FROM async",
 		      true },
-	/*
-	 * $1 ms. Jobs that became due so short a time ago and that no queue tells of: they were
-	 * stored without a lease, or under one of somebody who is gone.
-	 */
+	/* $1 ms, $2 limit */
 	[FIND] = { "webhook_find",
-		   "WITH " ASYNC " INSERT INTO webhook_queues AS q (agent_email, user_id, due_at) "
-		   "SELECT DISTINCT j.agent_email, j.user_id, now() FROM async, webhook_jobs j "
-		   "JOIN agents a ON a.email = j.agent_email "
-		   "LEFT JOIN webhook_queues w ON w.agent_email = j.agent_email "
-		   "WHERE j.state = 'pending' AND j.due_at <= now() "
-		   "AND j.due_at > now() - $1::bigint * interval '1 ms' "
-		   "AND (j.lease_until IS NULL OR j.lease_until < now()) "
-		   "AND (w.agent_email IS NULL OR (w.open_until IS NULL AND w.disabled_at IS NULL "
-		   "AND (w.due_at IS NULL OR w.due_at > now()))) ORDER BY j.agent_email "
-		   "ON CONFLICT (agent_email) DO UPDATE SET due_at = excluded.due_at "
-		   "WHERE q.open_until IS NULL AND q.disabled_at IS NULL RETURNING 1",
+		   "WITH " ASYNC " SELECT queue_webhooks($1::bigint, $2::bigint) FROM async",
 		   true },
-	/* $1 limit: jobs that their endpoint will not take any more */
-	[GIVE_UP] = { "webhook_give_up",
-		      "WITH over AS MATERIALIZED (SELECT j.message_id, q.disabled_at IS NOT NULL AS "
-		      "disabled FROM webhook_queues q CROSS JOIN LATERAL ("
-		      "SELECT w.message_id, w.give_up_at FROM webhook_jobs w "
-		      "WHERE w.agent_email = q.agent_email AND w.state = 'pending' "
-		      "ORDER BY w.message_id LIMIT $1::bigint) w "
-		      "JOIN webhook_jobs j ON j.message_id = w.message_id "
-		      "WHERE (q.disabled_at IS NOT NULL OR q.failing_since IS NOT NULL) "
-		      "AND (q.disabled_at IS NOT NULL OR w.give_up_at <= now()) "
-		      "AND (j.lease_until IS NULL OR j.lease_until < now()) "
-		      "LIMIT $1::bigint FOR UPDATE OF j SKIP LOCKED), "
-		      "done AS (UPDATE webhook_jobs j SET state = 'failed', lease_id = NULL, "
-		      "lease_until = NULL, last_error = CASE WHEN o.disabled "
-		      "THEN 'endpoint_disabled' ELSE 'expired' END FROM over o "
-		      "WHERE j.message_id = o.message_id AND j.state = 'pending' "
-		      "RETURNING j.message_id, j.user_id, j.attempts, j.last_error) "
-		      "INSERT INTO message_events (message_id, user_id, stage, outcome, reason, "
-		      "detail) SELECT d.message_id, d.user_id, 'webhook', 'failed', d.last_error, "
-		      "jsonb_build_object('attempt', d.attempts) FROM done d RETURNING 1",
-		      true },
+	/* $1 ms, $2 limit */
+	[GIVE_UP] = { "webhook_give_up", "SELECT give_up_webhooks($1::bigint, $2::bigint)", true },
 	[SIGNED] = { "webhook_signed",
 		     "WITH " ASYNC
 		     " UPDATE signing_secrets s SET last_signed_at = now() FROM async "
@@ -303,28 +258,24 @@ enum err store_webhook_release(struct db *db, const struct webhook_result *v, si
 	return run(db, RELEASE, &args, NULL, fail);
 }
 
-/* The number of rows that a statement answers. */
-static enum err count(struct db *db, int stmt, int64_t arg, size_t *ret_n, struct fail *fail)
+enum err store_webhook_find(struct db *db, int64_t due_ms, int64_t limit, size_t *ret_n,
+			    struct fail *fail)
 {
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	struct db_args args = DB_ARGS_INIT;
-	enum err e;
 
-	db_arg_int(&args, arg);
-	e = db_query(db, &store_webhook_stmts[stmt], &args, &r, fail);
-	if (e == OK)
-		*ret_n = db_rows_count(r);
-	return e;
+	db_arg_int(&args, due_ms);
+	db_arg_int(&args, limit);
+	return run(db, FIND, &args, ret_n, fail);
 }
 
-enum err store_webhook_find(struct db *db, int64_t due_ms, size_t *ret_n, struct fail *fail)
+enum err store_webhook_give_up(struct db *db, int64_t lifetime_ms, int64_t limit, size_t *ret_n,
+			       struct fail *fail)
 {
-	return count(db, FIND, due_ms, ret_n, fail);
-}
+	struct db_args args = DB_ARGS_INIT;
 
-enum err store_webhook_give_up(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
-{
-	return count(db, GIVE_UP, limit, ret_n, fail);
+	db_arg_int(&args, lifetime_ms);
+	db_arg_int(&args, limit);
+	return run(db, GIVE_UP, &args, ret_n, fail);
 }
 
 enum err store_webhook_signed(struct db *db, const struct slice *secret_ids, size_t n,

@@ -96,16 +96,17 @@ enum err store_webhook_failed(struct db *db, const struct webhook_result *v, siz
 enum err store_webhook_release(struct db *db, const struct webhook_result *v, size_t n,
 			       int64_t delay_ms, struct fail *fail) MUST_CHECK;
 /*
- * Tells the queues of jobs that became due in the last due_ms and that they do not know of,
- * because they were stored without a lease, or whoever held it is gone; *ret_n queues.
+ * Puts jobs into their queues that became due in the last due_ms, at most `limit`: they were stored
+ * without a lease, or whoever held it is gone. *ret_n of them; as many as `limit`: there may be
+ * more.
  */
-enum err store_webhook_find(struct db *db, int64_t due_ms, size_t *ret_n,
+enum err store_webhook_find(struct db *db, int64_t due_ms, int64_t limit, size_t *ret_n,
 			    struct fail *fail) MUST_CHECK;
 /*
- * Ends at most `limit` jobs that were tried for long enough, or whose endpoint is
+ * Ends at most `limit` jobs that are over, for their endpoint has failed for lifetime_ms, or is
  * disabled; *ret_n says how many.
  */
-enum err store_webhook_give_up(struct db *db, int64_t limit, size_t *ret_n,
+enum err store_webhook_give_up(struct db *db, int64_t lifetime_ms, int64_t limit, size_t *ret_n,
 			       struct fail *fail) MUST_CHECK;
 /* Notes that these signing secrets were used, at most once a minute each. */
 enum err store_webhook_signed(struct db *db, const struct slice *secret_ids, size_t n,

@@ -15,8 +15,8 @@ static const char sql_rows[] =
 	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, expires_at)"
 	" SELECT 'm' || n, 'u', 'a@example.com', 'r' || n, 'inbound', now() + interval '1 day'"
 	" FROM generate_series(1, 3) n;"
-	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)"
-	" SELECT 'm' || n, 'u', 'a@example.com', now() - interval '1 h' / n"
+	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, queued, due_at)"
+	" SELECT 'm' || n, 'u', 'a@example.com', true, now() - interval '1 h' / n"
 	" FROM generate_series(1, 3) n;"
 	"INSERT INTO webhook_queues (agent_email, user_id, due_at)"
 	" VALUES ('a@example.com', 'u', now());";
@@ -123,8 +123,8 @@ static const char sql_backlog[] =
 	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, expires_at)"
 	" SELECT 'b' || n, 'u', 'a@example.com', 'r1', 'inbound', now() + interval '1 day'"
 	" FROM generate_series(1, 10000) n;"
-	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at)"
-	" SELECT 'b' || n, 'u', 'a@example.com', now() - n * interval '1 ms'"
+	"INSERT INTO webhook_jobs (message_id, user_id, agent_email, queued, due_at)"
+	" SELECT 'b' || n, 'u', 'a@example.com', true, now() - n * interval '1 ms'"
 	" FROM generate_series(1, 10000) n;";
 
 /*
