@@ -82,8 +82,8 @@ INSERT INTO mail_jobs (id, kind, user_id, recipient, sealed, due_at, expires_at)
 INSERT INTO feedback (id, user_id, email, category, message)
 	VALUES ('fb_' || %(u)s, %(u)s, '', 'bug', 'It hurts'),
 	('anon_' || %(u)s, NULL, lower(%(email)s), 'bug', 'It hurts still');
-INSERT INTO usage_events (id, user_id, agent_email, domain, direction)
-	VALUES ('ue_' || %(u)s, %(u)s, 'own@' || %(domain)s, %(domain)s, 'inbound');
+INSERT INTO usage_events (id, user_id, agent_email, domain, direction, counted)
+	VALUES ('ue_' || %(u)s, %(u)s, 'own@' || %(domain)s, %(domain)s, 'inbound', true);
 INSERT INTO usage_summaries (user_id, day, messages) VALUES (%(u)s, '2026-01-31', 7);
 """
 
