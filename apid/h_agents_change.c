@@ -5,9 +5,11 @@
  */
 #include "apid/h_agents_change.h"
 
+#include "apid/announcer.h"
 #include "apid/webhook_url.h"
 #include "apid/ws_wake.h"
 #include "common/base/log.h"
+#include "common/store/store_endpoint.h"
 
 #define CHANGE_ROW(field, type)                                                                    \
 	{                                                                                          \
@@ -86,6 +88,7 @@ struct update {
 	struct store_agent agent; /* as it is afterwards */
 	const char *refusal;
 	bool left_cloud;
+	bool fresh_start; /* its webhook was written, and is called whatever was thought of it */
 };
 
 static bool changes_hitl(const struct agent_change *c)
@@ -117,6 +120,10 @@ static enum err update(struct req *r, void *arg, struct fail *fail)
 	e = store_agent_update(r->db, user, &u->agent, fail);
 	if (e == OK && changes_hitl(u->change))
 		e = set_hitl(r, &u->agent, fail);
+	u->fresh_start = (u->change->has_agent_mode || u->change->has_webhook_url) &&
+			 slice_eq(u->agent.agent_mode, S("cloud"));
+	if (e == OK && u->fresh_start)
+		e = store_endpoint_enable(r->db, user, u->agent.email, fail);
 	if (e == OK && u->left_cloud)
 		e = store_agent_stop_webhook(r->db, user, u->agent.email, EVENT_NOT_CLOUD, fail);
 	return e;
@@ -153,6 +160,8 @@ bool agent_change(struct req *r, const struct agent_change *c, struct store_agen
 		req_fail(r, &fail, "failed to update agent");
 	else if (u.left_cloud)
 		wake(r, u.agent.email);
+	else if (u.fresh_start)
+		announcer_post(r->app->announcer);
 	*agent = u.agent;
 	return e == OK;
 }

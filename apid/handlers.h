@@ -58,6 +58,14 @@ void message_get(struct req *r);
 void attachment_get(struct req *r);
 void conversation_list(struct req *r);
 
+/* The webhook of an agent, its calls, and calls that are made again. */
+void webhook_get(struct req *r);
+void webhook_enable(struct req *r);
+void delivery_get(struct req *r);
+void delivery_list(struct req *r);
+void message_redeliver(struct req *r);
+void agent_redeliver(struct req *r);
+
 void mail_send(struct req *r);
 void mail_reply(struct req *r);
 void mail_test(struct req *r);

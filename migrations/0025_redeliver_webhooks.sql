@@ -64,7 +64,7 @@ BEGIN
 				AND w.message_id > after_id
 				ORDER BY w.message_id LIMIT wanted) j
 			JOIN messages m ON m.id = j.message_id) t;
-		last_at := '-infinity';
+		last_at := to_timestamp(0); -- of no use here
 	ELSE
 		SELECT array_agg(t.id ORDER BY t.created_at, t.id) FILTER (WHERE t.good),
 			count(*), (array_agg(t.created_at ORDER BY t.created_at DESC, t.id DESC))[1],

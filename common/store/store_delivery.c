@@ -110,7 +110,7 @@ static void read_event(const struct db_rows *r, size_t i, struct arena *a,
 		.reason = db_text(r, i, 3, a),
 		.attempt = db_int(r, i, 4),
 		.status = db_int(r, i, 5),
-		.duration_ms = db_int(r, i, 6),
+		.duration_ms = db_is_null(r, i, 6) ? -1 : db_int(r, i, 6),
 		.answer = db_text(r, i, 7, a),
 		.by = db_text(r, i, 8, a),
 	};
@@ -211,6 +211,8 @@ enum err store_redelivery_run(struct db *db, const struct store_redelivery *what
 
 	arg_redelivery(&args, what);
 	e = db_query(db, &store_delivery_stmts[RUN], &args, &r, fail);
+	if (e == ERR_CONFLICT) /* a message went while it was looked at */
+		e = fail_set(fail, ERR_STORAGE, "%s", fail->what);
 	if (e == OK)
 		e = judge(db_slice(r, 0, 0), fail);
 	if (e)

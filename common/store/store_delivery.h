@@ -29,11 +29,11 @@ struct store_delivery_event {
 	int64_t at_us;
 	struct slice outcome; /* "delivered", "deferred", "failed", "redelivered" */
 	struct slice reason;  /* word of event_reason_name(), or empty */
-	int64_t attempt;
-	int64_t status; /* of HTTP; 0: no answer */
-	int64_t duration_ms;
-	struct slice answer; /* what a failure's answer said, or empty */
-	struct slice by;     /* who asked for a redelivery */
+	int64_t attempt;      /* 0: it tells of none */
+	int64_t status;       /* of HTTP; 0: no answer */
+	int64_t duration_ms;  /* -1: none was made */
+	struct slice answer;  /* what a failure's answer said, or empty */
+	struct slice by;      /* who asked for a redelivery */
 };
 
 struct store_delivery_of {

@@ -113,7 +113,7 @@ def requests(draw: st.DrawFn, world: World, other: World, operation: Operation
     request = world.request(operation)
     good = world.body(operation, DOCUMENT.example(operation.body)) if operation.body else {}
     for p in operation.parameters_in("path"):
-        own, foreign = [segment(getattr(w.things, p["name"])) for w in (world, other)]
+        own, foreign = [segment(w.things.named(operation, p["name"])) for w in (world, other)]
         piece = draw(st.sampled_from([own, own, own, foreign]) | ANY_TEXT.map(segment).filter(
             lambda s: len(s) < 3000) | st.integers().map(str))
         request.path[p["name"]] = piece

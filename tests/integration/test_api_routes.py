@@ -21,7 +21,7 @@ from scripts.reference.document import Operation
 from tests.integration.client import Answer, Http
 from tests.integration.hostile import MALFORMED, SEGMENTS, TEXTS, WRONG_TYPES, fine
 from tests.integration.world import (DOCUMENT, NEEDS_MORE, OPERATIONS, OWN_PAGE, Request, Things,
-                                     World, name_of, segment, staying_alive)
+                                     World, kind_of, name_of, segment, staying_alive)
 
 ALL = list(OPERATIONS.values())
 JSON = [o for o in ALL if o.body and not o.form]
@@ -61,7 +61,7 @@ class Neighbour(threading.Thread):
             try:
                 with Http(self.port, self.key) as http:
                     answer = http.request("GET", "/api/v1/agents")
-                assert answer.status == 200 and len(answer.json["agents"]) == 1, answer
+                assert answer.status == 200 and len(answer.json["agents"]) == 2, answer
                 self.answers.append(answer.status)
             except Exception as e:
                 self.trouble.append(repr(e))
@@ -276,7 +276,8 @@ def test_a_key_of_one_agent_does_its_agents_part_only(world, operation):
 
 ABSENT = Things("nobody@agents.example", "msg_" + "0" * 32, "absent.example", "wsec_" + "0" * 32,
                 "wkey_" + "0" * 32, "apk_" + "0" * 32, "absent@world.example", "dlg_" + "0" * 32,
-                "rev_" + "0" * 32, "msg_" + "0" * 32, "msg_" + "0" * 32)
+                "rev_" + "0" * 32, "msg_" + "0" * 32, "msg_" + "0" * 32, "nobody@agents.example",
+                "msg_" + "0" * 32)
 
 
 def compare(one: Answer, two: Answer) -> None:
@@ -288,7 +289,8 @@ def compare(one: Answer, two: Answer) -> None:
 
 def mixtures(world: World, operation: Operation, foreign: Things) -> Iterator[tuple[Things, Things]]:
     """Foreign things and what stands for them: of one's own, each parameter in turn; and all."""
-    names = [p["name"] for p in operation.parameters_in("path") if p["name"] != "index"]
+    names = [kind_of(operation, p["name"]) for p in operation.parameters_in("path")
+             if p["name"] != "index"]
     for name in names:
         yield (replace(world.things, **{name: getattr(foreign, name)}),
                replace(world.things, **{name: getattr(ABSENT, name)}))

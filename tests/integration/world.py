@@ -5,6 +5,7 @@ there is."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -18,7 +19,7 @@ from urllib.parse import quote, urlencode
 from scripts.reference.document import Document, Operation
 from scripts.stack import Stack
 from scripts.stack.part import wait_until
-from scripts.stack.peers import Api
+from scripts.stack.peers import Api, WebhookReceiver
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration import schema
 from tests.integration.client import Answer, Http, add_key, add_session
@@ -33,6 +34,8 @@ OWN_PAGE = "Sec-Fetch-Site: same-origin"
 # What needs more than one request, and is tested where that is.
 NEEDS_MORE = {"useLink": "a mail", "linkPage": "a browser that asked for one",
               "providerCallback": "a provider", "openWebSocket": "an upgrade"}
+# What is asked of an agent with a webhook; the others' have a WebSocket.
+OF_WEBHOOKS = {"enableWebhook", "redeliverMessage", "redeliver"}
 # What a reviewer's token has to be for.
 LINK_ACTS = {"approvalPage": "approve", "approveByLink": "approve", "approvalContent": "approve",
              "rejectionPage": "reject", "rejectByLink": "reject"}
@@ -87,7 +90,23 @@ class Things:
     reviewer_id: str
     outbound_id: str
     held_id: str
+    cloud_email: str
+    cloud_message_id: str
     index: str = "0"
+
+    def named(self, operation: Operation, parameter: str) -> str:
+        return getattr(self, kind_of(operation, parameter))
+
+
+def kind_of(operation: Operation, parameter: str) -> str:
+    """Which of the things a parameter of a path is."""
+    return f"cloud_{parameter}" if operation.id in OF_WEBHOOKS else parameter
+
+
+@functools.cache
+def endpoint() -> WebhookReceiver:
+    """Takes every mail."""
+    return WebhookReceiver()
 
 
 @contextmanager
@@ -122,10 +141,12 @@ class World:
         self.session = add_session(self.stack, self.user_id)
         email = self.make_agent()
         self.make_suppression("gone@example.org")  # the example of a query
+        cloud = self.make_agent(endpoint().url)
         self.things = Things(email, self.make_message(email), self.make_domain(),
                              self.make_secret(), self.make_signing_key(), self.make_key()[0], self.make_suppression(),
                              self.make_delegation(email), self.make_reviewer(email),
-                             self.make_outbound(email), self.make_held(email))
+                             self.make_outbound(email), self.make_held(email),
+                             cloud, self.make_message(cloud))
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
@@ -133,8 +154,8 @@ class World:
 
     # ---- what there is ----
 
-    def make_agent(self) -> str:
-        return self.api.make_agent(f"w{next(numbers)}-{os.urandom(4).hex()}")
+    def make_agent(self, webhook: str = "") -> str:
+        return self.api.make_agent(f"w{next(numbers)}-{os.urandom(4).hex()}", webhook)
 
     def make_message(self, agent: str) -> str:
         mail = EmailMessage()
@@ -316,7 +337,7 @@ class World:
     def request(self, operation: Operation, things: Things | None = None) -> Request:
         """One that succeeds with credential(), if the things are one's own."""
         things = things or self.things
-        path = {p["name"]: segment(getattr(things, p["name"])) for p in
+        path = {p["name"]: segment(things.named(operation, p["name"])) for p in
                 operation.parameters_in("path")}
         query = {p["name"]: str(DOCUMENT.example(p["schema"])) for p in
                  operation.parameters_in("query") if p.get("required")}
