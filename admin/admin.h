@@ -14,7 +14,8 @@
 /* argv[0] is the verb. ERR_INPUT without a text means that the usage is wrong. */
 typedef enum err verb_fn(const struct settings *s, int argc, char **argv, struct fail *fail);
 
-verb_fn cmd_migrate, cmd_bootstrap, cmd_config, cmd_domain, cmd_key, cmd_keys, cmd_outbound;
+verb_fn cmd_migrate, cmd_bootstrap, cmd_config, cmd_domain, cmd_key, cmd_keys, cmd_outbound,
+	cmd_webhook;
 
 DEFINE_FREEP(struct db, db_close)
 

@@ -20,6 +20,12 @@ static const struct verb {
 	  "make another API key; -a: for one agent only" },
 	{ "outbound", "[-o age] | resend <job> | drop <job>", cmd_outbound,
 	  "list mail from agents that is stuck; send it again; give it up" },
+	{ "webhook", "[show | enable | disable <agent>]", cmd_webhook,
+	  "list webhooks that fail; show one; call it again; call it no more" },
+	{ "webhook", "redeliver [-s t] [-t t] [-e] <message | agent>", cmd_webhook,
+	  "repeat calls that failed, or came in a time; -e: those that succeeded too" },
+	{ "webhook", "redeliver -u <email> | -A", cmd_webhook,
+	  "repeat all calls that failed, of a user or of everybody" },
 	{ "domain", "[-r] <domain>", cmd_domain,
 	  "print the DNS records of a domain and whether they are there; -r: another DKIM key" },
 	{ "config", "[-n]", cmd_config, "print the settings; -n: those that are not the default" },
@@ -29,7 +35,7 @@ static int usage(void)
 {
 	fputs("usage: e2a-admin [-c file] verb ...\n", stderr);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		fprintf(stderr, "  %-9s %-44s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+		fprintf(stderr, "  %-9s %-46s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
 	return EX_USAGE;
 }
 

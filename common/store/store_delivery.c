@@ -15,7 +15,7 @@
 	"j.attempts, CASE WHEN j.state = 'pending' AND j.lease_until IS NULL "                     \
 	"THEN j.due_at END, j.last_status, j.last_error"
 
-enum { FIND, LOG, LIST, RUN };
+enum { FIND, LOG, LIST, OWNER, RUN };
 
 const struct db_stmt store_delivery_stmts[] = {
 	/* $3 message. What was closed without a call, because its agent left cloud mode, has none.
@@ -44,6 +44,10 @@ const struct db_stmt store_delivery_stmts[] = {
 		   "WHERE j.agent_email = $2 AND j.state = $3 AND j.message_id < $4 AND " MINE
 		   " ORDER BY j.message_id DESC LIMIT $5::bigint",
 		   false },
+	[OWNER] = { "delivery_owner",
+		    "SELECT m.user_id, m.agent_email FROM messages m "
+		    "WHERE m.id = $1 AND m.direction = 'inbound'",
+		    false },
 	/*
 	 * $3 message or NULL, $4 only failed, $5 since, $6 until, $7 $8 where to go on, $9 rows,
 	 * $10 lifetime ms, $11 who asks
@@ -165,6 +169,23 @@ enum err store_delivery_list(struct db *db, const struct store_delivery_of *of, 
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)
 		read_row(r, i, a, &(*ret)[i]);
+	return OK;
+}
+
+enum err store_delivery_owner(struct db *db, struct slice message_id, struct arena *a,
+			      struct store_delivery_of *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, message_id);
+	e = db_query(db, &store_delivery_stmts[OWNER], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return fail_set(fail, ERR_NOT_FOUND, "no such message");
+	*ret = (struct store_delivery_of){ db_text(r, 0, 0, a), db_text(r, 0, 1, a), message_id };
 	return OK;
 }
 

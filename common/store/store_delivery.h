@@ -54,6 +54,10 @@ enum err store_delivery_list(struct db *db, const struct store_delivery_of *of, 
 			     int64_t limit, struct arena *a, struct store_delivery **ret,
 			     size_t *ret_n, bool *ret_more, struct fail *fail) MUST_CHECK;
 
+/* For the operator: whose message it is; ERR_NOT_FOUND. */
+enum err store_delivery_owner(struct db *db, struct slice message_id, struct arena *a,
+			      struct store_delivery_of *ret, struct fail *fail) MUST_CHECK;
+
 /* What is to be called again. */
 struct store_redelivery {
 	struct slice user_id;
