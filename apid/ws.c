@@ -170,6 +170,8 @@ static enum err start(struct ws *ws, struct fail *fail)
 		{ .name = "e2a", .callback = callback, .rx_buffer_size = RX_BUFFER },
 		{ .name = NULL },
 	};
+	/* Pings are ours. Libwebsockets would keep a sorted list of all sockets for its own. */
+	static const lws_retry_bo_t no_pings = { 0 };
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
 		.protocols = protocols,
@@ -177,6 +179,7 @@ static enum err start(struct ws *ws, struct fail *fail)
 		.gid = -1,
 		.uid = -1,
 		.user = ws,
+		.retry_and_idle_policy = &no_pings,
 		.max_http_header_data2 =
 			(unsigned)ws->app->settings->http_header_limit + HEAD_EXTRA,
 		.vhost_name = "e2a",
