@@ -39,6 +39,16 @@ bool ws_full(struct ws *ws, struct slice address)
 	return ret;
 }
 
+bool ws_index_has(struct ws *ws, struct slice address)
+{
+	bool ret;
+
+	pthread_mutex_lock(&ws->lock);
+	ret = count(ws, address) > 0;
+	pthread_mutex_unlock(&ws->lock);
+	return ret;
+}
+
 bool ws_index_add(struct ws *ws, struct ws_conn *conn)
 {
 	struct ws_conn **bucket = &ws->buckets[bucket_of(conn->sub.address)];

@@ -64,6 +64,7 @@ struct ws {
 	pthread_t thread;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
+	struct ev_loop *loop;
 	lws_sorted_usec_list_t tick;
 	bool polling, poll_again, checking;
 	bool storage_failed;
@@ -87,6 +88,8 @@ void ws_post(struct ws *ws, struct ws_event *e);
 bool ws_index_add(struct ws *ws, struct ws_conn *conn);
 void ws_index_remove(struct ws *ws, struct ws_conn *conn);
 size_t ws_index_count(struct ws *ws);
+/* Is anybody connected to this agent? Thread-safe. */
+bool ws_index_has(struct ws *ws, struct slice address);
 void ws_index_each(struct ws *ws, void (*fn)(struct ws_conn *conn, void *arg), void *arg);
 /* Those of one agent. */
 void ws_index_of(struct ws *ws, struct slice address, void (*fn)(struct ws_conn *conn, void *arg),

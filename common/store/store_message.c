@@ -27,6 +27,8 @@
 
 enum { READ, MARK, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
 
+#define END_OF_TIME_US 253402300799000000LL /* of the year 9999 */
+
 const struct db_stmt store_message_stmts[] = {
 	[READ] = { "message_read",
 		   "WITH seen AS (UPDATE messages m SET inbox_status = 'read' WHERE " MESSAGE_MINE
@@ -51,11 +53,14 @@ const struct db_stmt store_message_stmts[] = {
 	 * which no index can be searched for; OFFSET keeps the planner from joining all messages.
 	 */
 	[RECENT] = { "message_recent",
-		     "SELECT m.agent_email, m.id, m.created_at FROM (SELECT r.id FROM raw_messages r "
+		     "SELECT r.n, r.created_at, r.id, m.agent_email, m.id, m.created_at FROM "
+		     "(SELECT row_number() OVER (ORDER BY r.created_at DESC, r.id DESC) AS n, "
+		     "r.created_at, r.id FROM raw_messages r "
 		     "WHERE r.created_at > now() - $1::bigint * interval '1 ms' "
-		     "ORDER BY r.created_at DESC LIMIT $2::bigint) r CROSS JOIN LATERAL "
-		     "(SELECT * FROM messages m WHERE m.raw_id = r.id OFFSET 0) m "
-		     "WHERE m.direction = 'inbound' LIMIT $2::bigint",
+		     "AND (r.created_at, r.id) < ($2, $3) "
+		     "ORDER BY r.created_at DESC, r.id DESC LIMIT $4::bigint) r "
+		     "LEFT JOIN LATERAL (SELECT * FROM messages m WHERE m.raw_id = r.id "
+		     "AND m.direction = 'inbound' OFFSET 0) m ON true ORDER BY r.n",
 		     false },
 	{ 0 },
 };
@@ -164,23 +169,43 @@ enum err store_message_clock(struct db *db, int64_t *ret_us, struct fail *fail)
 	return e;
 }
 
+/* Where the next page begins, if there is one. */
+static void read_place(const struct db_rows *r, int64_t limit, struct arena *a,
+		       struct store_message_key *ret)
+{
+	size_t n = db_rows_count(r);
+
+	*ret = (struct store_message_key){ 0 };
+	if (n && db_int(r, n - 1, 0) == limit) {
+		ret->created_us = db_time(r, n - 1, 1);
+		ret->id = db_text(r, n - 1, 2, a);
+	}
+}
+
 enum err store_message_recent(struct db *db, int64_t window_ms, int64_t limit, struct arena *a,
-			      struct store_message_recent **ret, size_t *ret_n, struct fail *fail)
+			      struct store_message_key *place, struct store_message_recent **ret,
+			      size_t *ret_n, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e;
+	size_t n = 0;
 
 	db_arg_int(&args, window_ms);
+	db_arg_time(&args, place->id.n ? place->created_us : END_OF_TIME_US);
+	db_arg_text(&args, place->id);
 	db_arg_int(&args, limit);
 	e = db_query(db, &store_message_stmts[RECENT], &args, &r, fail);
 	if (e)
 		return e;
-	*ret_n = db_rows_count(r);
-	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
-	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = (struct store_message_recent){ .agent = db_text(r, i, 0, a),
-							   .id = db_text(r, i, 1, a),
-							   .created_us = db_time(r, i, 2) };
+	*ret = arena_calloc(a, db_rows_count(r), sizeof(**ret));
+	for (size_t i = 0; i < db_rows_count(r); i++)
+		if (!db_is_null(r, i, 3))
+			(*ret)[n++] =
+				(struct store_message_recent){ .agent = db_text(r, i, 3, a),
+							       .id = db_text(r, i, 4, a),
+							       .created_us = db_time(r, i, 5) };
+	*ret_n = n;
+	read_place(r, limit, a, place);
 	return OK;
 }

@@ -102,11 +102,12 @@ struct store_message_recent {
 };
 
 /*
- * What any agent got within the last `window_ms`, in no order. When as many come as `limit`, there
- * may be more.
+ * What any agent got within the last `window_ms`, the newest mails first, `limit` of them; each may
+ * have several recipients. An empty `place` begins; it is then where to go on, and empty at the
+ * end.
  */
 enum err store_message_recent(struct db *db, int64_t window_ms, int64_t limit, struct arena *a,
-			      struct store_message_recent **ret, size_t *ret_n,
-			      struct fail *fail) MUST_CHECK;
+			      struct store_message_key *place, struct store_message_recent **ret,
+			      size_t *ret_n, struct fail *fail) MUST_CHECK;
 
 #endif

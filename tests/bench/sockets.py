@@ -29,10 +29,12 @@ from scripts.stack.part import Port, wait_until
 from scripts.stack.postgres import DATABASE
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN
 
+from .mailboxes import Mailboxes
 from .report import Report
 from .usage import cpu_ms
 
 SOCKETS = 10_000
+STORED = 100_000  # mails of another agent: statements are planned for a full table
 TOLD = 1_000
 PER_MAIL = 50  # recipients
 PAYLOAD = 150  # agents in one NOTIFY: less than 8,000 bytes
@@ -163,9 +165,11 @@ class Sockets:
         self.query = self.db.cursor()
         self.query.execute(ADD_AGENTS, {"user": self.account.user_id, "domain": SHARED_DOMAIN,
                                         "count": SOCKETS})
-        self.query.execute("SELECT email FROM agents ORDER BY email")
+        self.query.execute("SELECT email FROM agents WHERE email LIKE 'agent-%' ORDER BY email")
         self.agents = [row[0] for row in self.query.fetchall()]
-        self.query.execute("VACUUM ANALYZE")
+        mailboxes = Mailboxes(self.stack)
+        mailboxes.fill([mailboxes.make("stored")], STORED)  # and VACUUM ANALYZE
+        self.query.execute("UPDATE raw_messages SET created_at = now() - interval '1 day'")
         self.targets = self.stack.state / "sockets.targets"
         self.targets.write_text("".join(
             f"/api/v1/agents/{a.replace('@', '%40')}/ws?token={self.account.api_key}\n"

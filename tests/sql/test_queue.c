@@ -61,9 +61,9 @@ static void a_claim_takes_what_fits_and_the_oldest_in_any_case(void **state)
 /* The poll runs each second: it must not read through all the mail that there is. */
 static void recent_mail_is_found_by_its_time(void **state)
 {
-	static const struct db_stmt explain = { "t_explain",
-						"EXPLAIN EXECUTE message_recent(10000, 1000)",
-						false };
+	static const struct db_stmt explain = {
+		"t_explain", "EXPLAIN EXECUTE message_recent(10000, 'infinity', '', 1000)", false
+	};
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	const struct db_stmt *s = store_message_stmts;
