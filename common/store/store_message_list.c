@@ -10,6 +10,8 @@
 
 #include "common/store/store_message_row.h"
 
+#include <assert.h>
+
 enum { LOOKED_MAX = 5000 }; /* rows of an index that one page looks at */
 
 #define OLDEST_FIRST "m.created_at, m.id"
@@ -17,12 +19,13 @@ enum { LOOKED_MAX = 5000 }; /* rows of an index that one page looks at */
 #define UNREAD " AND m.inbox_status = 'unread'"
 #define READ " AND m.inbox_status = 'read'"
 #define ALL " AND m.direction = 'inbound'"
-#define CONVERSATION " AND m.conversation_id = $10 AND m.conversation_id <> ''"
+#define CONVERSATION(id) " AND m.conversation_id = " id " AND m.conversation_id <> ''"
 #define ANY_CONVERSATION " AND m.conversation_id <> ''"
 
 /* $2 agent, $3 $4 where to go on */
 #define WINDOW(filter, beyond)                                                                     \
-	"SELECT " MESSAGE_SUMMARY ", m.user_id, m.agent_email, m.direction, m.expires_at "         \
+	"SELECT " MESSAGE_SUMMARY                                                                  \
+	", m.user_id, m.agent_email, m.direction, m.expires_at, m.stored_in "                      \
 	"FROM messages m WHERE m.agent_email = $2" filter " AND (m.created_at, m.id) " beyond      \
 	" ($3, $4)"
 /*
@@ -51,6 +54,8 @@ enum { LOOKED_MAX = 5000 }; /* rows of an index that one page looks at */
 				     MESSAGE_MINE PARTS more, "$9") FOUND(order, "$8", "$9"),      \
 			false                                                                      \
 	}
+/* $10 $11 told, $12 $13 up to */
+#define NEWS " AND NOT " MOMENT_SHOWS("$10", "$11") " AND " MOMENT_SHOWS("$12", "$13")
 #define BOTH_WAYS(name, filter, more)                                                              \
 	LIST(name, filter, more, ">", "<", OLDEST_FIRST),                                          \
 		LIST(name "_newest", filter, more, "<", ">=", NEWEST_FIRST)
@@ -75,15 +80,25 @@ enum {
 	LIST_OF_READ = 2,
 	LIST_OF_ALL = 4,
 	LIST_OF_CONVERSATION = 6,
-	THREADS = 8
+	NEWS_OF_UNREAD = 8,
+	NEWS_OF_READ,
+	NEWS_OF_ALL,
+	NEWS_OF_CONVERSATION,
+	THREADS
 };
 
 const struct db_stmt store_message_list_stmts[] = {
 	[LIST_OF_UNREAD] = BOTH_WAYS("message_list_unread", UNREAD, ""),
 	[LIST_OF_READ] = BOTH_WAYS("message_list_read", READ, ""),
 	[LIST_OF_ALL] = BOTH_WAYS("message_list_all", ALL, ""),
-	[LIST_OF_CONVERSATION] = BOTH_WAYS("message_list_conversation", CONVERSATION,
+	[LIST_OF_CONVERSATION] = BOTH_WAYS("message_list_conversation", CONVERSATION("$10"),
 					   " AND ($11 = '' OR m.inbox_status = $11)"),
+	[NEWS_OF_UNREAD] = LIST("message_news_unread", UNREAD, NEWS, ">", "<", OLDEST_FIRST),
+	[NEWS_OF_READ] = LIST("message_news_read", READ, NEWS, ">", "<", OLDEST_FIRST),
+	[NEWS_OF_ALL] = LIST("message_news_all", ALL, NEWS, ">", "<", OLDEST_FIRST),
+	[NEWS_OF_CONVERSATION] =
+		LIST("message_news_conversation", CONVERSATION("$14"),
+		     NEWS " AND ($15 = '' OR m.inbox_status = $15)", ">", "<", OLDEST_FIRST),
 	[THREADS] = { "message_conversations",
 		      "SELECT " MESSAGE_NOTICE ENDS("$8") ", c.n, c.unread" LOOK(
 			      WINDOW(ANY_CONVERSATION, "<"), NEWEST_FIRST,
@@ -95,25 +110,40 @@ const struct db_stmt store_message_list_stmts[] = {
 };
 
 static const struct {
-	int stmt;
+	int list, news;
 	struct slice name;
 } status_rows[] = {
-	[STORE_MESSAGE_UNREAD] = { LIST_OF_UNREAD, SLICE_INIT("unread") },
-	[STORE_MESSAGE_READ] = { LIST_OF_READ, SLICE_INIT("read") },
-	[STORE_MESSAGE_ALL] = { LIST_OF_ALL, SLICE_INIT("") },
+	[STORE_MESSAGE_UNREAD] = { LIST_OF_UNREAD, NEWS_OF_UNREAD, SLICE_INIT("unread") },
+	[STORE_MESSAGE_READ] = { LIST_OF_READ, NEWS_OF_READ, SLICE_INIT("read") },
+	[STORE_MESSAGE_ALL] = { LIST_OF_ALL, NEWS_OF_ALL, SLICE_INIT("") },
 };
+
+static bool is_news(const struct store_message_page *p)
+{
+	return p->upto.snapshot.n > 0;
+}
 
 static const struct db_stmt *stmt_of(const struct store_message_page *p)
 {
-	int i = p->conversation_id.n ? LIST_OF_CONVERSATION : status_rows[p->filter].stmt;
+	int list = p->conversation_id.n ? LIST_OF_CONVERSATION : status_rows[p->filter].list;
+	int news = p->conversation_id.n ? NEWS_OF_CONVERSATION : status_rows[p->filter].news;
 
-	return &store_message_list_stmts[i + p->newest_first];
+	assert(!is_news(p) || !p->newest_first);
+	return &store_message_list_stmts[is_news(p) ? news : list + p->newest_first];
+}
+
+/* Where the first page begins, with what is settled left out. */
+static int64_t oldest_of(const struct store_message_page *p)
+{
+	int64_t unsettled = p->told.at_us - STORE_MOMENT_SETTLED_US;
+
+	return p->told.snapshot.n && unsettled > p->since_us ? unsettled : p->since_us;
 }
 
 /* The first page begins at one end of the time asked for; an empty id stands before all others. */
 static void arg_range(struct db_args *args, const struct store_message_page *p)
 {
-	int64_t begin = p->newest_first ? p->until_us : p->since_us;
+	int64_t begin = p->newest_first ? p->until_us : oldest_of(p);
 	int64_t end = p->newest_first ? p->since_us : p->until_us;
 
 	db_arg_time(args, p->after.id.n ? p->after.created_us : begin);
@@ -130,6 +160,10 @@ static void arg_page(struct db_args *args, const struct store_message_page *p)
 	db_arg_text(args, p->subject);
 	db_arg_int(args, p->limit + 1); /* the one more tells whether there is a next page */
 	db_arg_int(args, LOOKED_MAX);
+	if (is_news(p)) {
+		store_moment_arg(args, &p->told);
+		store_moment_arg(args, &p->upto);
+	}
 	if (p->conversation_id.n) {
 		db_arg_text(args, p->conversation_id);
 		db_arg_text(args, status_rows[p->filter].name);

@@ -8,6 +8,7 @@
 #define E2A_STORE_STORE_MESSAGE_LIST_H
 
 #include "common/store/store_message.h"
+#include "common/store/store_moment.h"
 
 extern const struct db_stmt store_message_list_stmts[];
 
@@ -27,6 +28,11 @@ struct store_message_page {
 	struct slice subject;         /* the same */
 	int64_t since_us, until_us;   /* created at or after, and before */
 	struct store_message_key after;
+	/*
+	 * With `upto` (oldest first only) the list is what could be seen at that moment, without
+	 * what could be seen at `told`; one that goes on from a moment has no `after` at first.
+	 */
+	struct store_moment told, upto;
 	int64_t limit;
 };
 

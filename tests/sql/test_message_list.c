@@ -322,7 +322,8 @@ static void explain(struct db *db, const struct db_stmt *s, bool run, struct buf
 	struct fail fail = { 0 };
 	bool threads = slice_eq(slice_str(s->name), S("message_conversations"));
 	bool newest = threads || slice_ends(slice_str(s->name), S("_newest"));
-	bool one = slice_search(slice_str(s->name), S("list_conversation")) >= 0;
+	bool one = slice_search(slice_str(s->name), S("_conversation")) >= 0 && !threads;
+	bool news = slice_search(slice_str(s->name), S("_news_")) >= 0;
 
 	assert_ok(db_prepare(db, s, &fail), &fail);
 	buf_addf(&sql, "EXPLAIN (COSTS off%s) EXECUTE %s('u', 'a@example.com', '%s', ''",
@@ -330,7 +331,8 @@ static void explain(struct db *db, const struct db_stmt *s, bool run, struct buf
 	if (threads)
 		buf_add_str(&sql, ", 51, 'infinity', 101, 5000)");
 	else
-		buf_addf(&sql, ", '%s', '', '', 51, 5000%s)", newest ? "-infinity" : "infinity",
+		buf_addf(&sql, ", '%s', '', '', 51, 5000%s%s)", newest ? "-infinity" : "infinity",
+			 news ? ", '2026-01-01', '1:1:', now(), '9:9:'" : "",
 			 one ? ", 'c3', ''" : "");
 	assert_ok(db_query(db, once(buf_cstr(&sql)), NULL, &r, &fail), &fail);
 	for (size_t i = 0; i < db_rows_count(r); i++) {

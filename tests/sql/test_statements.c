@@ -66,6 +66,7 @@ static const struct {
 	{ "limit_", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
+	{ "moment_", APID },
 	{ "notice_", DELIVERD },
 	{ "outbound_", DELIVERD },
 	{ "ready_", APID },
