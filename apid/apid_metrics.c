@@ -30,7 +30,8 @@ struct metric apid_metrics[APID_METRICS_N] = {
 			    .type = METRIC_COUNTER,
 			    METRIC_LABEL("status", classes) },
 	[APID_REQUEST_MS] = { .name = "e2a_apid_request_duration_seconds",
-			      .help = "From the head of a request to the end of its answer.",
+			      .help = "From the head of a request to the end of its answer, "
+				      "if it did not wait for mail.",
 			      .type = METRIC_HISTOGRAM,
 			      .unit = METRIC_MS,
 			      METRIC_BOUNDS(metric_latency_ms) },

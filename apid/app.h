@@ -16,6 +16,7 @@ struct peers;
 struct ready;
 struct server;
 struct sign_in;
+struct waits;
 struct workers;
 struct ws;
 
@@ -30,6 +31,7 @@ struct app {
 	struct ready *ready;
 	struct announcer *announcer;
 	struct exports *exports;
+	struct waits *waits;
 	struct workers *workers;
 	struct sign_in *sign_in;
 	struct server *server;

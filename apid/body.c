@@ -6,6 +6,7 @@
  */
 #include "apid/body.h"
 
+#include "apid/waits.h"
 #include "apid/workers.h"
 #include "common/base/log.h"
 
@@ -31,13 +32,24 @@ static void stream_free(void *arg)
 	free(s);
 }
 
+static struct wait *wait_of(const struct stream *s)
+{
+	return s->req->resp.source.wait;
+}
+
+/* Nothing was made, and it is not the end. */
+static bool wants_to_wait(const struct stream *s)
+{
+	return wait_of(s) && !wait_of(s)->over && !s->failed && s->piece.len == 0;
+}
+
 /* A length that was promised must be kept. */
 static enum err check_length(struct stream *s, struct fail *fail)
 {
 	int64_t want = s->req->resp.source.size;
 	uint64_t made = s->piece_at + s->piece.len;
 
-	s->ended = want < 0 ? s->piece.len == 0 : made == (uint64_t)want;
+	s->ended = want < 0 ? s->piece.len == 0 && !wants_to_wait(s) : made == (uint64_t)want;
 	if (buf_failed(&s->piece))
 		return fail_set(fail, ERR_INTERNAL, "a piece is too large");
 	if (want < 0 || s->ended || (s->piece.len && made < (uint64_t)want))
@@ -57,9 +69,8 @@ static enum err make_piece(struct stream *s, struct db *db, struct fail *fail)
 	return e ? e : check_length(s, fail);
 }
 
-static void piece_job(struct job *job, struct db *db)
+static void next_piece(struct stream *s, struct db *db)
 {
-	struct stream *s = (struct stream *)job;
 	struct fail fail = { 0 };
 	enum err e = make_piece(s, db, &fail);
 
@@ -68,9 +79,45 @@ static void piece_job(struct job *job, struct db *db)
 		LOG_AT(e == ERR_TIMEOUT ? LOGL_WARN : LOGL_ERROR, "body_broken",
 		       LF_STR("request", s->req->id), LF_STR("error", err_info(e)->name),
 		       LF_STR("detail", fail.what), { .key = NULL });
-	/* The client has the whole time for each piece. */
-	conns_set(s->conns, s->conn, CONN_WRITING);
+}
+
+/* The client has the whole time for each piece. */
+static void resume(struct stream *s)
+{
+	conns_set(s->conns, s->conn, wait_of(s) ? CONN_TELLING : CONN_WRITING);
 	MHD_resume_connection(s->mhd);
+}
+
+static void piece_job(struct job *job, struct db *db)
+{
+	struct stream *s = (struct stream *)job;
+
+	next_piece(s, db);
+	while (wants_to_wait(s)) {
+		enum waits_parked parked;
+
+		conns_set(s->conns, s->conn, CONN_WAITING);
+		parked = waits_park(wait_of(s), s->conn);
+		if (parked == WAITS_PARKED)
+			return;
+		conns_set(s->conns, s->conn, CONN_RUNNING);
+		if (parked == WAITS_OVER)
+			wait_of(s)->over = s->ended = true;
+		else
+			next_piece(s, db);
+	}
+	resume(s);
+}
+
+static void go_on_waiting(struct wait *w, enum waits_why why)
+{
+	struct stream *s = w->arg;
+
+	conns_set(s->conns, s->conn, CONN_RUNNING);
+	if (why != WAITS_END && workers_post(s->req->app->workers, &s->job, JOB_SOCKET))
+		return;
+	w->over = s->ended = true;
+	resume(s);
 }
 
 static void start_piece(struct stream *s)
@@ -79,7 +126,8 @@ static void start_piece(struct stream *s)
 	conns_set(s->conns, s->conn, CONN_RUNNING);
 	MHD_suspend_connection(s->mhd);
 	if (!workers_post(s->req->app->workers, &s->job, JOB_SOCKET)) {
-		s->failed = true; /* at a stop */
+		s->failed = !wait_of(s); /* at a stop */
+		s->ended = true;
 		MHD_resume_connection(s->mhd);
 	}
 }
@@ -146,6 +194,10 @@ struct MHD_Response *body_response(struct req *r, struct MHD_Connection *mhd, st
 	s->conns = conns;
 	s->conn = conn;
 	s->ended = resp->source.size == 0;
+	if (wait_of(s)) {
+		wait_of(s)->go_on = go_on_waiting;
+		wait_of(s)->arg = s;
+	}
 	buf_init(&s->piece, RESP_PIECE_MAX);
 	if (resp->source.size >= 0)
 		size = resp->body.len + (uint64_t)resp->source.size;

@@ -11,13 +11,14 @@
 
 enum { END_GRACE_MS = 1000, ENDS_AT_ONCE = 64 };
 
-void conns_init(struct conns *c, struct peers *peers, size_t most, int64_t reading_ms,
-		int64_t writing_ms)
+void conns_init(struct conns *c, struct peers *peers, size_t most,
+		const struct conns_limits *limits)
 {
 	*c = (struct conns){ .peers = peers,
 			     .most = most,
-			     .limit_ms = {
-				     [CONN_READING] = reading_ms, [CONN_WRITING] = writing_ms } };
+			     .limit_ms = { [CONN_READING] = limits->reading_ms,
+					   [CONN_WRITING] = limits->writing_ms,
+					   [CONN_TELLING] = limits->telling_ms } };
 	pthread_mutex_init(&c->lock, NULL);
 	c->head.prev = c->head.next = &c->head;
 	c->announced.prev = c->announced.next = &c->announced;
@@ -92,7 +93,7 @@ bool conns_announce(struct conns *c, int fd, const struct client_peer *peer)
 
 	pthread_mutex_lock(&c->lock);
 	discard(c, take_announced(c, fd));
-	room = c->n < c->most;
+	room = c->n - c->waiting < c->most;
 	if (room)
 		announce(c, fd, peer);
 	pthread_mutex_unlock(&c->lock);
@@ -125,6 +126,7 @@ void conns_remove(struct conns *c, struct conn *conn)
 void conns_set(struct conns *c, struct conn *conn, enum conn_state state)
 {
 	pthread_mutex_lock(&c->lock);
+	c->waiting += (size_t)(state == CONN_WAITING) - (size_t)(conn->state == CONN_WAITING);
 	conn->state = state;
 	conn->since_ms = clock_mono_ms();
 	pthread_mutex_unlock(&c->lock);

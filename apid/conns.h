@@ -16,6 +16,8 @@ enum conn_state {
 	CONN_READING, /* idle, or a request is coming in */
 	CONN_RUNNING, /* a worker has the request */
 	CONN_WRITING, /* the response goes out */
+	CONN_TELLING, /* events go out, behind which more will come */
+	CONN_WAITING, /* the request waits for mail; it does not count as one of `most` */
 	CONN_STATES
 };
 
@@ -35,13 +37,18 @@ struct conns {
 	struct conn head;              /* of a ring */
 	struct conn announced;         /* of another */
 	size_t n, most;                /* of both */
+	size_t waiting;                /* of n */
 	int ends;                      /* epoll: whose peers send no more */
 	int64_t limit_ms[CONN_STATES]; /* 0: none */
 };
 
-/* Times as in http_timeout and http_write_timeout; 0: no limit. */
-void conns_init(struct conns *c, struct peers *peers, size_t most, int64_t reading_ms,
-		int64_t writing_ms);
+/* Of each state but CONN_RUNNING and CONN_WAITING how long it may last; 0: no limit. */
+struct conns_limits {
+	int64_t reading_ms, writing_ms, telling_ms;
+};
+
+void conns_init(struct conns *c, struct peers *peers, size_t most,
+		const struct conns_limits *limits);
 void conns_release(struct conns *c);
 /*
  * Libmicrohttpd tells of a new connection by its descriptor, and of one that it

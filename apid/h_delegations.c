@@ -133,8 +133,10 @@ void delegation_list(struct req *r)
 		return;
 	}
 	if (more)
-		token = (struct page_token){ v[n - 1].created_us, v[n - 1].id, LIST, agent.email,
-					     0 };
+		token = (struct page_token){ .created_us = v[n - 1].created_us,
+					     .id = v[n - 1].id,
+					     .filter = LIST,
+					     .agent = agent.email };
 	write_list(r, v, n, more ? &token : NULL);
 }
 

@@ -35,8 +35,9 @@ static void list(struct req *r, const struct page_token *from)
 		return;
 	}
 	if (more)
-		token = (struct page_token){ v[n - 1].approval_expires_us, v[n - 1].id, HELD, S(""),
-					     0 };
+		token = (struct page_token){ .created_us = v[n - 1].approval_expires_us,
+					     .id = v[n - 1].id,
+					     .filter = HELD };
 	sent_json_page(r, v, n, SENT_HELD, more ? &token : NULL);
 }
 

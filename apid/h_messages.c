@@ -1,70 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mail of one agent, in pages, and its conversations. Nothing is marked read here. */
 #include "apid/handlers.h"
+#include "apid/message_news.h"
+#include "apid/message_page.h"
 #include "apid/message_query.h"
 
 #define CONVERSATIONS S("conversations")
 
-static void write_summary(struct jsonw *w, const struct store_message *m)
+/* One page, and where the next begins. */
+static void list_page(struct req *r, struct slice list, struct store_message_page *page,
+		      const struct page_token *token)
 {
-	jsonw_object(w);
-	jsonw_key_text(w, "message_id", m->id);
-	jsonw_key_text(w, "from", m->from);
-	resp_key_texts(w, "to", m->to, m->to_n);
-	if (m->cc_n)
-		resp_key_texts(w, "cc", m->cc, m->cc_n);
-	if (m->reply_to_n)
-		resp_key_texts(w, "reply_to", m->reply_to, m->reply_to_n);
-	jsonw_key_text(w, "recipient", m->recipient);
-	jsonw_key_text(w, "subject", m->subject);
-	if (m->conversation_id.n)
-		jsonw_key_text(w, "conversation_id", m->conversation_id);
-	jsonw_key_text(w, "status", m->status);
-	jsonw_key_bool(w, "verified", m->verified);
-	if (m->auto_submitted.n)
-		jsonw_key_text(w, "auto_submitted", m->auto_submitted);
-	resp_key_seconds(w, "created_at", m->created_us);
-	jsonw_object_end(w);
-}
+	struct page_token next_token = *token;
+	struct store_message_next next;
+	struct store_message *v;
+	struct fail fail = { 0 };
+	size_t n;
 
-static void write_messages(struct req *r, const struct store_message *v, size_t n,
-			   const struct store_message_next *next, struct slice list,
-			   struct slice agent)
-{
-	struct jsonw *w = resp_json(&r->resp, 200);
-	struct page_token t = { next->key.created_us, next->key.id, list, agent, 0 };
-
-	jsonw_object(w);
-	jsonw_key(w, "messages");
-	jsonw_array(w);
-	for (size_t i = 0; i < n; i++)
-		write_summary(w, &v[i]);
-	jsonw_array_end(w);
-	if (next->more)
-		page_query_next(r, &t);
-	jsonw_object_end(w);
+	page->after = (struct store_message_key){ token->created_us, token->id };
+	if (store_message_list(r->db, page, &r->arena, &v, &n, &next, &fail)) {
+		req_fail(r, &fail, "failed to fetch messages");
+		return;
+	}
+	next_token.created_us = next.key.created_us;
+	next_token.id = next.key.id;
+	next_token.filter = list;
+	next_token.agent = page->agent;
+	message_page_write(r, v, n, next.more ? &next_token : NULL, NULL);
 }
 
 void message_list(struct req *r)
 {
 	struct store_message_page page = { .user_id = r->principal.user_id };
-	struct store_message_next next;
-	struct store_message *v;
+	struct message_wait wait;
 	struct store_agent agent;
 	struct page_token token;
-	struct fail fail = { 0 };
 	struct slice list;
-	size_t n;
 
 	if (!req_agent(r, &agent) || !message_query_filters(r, &page, &list) ||
-	    !page_query_token(r, list, agent.email, &token))
+	    !message_query_wait(r, &page, &wait) || !page_query_token(r, list, agent.email, &token))
 		return;
 	page.agent = agent.email;
-	page.after = (struct store_message_key){ token.created_us, token.id };
-	if (store_message_list(r->db, &page, &r->arena, &v, &n, &next, &fail))
-		req_fail(r, &fail, "failed to fetch messages");
+	if (wait.given || token.told.snapshot.n || token.upto.snapshot.n)
+		message_news(r, &agent, list, &page, &token, wait.ms);
 	else
-		write_messages(r, v, n, &next, list, agent.email);
+		list_page(r, list, &page, &token);
 }
 
 static void write_conversation(struct jsonw *w, const struct store_conversation *c)
@@ -119,7 +99,10 @@ void conversation_list(struct req *r)
 		req_fail(r, &fail, "failed to fetch conversations");
 		return;
 	}
-	token = (struct page_token){ next.key.created_us, next.key.id, CONVERSATIONS, agent.email,
-				     as_of_us };
+	token = (struct page_token){ .created_us = next.key.created_us,
+				     .id = next.key.id,
+				     .filter = CONVERSATIONS,
+				     .agent = agent.email,
+				     .as_of_us = as_of_us };
 	write_conversations(r, v, n, next.more ? &token : NULL);
 }

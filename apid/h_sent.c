@@ -85,7 +85,9 @@ void sent_list(struct req *r)
 		return;
 	}
 	if (more)
-		token = (struct page_token){ v[n - 1].created_us, v[n - 1].id, SENT, agent.email,
-					     0 };
+		token = (struct page_token){ .created_us = v[n - 1].created_us,
+					     .id = v[n - 1].id,
+					     .filter = SENT,
+					     .agent = agent.email };
 	sent_json_page(r, v, n, view_of(r), more ? &token : NULL);
 }

@@ -60,8 +60,9 @@ static void list_all(struct req *r)
 		return;
 	}
 	if (more)
-		token = (struct page_token){ v[n - 1].created_us, v[n - 1].address, list, S(""),
-					     0 };
+		token = (struct page_token){ .created_us = v[n - 1].created_us,
+					     .id = v[n - 1].address,
+					     .filter = list };
 	write_list(r, v, n, more ? &token : NULL);
 }
 

@@ -12,6 +12,7 @@
 #include "apid/ready.h"
 #include "apid/server.h"
 #include "apid/sign_in.h"
+#include "apid/waits.h"
 #include "apid/workers.h"
 #include "apid/ws.h"
 #include "apid/ws_wake.h"
@@ -92,8 +93,8 @@ static void tell_how_to_sign_in(const struct app *app)
 static void raise_file_limit(const struct settings *s)
 {
 	/* Exactly so many: libwebsockets makes tables of this size. */
-	uint64_t have, want = (uint64_t)(s->http_max_connections + s->http_max_waiting + s->ws_max +
-					 s->http_workers + SPARE_FILES);
+	uint64_t have, want = (uint64_t)(s->http_max_connections + s->http_max_waiting +
+					 s->wait_max + s->ws_max + s->http_workers + SPARE_FILES);
 
 	if (!fdlimit_set(want, &have))
 		log_warn("file_limit_low", LF_INT("have", have), LF_INT("want", want));
@@ -151,6 +152,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 	d->app.ready = ready_new(&d->app);
 	d->app.exports = exports_new(&d->settings);
 	d->app.announcer = announcer_new(&d->settings);
+	d->app.waits = waits_new(&d->app);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
 	if (e == OK)
@@ -161,13 +163,16 @@ static enum err start(struct daemon *d, struct fail *fail)
 	return listener_new(&d->app, d->listen_fd, &d->listener, fail);
 }
 
-/* New sockets, then WebSockets, then the requests under way, at most until the deadline. */
+/* New sockets, then who waits for mail, then WebSockets, then the requests under way, at most until
+ * the deadline. */
 static void stop(struct daemon *d)
 {
 	int64_t deadline_ms = clock_mono_ms() + d->settings.http_stop_timeout_ms;
 
 	listener_free(d->listener);
 	ws_wake_free(d->wake);
+	if (d->app.waits)
+		waits_stop(d->app.waits);
 	if (d->app.ws)
 		ws_stop(d->app.ws);
 	if (d->app.server)
@@ -177,6 +182,7 @@ static void stop(struct daemon *d)
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
+	waits_free(d->app.waits);
 	announcer_free(d->app.announcer);
 	exports_free(d->app.exports);
 	ready_free(d->app.ready);

@@ -126,6 +126,23 @@ bool message_query_filters(struct req *r, struct store_message_page *ret, struct
 	return true;
 }
 
+bool message_query_wait(struct req *r, const struct store_message_page *page,
+			struct message_wait *ret)
+{
+	struct slice text = target_query(&r->target, S("wait"));
+	uint64_t seconds = 0;
+
+	*ret = (struct message_wait){ .given = text.n > 0 };
+	if (!ret->given)
+		return true;
+	if (slice_to_u64(text, INT32_MAX, &seconds))
+		return bad(r, "wait must be a number of seconds");
+	if (page->newest_first || page->filter == STORE_MESSAGE_READ)
+		return bad(r, "wait is not possible with sort=desc or status=read");
+	ret->ms = 1000 * (int64_t)(seconds < QUERY_WAIT_MAX_S ? seconds : QUERY_WAIT_MAX_S);
+	return true;
+}
+
 void message_query_one(struct req *r, bool peek,
 		       enum err (*show)(struct req *r, const struct store_message_read *what,
 					struct fail *fail),

@@ -14,6 +14,12 @@
 enum {
 	QUERY_TEXT_MAX = 200,         /* code points of `from` and `subject_contains` */
 	QUERY_CONVERSATION_MAX = 998, /* bytes */
+	QUERY_WAIT_MAX_S = 60,
+};
+
+struct message_wait {
+	bool given; /* the list shall be one that can be gone on with for ever */
+	int64_t ms; /* how long it may wait for mail when there is none; 0: not at all */
 };
 
 /*
@@ -21,6 +27,13 @@ enum {
  * the token, in r's arena. False, with 400 as answer, when one of them is wrong.
  */
 bool message_query_filters(struct req *r, struct store_message_page *ret, struct slice *ret_list);
+
+/*
+ * Reads `wait`. False, with 400 as answer, when it is no number of seconds, or when the list is
+ * none that grows at its end. More than QUERY_WAIT_MAX_S counts as that.
+ */
+bool message_query_wait(struct req *r, const struct store_message_page *page,
+			struct message_wait *ret);
 
 /*
  * Answers for the message that the path names: `show` writes the answer, its

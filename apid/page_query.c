@@ -33,8 +33,12 @@ int64_t page_query_size_or_all(const struct req *r)
 
 bool page_query_token(struct req *r, struct slice list, struct slice agent, struct page_token *ret)
 {
-	struct slice text = target_query(&r->target, S("token"));
+	return page_query_text(r, target_query(&r->target, S("token")), list, agent, ret);
+}
 
+bool page_query_text(struct req *r, struct slice text, struct slice list, struct slice agent,
+		     struct page_token *ret)
+{
 	*ret = (struct page_token){ 0 };
 	if (text.n == 0)
 		return true;
@@ -48,10 +52,15 @@ bool page_query_token(struct req *r, struct slice list, struct slice agent, stru
 	return true;
 }
 
-void page_query_next(struct req *r, const struct page_token *next)
+void page_query_write(struct req *r, const char *key, const struct page_token *t)
 {
 	AUTO(buf_release) struct buf token = BUF_INIT(2 * PAGE_TOKEN_MAX);
 
-	page_token_write(next, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR), &token);
-	jsonw_key_text(&r->resp.json, "next_token", buf_slice(&token));
+	page_token_write(t, r->principal.user_id, keys_get(r->app->keys, KEY_CURSOR), &token);
+	jsonw_key_text(&r->resp.json, key, buf_slice(&token));
+}
+
+void page_query_next(struct req *r, const struct page_token *next)
+{
+	page_query_write(r, "next_token", next);
 }

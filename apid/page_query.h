@@ -16,7 +16,12 @@ int64_t page_query_size_or_all(const struct req *r);
  * as answer, unless it was made for this list, and this agent where a list is an agent's.
  */
 bool page_query_token(struct req *r, struct slice list, struct slice agent, struct page_token *ret);
+/* The same for a token that did not come in the query. */
+bool page_query_text(struct req *r, struct slice text, struct slice list, struct slice agent,
+		     struct page_token *ret);
 /* Writes "next_token". */
 void page_query_next(struct req *r, const struct page_token *next);
+/* The same under another name. */
+void page_query_write(struct req *r, const char *key, const struct page_token *t);
 
 #endif

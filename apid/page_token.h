@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Page tokens: where a list goes on. base64url of compact JSON
- *     {"c":<created_at>,"i":<message id>,"s":<list>,"a":<agent>,"b":<as of>,"m":<MAC>}
+ *     {"c":<created_at>,"i":<message id>,"s":<list>,"a":<agent>,"b":<as of>,
+ *      "t":<told>,"u":<up to>,"m":<MAC>}
  * The MAC binds the token to the user, the agent and the list (its filters and
  * order), so a token can neither be made up nor used for another list.
  */
@@ -12,8 +13,9 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/store/store_moment.h"
 
-enum { PAGE_TOKEN_MAX = 2048 };
+enum { PAGE_TOKEN_MAX = 6144 };
 
 struct page_token {
 	int64_t created_us;
@@ -21,6 +23,7 @@ struct page_token {
 	struct slice filter; /* which list, see message_query.h */
 	struct slice agent;  /* email */
 	int64_t as_of_us;    /* a list that shows the state of one time; 0: it does not */
+	struct store_moment told, upto; /* a list that goes on for ever, see message_watch.h */
 };
 
 void page_token_write(const struct page_token *t, struct slice user_id, struct slice key,

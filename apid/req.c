@@ -35,6 +35,8 @@ void req_free(struct req *r)
 	buf_release(&r->cookies);
 	buf_release(&r->tags);
 	buf_release(&r->hops);
+	if (r->wait.free)
+		r->wait.free(r->wait.arg);
 	resp_release(&r->resp);
 	arena_release(&r->arena);
 	free(r);
@@ -192,6 +194,14 @@ void req_run(struct req *r, struct db *db)
 	r->db = db;
 	if (may_run(r) && has_fitting_body(r))
 		r->route->run(r);
+	resp_finish(&r->resp);
+	r->db = NULL;
+}
+
+void req_run_again(struct req *r, struct db *db)
+{
+	r->db = db;
+	r->wait.again(r);
 	resp_finish(&r->resp);
 	r->db = NULL;
 }

@@ -15,6 +15,7 @@
 #include "apid/route.h"
 #include "apid/target.h"
 #include "apid/upgrade.h"
+#include "apid/waits.h"
 #include "common/base/ids.h"
 #include "common/store/store_agent.h"
 
@@ -36,6 +37,19 @@ struct req_fields {
 	struct slice idempotency_key;
 	struct slice if_none_match; /* all of them, joined by ", " */
 	struct slice forwarded_for; /* all fields of that name, joined by ", " */
+	struct slice last_event_id;
+};
+
+/*
+ * A handler that wants to wait for mail enters (waits.h), writes the answer for the case that
+ * none comes, and sets `again`. That is called on a worker when there may be mail, and clears
+ * itself when its answer is to go out.
+ */
+struct req_wait {
+	struct wait place;
+	void (*again)(struct req *r);
+	void *arg;
+	void (*free)(void *arg); /* called once; may be NULL */
 };
 
 struct req {
@@ -59,6 +73,7 @@ struct req {
 	const struct store_idem *idem; /* the key it may be repeated by, once idem_admit() saw it */
 	struct db *db;                 /* while a worker runs the handler */
 	struct resp resp;
+	struct req_wait wait;
 };
 
 struct req *req_new(const struct app *app);
@@ -80,6 +95,8 @@ void req_came_from(struct req *r, const struct client_peer *peer);
 void req_admit(struct req *r, struct db *db);
 /* Limit, authentication, scope, handler. */
 void req_run(struct req *r, struct db *db);
+/* For one that waited: what its handler left to be done again. */
+void req_run_again(struct req *r, struct db *db);
 
 /* False, with the answer of the route for an absent object. */
 bool req_deny(struct req *r);

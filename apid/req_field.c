@@ -39,6 +39,7 @@ void req_field(struct req *r, struct slice name, struct slice value)
 		{ "Host", &r->field.host, NULL, NULL },
 		{ "Idempotency-Key", &r->field.idempotency_key, NULL, NULL },
 		{ "If-None-Match", &r->field.if_none_match, &r->tags, ", " },
+		{ "Last-Event-ID", &r->field.last_event_id, NULL, NULL },
 		{ "X-Forwarded-For", &r->field.forwarded_for, &r->hops, ", " },
 	};
 

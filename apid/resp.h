@@ -6,6 +6,7 @@
 #ifndef E2A_APID_RESP_H
 #define E2A_APID_RESP_H
 
+#include "apid/waits.h"
 #include "common/base/buf.h"
 #include "common/base/jsonf.h"
 #include "common/store/db.h"
@@ -28,6 +29,11 @@ struct resp_source {
 	void *arg;
 	int64_t size; /* bytes it will make, or -1: not known, the body is chunked */
 	size_t at;
+	/*
+	 * NULL: it does not wait. Else it has entered, nothing appended is the end only when
+	 * wait->over is set, and `next` is called again for mail or when wait->until_ms has come.
+	 */
+	struct wait *wait;
 };
 
 struct resp {

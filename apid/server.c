@@ -11,6 +11,7 @@
 #include "apid/conns.h"
 #include "apid/intake.h"
 #include "apid/req.h"
+#include "apid/waits.h"
 #include "apid/workers.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -44,6 +45,7 @@ struct exchange {
 	int64_t start_ms;
 	struct intake intake;
 	enum { EX_NEW, EX_ADMITTED, EX_BODY, EX_READY } state;
+	bool waited; /* for mail: its time says nothing about us */
 };
 
 static struct conn *conn_of(struct MHD_Connection *mhd)
@@ -142,13 +144,62 @@ static enum MHD_Result answer(struct exchange *x)
 	return ok;
 }
 
+static void ready(struct exchange *x)
+{
+	waits_leave(&x->req->wait.place);
+	x->state = EX_READY;
+	MHD_resume_connection(x->mhd);
+}
+
+static void go_on_waiting(struct wait *w, enum waits_why why);
+
+/* To libmicrohttpd, unless the handler asked to wait: then it belongs to whoever wakes it. */
+static void settle(struct exchange *x, struct db *db)
+{
+	struct req *r = x->req;
+	enum waits_parked parked = WAITS_AGAIN;
+
+	x->waited = x->waited || r->wait.again || r->resp.source.wait;
+	while (r->wait.again) {
+		r->wait.place.go_on = go_on_waiting;
+		r->wait.place.arg = x;
+		conns_set(&x->server->conns, x->conn, CONN_WAITING);
+		parked = waits_park(&r->wait.place, x->conn);
+		if (parked == WAITS_PARKED)
+			return;
+		conns_set(&x->server->conns, x->conn, CONN_RUNNING);
+		if (parked == WAITS_OVER)
+			break;
+		req_run_again(r, db);
+	}
+	ready(x);
+}
+
 static void run_job(struct job *job, struct db *db)
 {
 	struct exchange *x = (struct exchange *)job;
 
 	req_run(x->req, db);
-	x->state = EX_READY;
-	MHD_resume_connection(x->mhd);
+	settle(x, db);
+}
+
+static void run_again(struct job *job, struct db *db)
+{
+	struct exchange *x = (struct exchange *)job;
+
+	req_run_again(x->req, db);
+	settle(x, db);
+}
+
+/* Without new mail the answer that stands is the right one. */
+static void go_on_waiting(struct wait *w, enum waits_why why)
+{
+	struct exchange *x = w->arg;
+
+	conns_set(&x->server->conns, x->conn, CONN_RUNNING);
+	x->job.run = run_again;
+	if (why != WAITS_MAIL || !workers_post(x->server->app->workers, &x->job, JOB_SOCKET))
+		ready(x);
 }
 
 static void run_admission(struct job *job, struct db *db)
@@ -338,7 +389,8 @@ static void count_request(const struct exchange *x)
 	if (class < 1)
 		return;
 	metric_add_at(&apid_metrics[APID_REQUESTS], class - 1, 1);
-	metric_observe(&apid_metrics[APID_REQUEST_MS], clock_mono_ms() - x->start_ms);
+	if (!x->waited)
+		metric_observe(&apid_metrics[APID_REQUEST_MS], clock_mono_ms() - x->start_ms);
 }
 
 static void finish(struct server *s, struct exchange *x)
@@ -413,25 +465,28 @@ static struct MHD_Daemon *start(struct server *s, const struct settings *set)
 		no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)set->http_max_connections + LIMIT_SLACK, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)(set->http_timeout_ms / 1000), MHD_OPTION_END);
+		(unsigned)(set->http_max_connections + set->wait_max) + LIMIT_SLACK,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(set->http_timeout_ms / 1000),
+		MHD_OPTION_END);
 }
 
 enum err server_new(const struct app *app, struct server **ret, struct fail *fail)
 {
+	const struct settings *set = app->settings;
+	const struct conns_limits limits = { set->http_timeout_ms, set->http_write_timeout_ms,
+					     set->ws_write_timeout_ms };
 	struct server *s = mem_zalloc(sizeof(*s));
 	pthread_condattr_t attr;
 
 	s->app = app;
-	shares_init(&s->bodies, (size_t)app->settings->http_body_memory, route_largest_body());
-	conns_init(&s->conns, app->peers, (size_t)app->settings->http_max_connections,
-		   app->settings->http_timeout_ms, app->settings->http_write_timeout_ms);
+	shares_init(&s->bodies, (size_t)set->http_body_memory, route_largest_body());
+	conns_init(&s->conns, app->peers, (size_t)set->http_max_connections, &limits);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->idle, &attr);
 	pthread_condattr_destroy(&attr);
-	s->mhd = start(s, app->settings);
+	s->mhd = start(s, set);
 	if (!s->mhd) {
 		server_free(s);
 		return fail_set(fail, ERR_IO, "libmicrohttpd did not start");
@@ -456,7 +511,10 @@ void server_add(struct server *s, int fd, const struct client_peer *peer)
 
 void server_tick(struct server *s)
 {
-	conns_sweep(&s->conns, clock_mono_ms());
+	int64_t now_ms = clock_mono_ms();
+
+	conns_sweep(&s->conns, now_ms);
+	waits_tick(s->app->waits, now_ms);
 }
 
 void server_drain(struct server *s, int64_t deadline_ms)

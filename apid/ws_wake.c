@@ -2,11 +2,12 @@
 /*
  * LISTEN on a connection of its own. A notification is a hint: what is lost
  * while the connection is down is made up for by waking everybody afterwards,
- * and by the WebSockets' own poll.
+ * and by the polls of the WebSockets and of those who wait.
  */
 #include "apid/ws_wake.h"
 
 #include "apid/apid_metrics.h"
+#include "apid/waits.h"
 #include "apid/ws.h"
 #include "common/base/log.h"
 #include "common/store/db.h"
@@ -29,6 +30,13 @@ static void wake(struct ws_wake *w, struct slice agents)
 {
 	metric_add(&apid_metrics[APID_WAKES], 1);
 	ws_wake(w->app->ws, agents);
+	waits_wake(w->app->waits, agents);
+}
+
+static void suspect(struct ws_wake *w, struct slice user_id)
+{
+	ws_suspect(w->app->ws, user_id);
+	waits_suspect(w->app->waits, user_id);
 }
 
 static void pass_on(struct slice channel, struct slice payload, void *arg)
@@ -36,7 +44,7 @@ static void pass_on(struct slice channel, struct slice payload, void *arg)
 	struct ws_wake *w = arg;
 
 	if (slice_eq(channel, S(WS_ACCESS_CHANNEL)))
-		ws_suspect(w->app->ws, payload);
+		suspect(w, payload);
 	else
 		wake(w, payload);
 }
@@ -62,7 +70,8 @@ static enum err listen_on(struct ws_wake *w, struct db *db, struct fail *fail)
 	if (e == OK) {
 		w->down = false;
 		ws_wake(w->app->ws, S("*"));
-		ws_suspect(w->app->ws, S("*"));
+		waits_wake(w->app->waits, S("*"));
+		suspect(w, S("*"));
 	}
 	while (e == OK && !stopped(w, db_socket(db), IDLE_MS))
 		e = db_notifications(db, pass_on, w, fail);

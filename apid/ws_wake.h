@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that listens to Postgres and passes on to the WebSockets what it hears. */
+/*
+ * A thread that listens to Postgres and passes on what it hears to the WebSockets and to those
+ * who wait.
+ */
 #ifndef E2A_APID_WS_WAKE_H
 #define E2A_APID_WS_WAKE_H
 

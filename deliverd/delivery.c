@@ -147,7 +147,7 @@ static void stored(struct task *t)
 	answer(d);
 	log_stored(d);
 	for (size_t i = 0; i < in->rcpts_n && !in->code; i++)
-		if (in->rcpts[i].stored && !in->rcpts[i].cloud)
+		if (in->rcpts[i].stored)
 			notify_add(d->config->notify, in->rcpts[i].agent_email);
 	if (!in->code)
 		webhook_stored(d->config->webhook, d->mail, in, &d->lease);

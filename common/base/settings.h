@@ -100,6 +100,8 @@ struct settings {
 	int64_t http_stop_timeout_ms;
 	int64_t http_body_memory;
 	int64_t http_per_client;
+	int64_t wait_max;
+	int64_t wait_per_agent;
 	char *http_trusted_proxies; /* CIDRs whose X-Forwarded-For counts */
 	char *domain_verification;  /* dns | none */
 	int64_t idempotency_retention_ms;

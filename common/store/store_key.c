@@ -20,7 +20,7 @@ _Static_assert(STORE_KEY_TOUCH_S == 60, "TOUCH_DUE says the same");
 
 #define ITEM "k.id, k.name, k.prefix, k.agent_email, k.created_at, k.expires_at, k.last_used_at"
 
-enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, MAY_LISTEN, CUT_OFF };
+enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, CHECK, MAY_LISTEN, CUT_OFF };
 
 const struct db_stmt store_key_stmts[] = {
 	[FIND] = { "key_find",
@@ -59,6 +59,7 @@ const struct db_stmt store_key_stmts[] = {
 		    "UPDATE api_keys k SET last_used_at = clock_timestamp() "
 		    "WHERE k.id = $1 AND " TOUCH_DUE,
 		    true },
+	[CHECK] = { "key_check", "SELECT 1 FROM api_keys k WHERE k.id = $1 AND " USABLE, false },
 	[MAY_LISTEN] = { "key_may_listen",
 			 "SELECT 1 FROM api_keys k JOIN agents a ON " LISTENS
 			 " WHERE k.id = $1 AND a.address = $2",
@@ -203,6 +204,19 @@ enum err store_key_touch(struct db *db, struct slice id, struct fail *fail)
 
 	db_arg_text(&args, id);
 	return db_query(db, &store_key_stmts[TOUCH], &args, NULL, fail);
+}
+
+enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, key_id);
+	e = db_query(db, &store_key_stmts[CHECK], &args, &r, fail);
+	if (e == OK && db_rows_count(r) == 0)
+		e = fail_set(fail, ERR_UNAUTHORIZED, "the key was revoked or has expired");
+	return e;
 }
 
 enum err store_key_may_listen(struct db *db, struct slice key_id, struct slice address,

@@ -65,6 +65,8 @@ enum err store_key_revoke_agent(struct db *db, struct slice user_id, struct slic
 				struct fail *fail) MUST_CHECK;
 /* Notes that the key was used; at most one row is written per STORE_KEY_TOUCH_S. */
 enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST_CHECK;
+/* OK while the key may be used, else ERR_UNAUTHORIZED. */
+enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail) MUST_CHECK;
 /*
  * OK while the key may be used and reaches the agent of this folded address,
  * which is in local mode: what an open WebSocket needs. Else ERR_FORBIDDEN.

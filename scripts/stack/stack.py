@@ -38,6 +38,7 @@ NO_LIMITS = {name: "1000000000" for name in ("rate_registration", "rate_poll", "
 NO_LIMITS |= {name: "1000000" for name in ("agents_per_user", "domains_per_user", "keys_per_user",
                                            "reply_budget")}
 NO_LIMITS["http_per_client"] = "100000"
+NO_LIMITS["wait_per_agent"] = "100"
 NO_LIMITS["domain_look_age"] = "0s"
 
 

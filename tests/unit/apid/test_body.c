@@ -86,7 +86,11 @@ static void write_answer(struct server *s, struct resp *r)
 {
 	r->status = 200;
 	buf_add_str(&r->body, HEAD);
-	r->source = (struct resp_source){ next_piece, free_source, s, s->script.size, r->body.len };
+	r->source = (struct resp_source){ .next = next_piece,
+					  .free = free_source,
+					  .arg = s,
+					  .size = s->script.size,
+					  .at = r->body.len };
 	buf_add_str(&r->body, TAIL);
 }
 

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READING_MS = 5000, WRITING_MS = 9000 };
+enum { READING_MS = 5000, WRITING_MS = 9000, TELLING_MS = 3000 };
+
+static const struct conns_limits limits = { READING_MS, WRITING_MS, TELLING_MS };
 
 DEFINE_FREEP(struct peers, peers_free)
 
@@ -36,7 +38,7 @@ static void begin(struct one *o)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	*o = (struct one){ .peers = peers_new(1), .ours = pair[0], .theirs = pair[1] };
-	conns_init(&o->conns, o->peers, 1, READING_MS, WRITING_MS);
+	conns_init(&o->conns, o->peers, 1, &limits);
 	assert_true(peers_enter(o->peers, &peer));
 	assert_true(conns_announce(&o->conns, o->ours, &peer));
 	assert_false(conns_announce(&o->conns, o->theirs, &peer));
@@ -74,6 +76,9 @@ static void each_state_has_its_time(void **state)
 		{ CONN_RUNNING, 100 * READING_MS, false },
 		{ CONN_WRITING, WRITING_MS - 100, false },
 		{ CONN_WRITING, WRITING_MS + 100, true },
+		{ CONN_TELLING, TELLING_MS - 100, false },
+		{ CONN_TELLING, TELLING_MS + 100, true },
+		{ CONN_WAITING, 100 * READING_MS, false },
 	};
 
 	(void)state;
@@ -118,6 +123,22 @@ static void who_sends_no_more_still_gets_its_answer(void **state)
 	end(&o);
 }
 
+static void who_waits_for_mail_takes_no_place_of_others(void **state)
+{
+	struct client_peer peer = peer_of("192.0.2.2", false);
+	struct one o;
+
+	(void)state;
+	begin(&o);
+	conns_set(&o.conns, o.conn, CONN_WAITING);
+	conns_set(&o.conns, o.conn, CONN_WAITING);
+	assert_true(peers_enter(o.peers, &peer));
+	assert_true(conns_announce(&o.conns, o.theirs, &peer));
+	conns_set(&o.conns, o.conn, CONN_RUNNING);
+	assert_false(conns_announce(&o.conns, -1, &peer));
+	end(&o);
+}
+
 static void a_connection_that_never_began_is_forgotten(void **state)
 {
 	AUTO(peers_freep) struct peers *p = peers_new(1);
@@ -126,7 +147,7 @@ static void a_connection_that_never_began_is_forgotten(void **state)
 	struct conn *conn;
 
 	(void)state;
-	conns_init(&conns, p, 2, 0, 0);
+	conns_init(&conns, p, 2, &limits);
 	assert_true(peers_enter(p, &a));
 	assert_true(conns_announce(&conns, 5, &a)); /* and closed, without a word */
 	assert_true(peers_enter(p, &b));
@@ -151,6 +172,7 @@ int main(void)
 		cmocka_unit_test(each_state_has_its_time),
 		cmocka_unit_test(who_sends_no_more_is_let_go_once_nothing_can_come),
 		cmocka_unit_test(who_sends_no_more_still_gets_its_answer),
+		cmocka_unit_test(who_waits_for_mail_takes_no_place_of_others),
 		cmocka_unit_test(a_connection_that_never_began_is_forgotten),
 	};
 

@@ -61,6 +61,44 @@ static void the_time_of_a_list_is_part_of_the_token(void **state)
 	assert_int_equal(got.as_of_us, 0);
 }
 
+static void the_moments_of_a_list_are_part_of_the_token(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf token = BUF_INIT(PAGE_TOKEN_MAX);
+	struct page_token t = { .id = S(ID), .filter = S("x"), .told = { 1234567, S("3:9:4,5") } };
+	struct page_token got;
+
+	(void)state;
+	page_token_write(&t, S("u1"), KEY, &token);
+	assert_int_equal(page_token_read(buf_slice(&token), S("u1"), KEY, &a, &got), OK);
+	assert_true(got.told.at_us == 1234567 && got.upto.snapshot.n == 0);
+	assert_slice(got.told.snapshot, S("3:9:4,5"));
+	t.upto = (struct store_moment){ 7654321, S("11:11:") };
+	buf_reset(&token);
+	page_token_write(&t, S("u1"), KEY, &token);
+	assert_int_equal(page_token_read(buf_slice(&token), S("u1"), KEY, &a, &got), OK);
+	assert_true(got.told.at_us == 1234567 && got.upto.at_us == 7654321);
+	assert_slice(got.upto.snapshot, S("11:11:"));
+}
+
+/* What fits into two moments, an address, and the name of a list. */
+static void the_largest_token_fits(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf token = BUF_INIT(PAGE_TOKEN_MAX);
+	static char many[STORE_MOMENT_SNAPSHOT_MAX + 1];
+	struct page_token t = { .id = S(ID) }, got;
+
+	(void)state;
+	memset(many, '9', sizeof(many) - 1);
+	t.told.snapshot = t.upto.snapshot = slice_str(many);
+	t.filter = slice_sub(slice_str(many), 0, 100);
+	t.agent = slice_sub(slice_str(many), 0, 320);
+	page_token_write(&t, S("u1"), KEY, &token);
+	assert_int_equal(page_token_read(buf_slice(&token), S("u1"), KEY, &a, &got), OK);
+	assert_slice(got.upto.snapshot, slice_str(many));
+}
+
 static void another_user_or_key_cannot_use_it(void **state)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
@@ -114,6 +152,8 @@ int main(void)
 		cmocka_unit_test(a_token_begins_like_the_unsigned_one),
 		cmocka_unit_test(a_token_comes_back_as_it_was),
 		cmocka_unit_test(the_time_of_a_list_is_part_of_the_token),
+		cmocka_unit_test(the_moments_of_a_list_are_part_of_the_token),
+		cmocka_unit_test(the_largest_token_fits),
 		cmocka_unit_test(another_user_or_key_cannot_use_it),
 		cmocka_unit_test(no_changed_byte_gets_through),
 		cmocka_unit_test(other_texts_are_no_tokens),
