@@ -57,6 +57,7 @@ void message_list(struct req *r);
 void message_get(struct req *r);
 void attachment_get(struct req *r);
 void conversation_list(struct req *r);
+void event_stream(struct req *r);
 
 /* The webhook of an agent, its calls, and calls that are made again. */
 void webhook_get(struct req *r);

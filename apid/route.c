@@ -86,6 +86,8 @@ const struct route route_table[] = {
 	  .run = sent_list, ABSENT_AGENT },
 	{ "GET", "/api/v1/agents/{}/sent/{}", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
 	  .run = sent_get, ABSENT_AGENT },
+	{ "GET", "/api/v1/agents/{}/events", .access = ACCESS_AGENT, .limit = LIMIT_POLL,
+	  .run = event_stream, ABSENT_AGENT },
 	{ "*", "/api/v1/agents/{}/ws", .access = ACCESS_HANDLER, .run = ws_refuse },
 
 	{ "POST", "/api/v1/send", .access = ACCESS_SENDER, .body_max = BODY_MAIL,

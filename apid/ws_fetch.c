@@ -3,7 +3,7 @@
  * A page of the stream of one WebSocket. The worker's half touches only the job;
  * the connection is touched by the other half, which runs on the WebSocket thread.
  */
-#include "apid/resp.h"
+#include "apid/notice.h"
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -32,28 +32,12 @@ struct fetch {
 	struct ws_frame *frames, **frames_tail;
 };
 
-static void write_notice(const struct store_message *m, struct buf *out)
-{
-	struct jsonw w;
-
-	jsonw_init(&w, out);
-	jsonw_object(&w);
-	jsonw_key_text(&w, "message_id", m->id);
-	if (m->conversation_id.n)
-		jsonw_key_text(&w, "conversation_id", m->conversation_id);
-	jsonw_key_text(&w, "from", m->from);
-	jsonw_key_text(&w, "recipient", m->recipient);
-	jsonw_key_text(&w, "subject", m->subject);
-	resp_key_time(&w, "received_at", m->created_us);
-	jsonw_object_end(&w);
-}
-
 static size_t add_frame(struct fetch *f, const struct store_message *m)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(FRAME_MAX);
 	struct ws_frame *frame;
 
-	write_notice(m, &text);
+	notice_write(m, &text);
 	frame = mem_alloc(sizeof(*frame) + LWS_PRE + text.len);
 	frame->next = NULL;
 	frame->stored_us = f->query.backlog ? 0 : m->created_us;

@@ -129,6 +129,8 @@ class Http:
         assert self.line() == "", "a trailer"
 
     def body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("content-type") == "text/event-stream":
+            return b""  # it has no end: EventStream reads it
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return b"".join(self.chunks())
         if "content-length" not in headers:
@@ -164,6 +166,10 @@ def upgrade_fields(key: str = KEY) -> list[str]:
 
 def ws_target(agent: str, token: str = "") -> str:
     return f"/api/v1/agents/{quote(agent, safe='')}/ws" + (f"?token={token}" if token else "")
+
+
+def events_target(agent: str) -> str:
+    return f"/api/v1/agents/{quote(agent, safe='')}/events"
 
 
 @dataclass(frozen=True)
@@ -241,6 +247,74 @@ class WebSocket(Http):
         stream = (mask * (n // 4 + 1))[:n]
         masked = (int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")).to_bytes(n, "big")
         self.write(bytes([(0x80 if final else 0) | opcode]) + size + mask + masked)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of a stream. `data` is None for an id that comes without one."""
+    id: str
+    data: dict[str, Any] | None
+
+
+class EventStream(Http):
+    """A stream of Server-Sent Events, or StackError with the server's refusal."""
+
+    def __init__(self, port: int | Path, agent: str, key: str, last: str = "", *fields: str,
+                 version: str = "1.1", **options):
+        super().__init__(port, key, **options)
+        self.comments = 0
+        self.retry = ""
+        self.text = b""
+        resume = [f"Last-Event-ID: {last}"] if last else []
+        self.write(self.head("GET", events_target(agent), *resume, *fields, version=version))
+        self.opening = self.answer()
+        if self.opening.status != 200:
+            self.close()
+            raise StackError(f"{self.opening.status} {self.opening.text}")
+        self.pieces = (self.chunks() if "transfer-encoding" in self.opening.headers
+                       else iter(lambda: self.input.read1(), b""))
+
+    def block(self) -> list[str]:
+        """The lines up to the next empty one. EOFError at the end of the stream."""
+        while b"\n\n" not in self.text:
+            piece = next(self.pieces, None)
+            if piece is None:
+                assert not self.text, "half an event"
+                raise EOFError("the stream ended")
+            self.text += piece
+        block, _, self.text = self.text.partition(b"\n\n")
+        return block.decode().split("\n")
+
+    def any_event(self) -> Event:
+        """The next one that has an id."""
+        while True:
+            lines = self.block()
+            self.comments += sum(line.startswith(":") for line in lines)
+            fields = dict(line.split(": ", 1) for line in lines if not line.startswith(":"))
+            self.retry = fields.get("retry", self.retry)
+            if "id" in fields:
+                assert fields.keys() in ({"id"}, {"id", "event", "data"})
+                assert fields.get("event", "message") == "message"
+                return Event(fields["id"], json.loads(fields["data"]) if "data" in fields else None)
+
+    def event(self) -> Event:
+        """The next one that tells of a mail."""
+        while (event := self.any_event()).data is None:
+            pass
+        return event
+
+    def notice(self) -> dict[str, Any]:
+        return self.event().data
+
+    def end(self) -> list[Event]:
+        """What comes until the stream ends as it should."""
+        events = []
+        try:
+            while True:
+                events.append(self.any_event())
+        except EOFError as e:
+            assert str(e) == "the stream ended", e
+        return events
 
 
 class SecondApid(Apid):

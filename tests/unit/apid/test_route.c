@@ -55,6 +55,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "POST", "/api/v1/agents/b%40x/test", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/sent", ACCESS_AGENT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/sent/m", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/events", ACCESS_AGENT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/ws", ACCESS_HANDLER, 0 },
 		{ "POST", "/api/v1/send", ACCESS_SENDER, 26214400 },
 		{ "GET", "/api/v1/messages", ACCESS_ACCOUNT, 0 },
