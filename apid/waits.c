@@ -16,7 +16,7 @@ enum {
 	BUCKETS = 1024,
 	WINDOW_MS = 3000,       /* before the last look: for mail that is committed late */
 	WINDOW_MAX_MS = 600000, /* everybody is woken instead */
-	ROWS_MAX = 20000,
+	PAGE = 500,
 	EARLY_MS = 500, /* half a tick: as often too early as too late */
 };
 
@@ -202,28 +202,49 @@ void waits_suspect(struct waits *all, struct slice user_id)
 struct poll {
 	struct job job;
 	struct waits *all;
-	struct arena arena;
 	int64_t began_ms, window_ms;
-	struct store_message_recent *found;
-	size_t n;
 };
 
-/* The lock is held. */
-static void wake_found(struct waits *all, struct poll *p, struct wait **due)
+static void wake_found(struct waits *all, const struct store_message_recent *v, size_t n,
+		       struct arena *a)
 {
+	struct wait *due = NULL;
 	struct slice address;
 
-	if (p->n == ROWS_MAX || p->window_ms == WINDOW_MAX_MS)
-		wake_of(all, S("*"), due);
-	for (size_t i = 0; p->n < ROWS_MAX && i < p->n; i++)
-		if (addr_fold(p->found[i].agent, &p->arena, &address) == OK)
-			wake_address(all, address, due);
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = 0; i < n; i++)
+		if (addr_fold(v[i].agent, a, &address) == OK)
+			wake_address(all, address, &due);
+	pthread_mutex_unlock(&all->lock);
+	run_due(due);
 }
 
-static void poll_free(struct poll *p)
+static enum err look_at_page(const struct poll *p, struct db *db, struct store_message_key *place,
+			     struct arena *ret_arena)
 {
-	arena_release(&p->arena);
-	free(p);
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_message_recent *v;
+	size_t n;
+	enum err e = store_message_recent(db, p->window_ms, PAGE, &a, place, &v, &n,
+					  &(struct fail){ 0 });
+
+	if (e)
+		return e;
+	wake_found(p->all, v, n, &a);
+	place->id = arena_slice(ret_arena, place->id);
+	return OK;
+}
+
+static enum err look(const struct poll *p, struct db *db)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_message_key place = { 0 };
+	enum err e;
+
+	do {
+		e = look_at_page(p, db, &place, &a);
+	} while (e == OK && place.id.n);
+	return e;
 }
 
 static void poll_job(struct job *job, struct db *db)
@@ -231,17 +252,17 @@ static void poll_job(struct job *job, struct db *db)
 	struct poll *p = (struct poll *)job;
 	struct waits *all = p->all;
 	struct wait *due = NULL;
-	enum err e =
-		store_message_recent(db, p->window_ms, ROWS_MAX, &p->arena, &p->found, &p->n, NULL);
+	bool everybody = p->window_ms == WINDOW_MAX_MS;
+	enum err e = look(p, db);
 
 	pthread_mutex_lock(&all->lock);
 	all->polling = false;
-	if (e == OK) {
+	if (e == OK)
 		all->polled_ms = p->began_ms;
-		wake_found(all, p, &due);
-	}
+	if (e == OK && everybody)
+		wake_of(all, S("*"), &due);
 	pthread_mutex_unlock(&all->lock);
-	poll_free(p);
+	free(p);
 	run_due(due);
 }
 
@@ -290,7 +311,7 @@ void waits_tick(struct waits *all, int64_t now_ms)
 	pthread_mutex_unlock(&all->lock);
 	run_due(due);
 	if (p && !workers_post(all->app->workers, &p->job, JOB_SOCKET))
-		poll_free(p); /* at a stop */
+		free(p); /* at a stop */
 }
 
 void waits_stop(struct waits *all)
