@@ -17,7 +17,7 @@ static const char *const refusals[PEERS_REFUSALS] = {
 	[PEERS_SERVER_FULL] = "server_full",
 };
 
-/* "none": without a code of ours, by the peer or because it took nothing. */
+/* "none": the peer went first. */
 static const char *const close_codes[] = {
 	"1001", "1008", "1009", "1011", "1013", "none", "other"
 };

@@ -159,14 +159,9 @@ int ws_conn_writable(struct ws_conn *conn)
 /* What clients send has no meaning; it is only not allowed to be endless. */
 int ws_conn_received(struct ws_conn *conn, size_t n)
 {
-	static unsigned char reason[] = "message too big";
-
 	conn->rx_bytes += n;
-	if (conn->rx_bytes > CLIENT_FRAME_MAX) {
-		lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, reason,
-				 sizeof(reason) - 1);
-		return -1;
-	}
+	if (conn->rx_bytes > CLIENT_FRAME_MAX)
+		ws_conn_close(conn, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too big");
 	if (lws_is_final_fragment(conn->wsi))
 		conn->rx_bytes = 0;
 	return 0;

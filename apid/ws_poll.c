@@ -145,6 +145,7 @@ void ws_poll_start(struct ws *ws)
 		return;
 	if (ws_index_count(ws) == 0) {
 		ws->polled_ms = now_ms; /* who comes later reads for itself */
+		ws->poll_again = false;
 		return;
 	}
 	p = mem_zalloc(sizeof(*p));

@@ -17,7 +17,7 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import WebSocketListener
 from tests.integration import scrape
-from tests.integration.client import insert_mail
+from tests.integration.client import BINARY, WebSocket, insert_mail
 from tests.integration.outbound import address
 
 SENDER = "alice@sender.example"
@@ -109,13 +109,23 @@ def test_a_mail_for_a_websocket_is_counted(stack, account, make_agent, signer, m
                lambda: metrics("apid")["e2a_apid_sockets"] <= before["e2a_apid_sockets"])
 
 
+def test_a_websocket_that_we_close_is_counted_by_the_code(stack, account, make_agent, metrics):
+    before = metrics("apid")
+    client = WebSocket(stack.http_port, make_agent(), account.api_key)
+    client.send(BINARY, b"x" * 40000)
+    assert client.close_frame()[0] == 1009
+    client.close()
+    wait_more(metrics, before, "apid", 'e2a_apid_sockets_closed_total{code="1009"}')
+
+
 def test_mail_without_a_wake_up_is_counted_as_that(stack, account, make_agent, metrics):
     agent = make_agent()
-    before = metrics("apid")
     with WebSocketListener(stack.url, agent, account.api_key) as listener:
-        wait_more(metrics, before, "apid", "e2a_apid_sockets")
-        insert_mail(stack, account.user_id, agent)
-        listener.wait()
+        stack.send(SENDER, agent, compose(SENDER, agent, "With one"))
+        listener.wait()  # now nothing but a wake-up or the poll finds more
+        before = metrics("apid")
+        insert_mail(stack, account.user_id, agent, subject="Without")
+        listener.wait(lambda notice: notice["subject"] == "Without")
         wait_more(metrics, before, "apid", "e2a_apid_wakeups_missed_total")
 
 
