@@ -275,6 +275,7 @@ static void start_gauges(struct deliverd *d)
 		.pool = d->pool,
 		.budget = &d->budget,
 		.lmtp = d->lmtp,
+		.webhook = d->webhook,
 	};
 
 	if (*d->settings->deliverd_metrics)

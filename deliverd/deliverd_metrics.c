@@ -71,8 +71,8 @@ struct metric deliverd_metrics[DELIVERD_METRICS_N] = {
 				  .unit = METRIC_MS,
 				  METRIC_BOUNDS(metric_latency_ms) },
 	[DELIVERD_ACCEPT_MS] = { .name = "e2a_deliverd_accept_to_webhook_seconds",
-				 .help = "From the commit of a mail to the 2xx of its first "
-					 "attempt.",
+				 .help = "From the commit of a mail to the 2xx, when it was called "
+					 "for at once.",
 				 .type = METRIC_HISTOGRAM,
 				 .unit = METRIC_MS,
 				 METRIC_BOUNDS(metric_latency_ms) },

@@ -15,7 +15,7 @@ enum deliverd_metric {
 	DELIVERD_NOTIFIES_FAILED,
 	DELIVERD_ATTEMPTS, /* by the reason as a word, NULL or "" for delivered */
 	DELIVERD_ATTEMPT_MS,
-	DELIVERD_ACCEPT_MS, /* from the commit of a mail to the 2xx of its first attempt */
+	DELIVERD_ACCEPT_MS, /* from the commit of a mail that did not wait to the 2xx */
 	DELIVERD_CALLS,     /* in flight */
 	DELIVERD_JOBS,      /* of webhooks, in memory */
 	DELIVERD_OUTBOUND,  /* ends of attempts, by enum store_outbound_outcome */

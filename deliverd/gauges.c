@@ -8,6 +8,7 @@
 #include "common/store/store_depth.h"
 #include "deliverd/deliverd_metrics.h"
 #include "deliverd/lmtp_server.h"
+#include "deliverd/webhook.h"
 
 enum { TICK_MS = 1000, TICKS_PER_LOOK = 15, DB_WAIT_MS = 1000 };
 
@@ -85,6 +86,8 @@ static void tick(void *arg)
 
 	set(DELIVERD_MEMORY, (int64_t)g->config.budget->used);
 	set(DELIVERD_LMTP_CONNECTIONS, (int64_t)lmtp_server_connections(g->config.lmtp));
+	set(DELIVERD_JOBS, (int64_t)webhook_jobs(g->config.webhook));
+	set(DELIVERD_CALLS, (int64_t)webhook_calls(g->config.webhook));
 	if (++g->ticks >= TICKS_PER_LOOK && !g->looking) {
 		g->ticks = 0;
 		g->looking = true;

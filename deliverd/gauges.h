@@ -12,12 +12,14 @@
 struct db_pool;
 struct gauges;
 struct lmtp_server;
+struct webhook;
 
 struct gauges_config {
 	struct loop *loop;
 	struct db_pool *pool;
 	const struct budget *budget;
 	const struct lmtp_server *lmtp;
+	const struct webhook *webhook;
 };
 
 /* `config` is copied. */

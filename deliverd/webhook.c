@@ -11,6 +11,7 @@
 #include "common/base/schedule.h"
 #include "common/base/utf8.h"
 #include "deliverd/claim.h"
+#include "deliverd/deliverd_metrics.h"
 #include "deliverd/endpoint.h"
 #include "deliverd/record.h"
 #include "deliverd/upkeep.h"
@@ -98,6 +99,17 @@ static void log_failure(const struct webhook_job *j, const struct http_answer *a
 		 LF_INT("status", answer->status));
 }
 
+static void count(const struct webhook_job *j, enum record_kind kind,
+		  const struct http_answer *answer)
+{
+	if (kind == RECORD_RELEASED)
+		return;
+	deliverd_count_attempt(event_reason_name(answer->reason), clock_mono_ms() - j->started_ms);
+	if (kind == RECORD_DELIVERED && j->accepted_us)
+		metric_observe(&deliverd_metrics[DELIVERD_ACCEPT_MS],
+			       (clock_now_us() - j->accepted_us) / 1000);
+}
+
 static void start_waiting(struct webhook *w);
 
 static void attempt_end(struct webhook_job *j, enum record_kind kind,
@@ -111,6 +123,7 @@ static void attempt_end(struct webhook_job *j, enum record_kind kind,
 	struct webhook *w = j->owner;
 
 	note(w, j, kind, answer);
+	count(j, kind, answer);
 	endpoints_end(w->endpoints, j, answer->reason == EVENT_HTTP_GONE ? CALL_GONE : how[kind]);
 	drop(w, j);
 	start_waiting(w);
@@ -427,6 +440,16 @@ void webhook_abort(struct webhook *w)
 {
 	w->aborting = true;
 	webhook_http_abort(w->http);
+}
+
+size_t webhook_jobs(const struct webhook *w)
+{
+	return w->held;
+}
+
+size_t webhook_calls(const struct webhook *w)
+{
+	return endpoints_active(w->endpoints);
 }
 
 bool webhook_idle(const struct webhook *w)

@@ -38,6 +38,9 @@ void webhook_wake(struct webhook *w);
 void webhook_drain(struct webhook *w);
 /* Ends the calls that are under way. */
 void webhook_abort(struct webhook *w);
+/* Jobs in memory, and those of them that are being called for. */
+size_t webhook_jobs(const struct webhook *w);
+size_t webhook_calls(const struct webhook *w);
 /* True when no job is in memory and all results are written. */
 bool webhook_idle(const struct webhook *w);
 void webhook_free(struct webhook *w);

@@ -67,6 +67,7 @@ struct webhook_job *webhook_job_of_mail(struct mail *m, const struct ingest *in,
 	memcpy(row.sha256, im->sha256, sizeof(row.sha256));
 	j = job_new(&row, lease);
 	j->mail = mail_ref(m);
+	j->accepted_us = row.received_us;
 	return j;
 }
 

@@ -23,6 +23,7 @@ struct webhook_job {
 	struct mail *mail;      /* that the row points into, or NULL */
 	char *raw;              /* the row's own copy of the bytes, or NULL */
 	int64_t lease_end_ms;   /* clock_mono_ms */
+	int64_t accepted_us;    /* when the mail was; 0: it was not just now */
 	struct budget *budget;
 	size_t charged;
 	/* the attempt */

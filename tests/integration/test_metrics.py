@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -87,9 +88,34 @@ def test_a_mail_is_counted_on_its_way(stack, account, make_agent, hook, signer, 
                       ("milter", "e2a_milter_judge_duration_seconds_count"),
                       ("deliverd", 'e2a_deliverd_lmtp_recipients_total{reply="2xx"}'),
                       ("deliverd", "e2a_deliverd_ingest_duration_seconds_count"),
+                      ("deliverd", 'e2a_deliverd_webhook_attempts_total{outcome="delivered"}'),
+                      ("deliverd", "e2a_deliverd_webhook_attempt_duration_seconds_count"),
+                      ("deliverd", "e2a_deliverd_accept_to_webhook_seconds_count"),
                       ("apid", 'e2a_apid_requests_total{status="2xx"}'),
                       ("apid", "e2a_apid_request_duration_seconds_count")):
         wait_more(metrics, before[name], name, key)
+
+
+def test_a_call_is_seen_while_it_lasts_and_counted_by_its_reason(stack, make_agent, hook, metrics):
+    called, go_on = threading.Event(), threading.Event()
+
+    def hang(handler) -> None:
+        called.set()
+        go_on.wait(60)
+        handler.close_connection = True
+
+    hook.answer = lambda _: hang
+    agent = make_agent(hook.url)
+    before = metrics("deliverd")
+    stack.send(SENDER, agent, compose(SENDER, agent))
+    assert called.wait(15)
+    for key in ("e2a_deliverd_webhook_calls", "e2a_deliverd_webhook_jobs_in_memory"):
+        wait_until(key, lambda key=key: metrics("deliverd")[key] >= 1)
+    hook.answer = lambda _: 200
+    go_on.set()
+    for outcome in ("broken", "delivered"):
+        wait_more(metrics, before, "deliverd",
+                  f'e2a_deliverd_webhook_attempts_total{{outcome="{outcome}"}}')
 
 
 def test_a_mail_for_a_websocket_is_counted(stack, account, make_agent, signer, metrics):
