@@ -15,6 +15,7 @@ enum apid_metric {
 	APID_BUSY,
 	APID_CONNECTIONS_REFUSED, /* by enum peers_reason */
 	APID_SOCKETS,
+	APID_SOCKETS_HELD,   /* bytes */
 	APID_SOCKETS_CLOSED, /* by the code, as a word */
 	APID_FRAMES,
 	APID_FRAME_MS, /* from the commit */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One WebSocket. It holds at most one page of notifications; the next is read
- * when the last one is out, so a slow reader costs itself only. Nothing here
+ * when the last one is out, so a slow reader costs itself only. All of them together hold so
+ * much and no more. Nothing here
  * marks mail read.
  */
 #include "apid/apid_metrics.h"
@@ -63,12 +64,19 @@ struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *s
 	return conn;
 }
 
+void ws_hold(struct ws *ws, size_t more, size_t less)
+{
+	ws->held += more - less;
+	metric_set(&apid_metrics[APID_SOCKETS_HELD], (int64_t)ws->held);
+}
+
 static void drop_frames(struct ws_conn *conn)
 {
 	while (conn->out) {
 		struct ws_frame *f = conn->out;
 
 		conn->out = f->next;
+		ws_hold(conn->ws, 0, f->n);
 		free(f);
 	}
 	conn->out_tail = &conn->out;
@@ -132,6 +140,7 @@ static int write_frame(struct ws_conn *conn)
 	if (f->stored_us)
 		metric_observe(&apid_metrics[APID_FRAME_MS],
 			       (clock_now_us() - f->stored_us) / 1000);
+	ws_hold(conn->ws, 0, f->n);
 	free(f);
 	return n < 0 ? -1 : 0;
 }

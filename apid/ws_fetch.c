@@ -22,12 +22,13 @@ struct fetch {
 	struct arena arena;
 	struct slice key_id, address;
 	struct store_message_stream query;
-	size_t budget;
+	size_t budget; /* bytes */
 	/* found */
 	enum err e;
 	struct fail fail;
 	struct store_message *v;
 	size_t n;      /* those with a frame */
+	size_t bytes;  /* of the frames */
 	bool complete; /* there was nothing behind them */
 	struct ws_frame *frames, **frames_tail;
 };
@@ -50,7 +51,7 @@ static size_t add_frame(struct fetch *f, const struct store_message *m)
 
 static enum err read_page(struct fetch *f, struct db *db)
 {
-	size_t n, bytes = 0;
+	size_t n;
 	enum err e = store_key_may_listen(db, f->key_id, f->address, &f->fail);
 
 	if (e)
@@ -58,9 +59,9 @@ static enum err read_page(struct fetch *f, struct db *db)
 	e = store_message_stream(db, &f->query, &f->arena, &f->v, &n, &f->fail);
 	if (e)
 		return e;
-	while (f->n < n && bytes < f->budget)
-		bytes += add_frame(f, &f->v[f->n++]);
-	f->complete = f->n == n && n < PAGE;
+	while (f->n < n && f->bytes < f->budget)
+		f->bytes += add_frame(f, &f->v[f->n++]);
+	f->complete = f->n == n && (int64_t)n < f->query.limit;
 	return OK;
 }
 
@@ -97,6 +98,7 @@ static void take_page(struct ws_conn *conn, struct fetch *f)
 		*conn->out_tail = f->frames;
 		conn->out_tail = f->frames_tail;
 		f->frames = NULL;
+		ws_hold(conn->ws, f->bytes, 0);
 		conn->progress_ms = clock_mono_ms();
 		lws_callback_on_writable(conn->wsi);
 	} else if (conn->wanted) {
@@ -121,6 +123,7 @@ static void fetch_done(struct ws *ws, struct ws_event *e)
 	struct ws_conn *conn = f->conn;
 
 	conn->fetching = false;
+	ws_hold(ws, 0, f->budget);
 	ws_note_storage(ws, f->e, &f->fail);
 	if (conn->gone) {
 		ws_conn_gone(conn);
@@ -136,6 +139,16 @@ static void fetch_done(struct ws *ws, struct ws_event *e)
 	fetch_free(f);
 }
 
+/* A whole page while there is room, else the next message alone: everybody gets on. */
+static void set_budget(struct fetch *f)
+{
+	const struct settings *s = f->ws->app->settings;
+	bool room = f->ws->held + (size_t)s->ws_buffer <= (size_t)s->ws_memory;
+
+	f->budget = room ? (size_t)s->ws_buffer : 1;
+	f->query.limit = room ? PAGE : 1;
+}
+
 void ws_fetch_start(struct ws_conn *conn)
 {
 	struct fetch *f = mem_zalloc(sizeof(*f));
@@ -148,14 +161,14 @@ void ws_fetch_start(struct ws_conn *conn)
 	f->address = arena_slice(&f->arena, conn->sub.address);
 	f->query.user_id = arena_slice(&f->arena, conn->sub.user_id);
 	f->query.agent = arena_slice(&f->arena, conn->sub.email);
-	f->query.limit = PAGE;
-	f->budget = (size_t)conn->ws->app->settings->ws_buffer;
+	set_budget(f);
 	f->frames_tail = &f->frames;
 	ws_stream_next(&conn->stream, &f->arena, &f->query);
 	if (!workers_post(conn->ws->app->workers, &f->job, JOB_SOCKET)) {
 		fetch_free(f); /* the workers have stopped, and so will we */
 		return;
 	}
+	ws_hold(conn->ws, f->budget, 0);
 	conn->fetching = true;
 	conn->wanted = false;
 }

@@ -70,6 +70,7 @@ struct ws {
 	bool storage_failed;
 	int64_t polled_ms; /* when the last poll that succeeded began */
 	unsigned ticks;
+	size_t held; /* bytes of frames, and what reads under way may bring */
 	bool ended;
 	int64_t stop_deadline_ms; /* 0: not stopping */
 	pthread_mutex_t lock;
@@ -114,6 +115,8 @@ void ws_conn_wake_announced(struct ws_conn *conn);
 void ws_conn_tick(struct ws_conn *conn, int64_t now_ms);
 /* The socket is closed; frees the connection as soon as nobody uses it. */
 void ws_conn_gone(struct ws_conn *conn);
+/* Notes bytes that are held for sockets, or no longer. */
+void ws_hold(struct ws *ws, size_t more, size_t less);
 
 /* ws_hint.c: what came for everybody. */
 void ws_hint_run(struct ws *ws);

@@ -272,6 +272,8 @@ const struct conf_row settings_table[] = {
 	  .help = "WebSockets of one e2a-apid" },
 	{ ROW(ws_buffer), .type = CONF_BYTES, .min = 4096, .max = 64 * MIB, .def = "256k",
 	  .help = "bytes of notifications held in memory for one WebSocket" },
+	{ ROW(ws_memory), .type = CONF_BYTES, .min = 64 * 1024, .max = 65536 * MIB, .def = "64m",
+	  .help = "... for all of them; when that is used up, each gets one at a time" },
 	{ ROW_MS(ws_ping), .min = SECOND, .max = HOUR, .def = "30s",
 	  .help = "time between pings to a WebSocket, and between comments in an event stream" },
 	{ ROW_MS(ws_pong_timeout), .min = SECOND, .max = HOUR, .def = "10s",

@@ -147,6 +147,7 @@ struct settings {
 	int64_t ws_per_agent;
 	int64_t ws_max;
 	int64_t ws_buffer;
+	int64_t ws_memory;
 	int64_t ws_ping_ms;
 	int64_t ws_pong_timeout_ms;
 	int64_t ws_write_timeout_ms;

@@ -374,6 +374,19 @@ def second_apid(stack: Stack, number: int, kind: type[SecondApid] = SecondApid,
         apid.claim.release()
 
 
+@contextmanager
+def metered_apid(stack: Stack, number: int, **settings: str) -> Iterator[SecondApid]:
+    """One that shows its metrics, at metrics_url."""
+    claim = Port("METRICS")
+    address = f"127.0.0.1:{claim.number}"
+    try:
+        with second_apid(stack, number, apid_metrics=address, **settings) as apid:
+            apid.metrics_url = f"http://{address}/metrics"
+            yield apid
+    finally:
+        claim.release()
+
+
 def add_key(stack: Stack, user_id: str, *, agent: str | None = None, revoked: bool = False,
             expires: str | None = None) -> tuple[str, str]:
     """A key written into the database as e2a-admin would; (id, key)."""

@@ -23,7 +23,9 @@ from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from tests.integration.client import (BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, HandedApid,
                                       Http, SecondApid, WebSocket, add_key, insert_mail,
-                                      second_apid, upgrade_fields, ws_target)
+                                      second_apid, metered_apid, upgrade_fields,
+                                      ws_target)
+from tests.integration.scrape import scrape
 
 SENDER = "alice@sender.example"
 TIME_A = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?Z")
@@ -275,6 +277,23 @@ def test_a_slow_reader_is_closed_with_1013_and_loses_nothing(stack, account, mak
     with pytest.raises((EOFError, ConnectionResetError)):
         silent.notices(count)
     assert len(set(ids(connect(dead, quick.port).notices(count)))) == count
+
+
+def test_many_slow_readers_share_a_bounded_memory(stack, account, make_agent, connect):
+    """Ten who take nothing could hold 2.5 MB each; one who reads goes on beside them."""
+    agent, good, count = make_agent(), make_agent(), 100
+    insert_mail(stack, account.user_id, agent, count, "<" * 4096)
+    insert_mail(stack, account.user_id, good, count, "<" * 4096)
+    with metered_apid(stack, 9, ws_buffer="4m", ws_memory="8m", ws_per_agent="10") as apid:
+        slow = [connect(agent, apid.port, receive_buffer=4096) for _ in range(10)]
+        told = connect(good, apid.port).notices(count)
+        held = scrape(apid.metrics_url)["e2a_apid_sockets_held_bytes"]
+        assert len(set(ids(told))) == count
+        assert 2_000_000 < held < 8_500_000
+        for socket in slow:
+            socket.close()
+        wait_until("nothing to be held",
+                   lambda: scrape(apid.metrics_url)["e2a_apid_sockets_held_bytes"] == 0)
 
 
 def test_a_flood_of_pings_whose_answers_nobody_takes_is_cut_off(stack, make_agent, connect):
