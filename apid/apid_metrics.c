@@ -83,6 +83,9 @@ struct metric apid_metrics[APID_METRICS_N] = {
 				.help = "How often mail for a WebSocket was found without a "
 					"wake-up.",
 				.type = METRIC_COUNTER },
+	[APID_EVENTS] = { .name = "e2a_apid_events_sent_total",
+			  .help = "Mails told by Server-Sent Events.",
+			  .type = METRIC_COUNTER },
 	[APID_WAITERS] = { .name = "e2a_apid_waiters",
 			   .help = "Requests that wait for mail, by kind.",
 			   .type = METRIC_GAUGE,

@@ -22,6 +22,7 @@ enum apid_metric {
 	APID_WAKES,
 	APID_LISTEN_LOST,
 	APID_WAKES_MISSED,
+	APID_EVENTS,
 	APID_WAITERS, /* by enum apid_waiter */
 	APID_METRICS_N
 };

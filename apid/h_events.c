@@ -4,6 +4,7 @@
  * whatever comes. The id of each event is a place from which another stream goes on exactly.
  * A stream holds one piece of events at most, and the next is made when that is out.
  */
+#include "apid/apid_metrics.h"
 #include "apid/handlers.h"
 #include "apid/message_watch.h"
 #include "apid/notice.h"
@@ -58,6 +59,7 @@ static void write_event(const struct events *s, size_t i, struct buf *piece)
 	buf_add_str(piece, "event: message\ndata: ");
 	notice_write(&s->watch.v[i], piece);
 	buf_add_str(piece, "\n\n");
+	metric_add(&apid_metrics[APID_EVENTS], 1);
 }
 
 /* Once, so that who reconnects before the first event misses nothing either. */

@@ -18,7 +18,7 @@ from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import WebSocketListener
 from tests.integration import scrape
-from tests.integration.client import BINARY, WebSocket, insert_mail
+from tests.integration.client import BINARY, EventStream, WebSocket, insert_mail
 from tests.integration.outbound import address
 
 SENDER = "alice@sender.example"
@@ -142,6 +142,22 @@ def test_a_websocket_that_we_close_is_counted_by_the_code(stack, account, make_a
     assert client.close_frame()[0] == 1009
     client.close()
     wait_more(metrics, before, "apid", 'e2a_apid_sockets_closed_total{code="1009"}')
+
+
+def test_those_who_wait_for_mail_are_counted(stack, account, api, make_agent, metrics):
+    agent = make_agent()
+    before = metrics("apid")
+    poll = threading.Thread(target=api.get, args=[f"/api/v1/agents/{agent}/messages?wait=60"])
+    poll.start()
+    with EventStream(stack.http_port, agent, account.api_key) as stream:
+        for kind in ("long_poll", "sse"):
+            wait_more(metrics, before, "apid", f'e2a_apid_waiters{{kind="{kind}"}}')
+        stack.send(SENDER, agent, compose(SENDER, agent))
+        stream.event()
+        wait_more(metrics, before, "apid", "e2a_apid_events_sent_total")
+    poll.join(20)
+    wait_until("nobody to wait", lambda: all(
+        metrics("apid")[f'e2a_apid_waiters{{kind="{kind}"}}'] == 0 for kind in ("long_poll", "sse")))
 
 
 def test_mail_without_a_wake_up_is_counted_as_that(stack, account, make_agent, metrics):
