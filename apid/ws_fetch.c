@@ -7,7 +7,6 @@
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/store/store_key.h"
 #include "common/store/store_message.h"
 
 #include <stddef.h>
@@ -20,7 +19,6 @@ struct fetch {
 	struct ws_conn *conn; /* not for the worker */
 	struct ws *ws;
 	struct arena arena;
-	struct slice key_id, address;
 	struct store_message_stream query;
 	size_t budget; /* bytes */
 	/* found */
@@ -52,11 +50,8 @@ static size_t add_frame(struct fetch *f, const struct store_message *m)
 static enum err read_page(struct fetch *f, struct db *db)
 {
 	size_t n;
-	enum err e = store_key_may_listen(db, f->key_id, f->address, &f->fail);
+	enum err e = store_message_stream(db, &f->query, &f->arena, &f->v, &n, &f->fail);
 
-	if (e)
-		return e;
-	e = store_message_stream(db, &f->query, &f->arena, &f->v, &n, &f->fail);
 	if (e)
 		return e;
 	while (f->n < n && f->bytes < f->budget)
@@ -157,8 +152,8 @@ void ws_fetch_start(struct ws_conn *conn)
 	f->done.run = fetch_done;
 	f->conn = conn;
 	f->ws = conn->ws;
-	f->key_id = arena_slice(&f->arena, conn->sub.key_id);
-	f->address = arena_slice(&f->arena, conn->sub.address);
+	f->query.key_id = arena_slice(&f->arena, conn->sub.key_id);
+	f->query.address = arena_slice(&f->arena, conn->sub.address);
 	f->query.user_id = arena_slice(&f->arena, conn->sub.user_id);
 	f->query.agent = arena_slice(&f->arena, conn->sub.email);
 	set_budget(f);

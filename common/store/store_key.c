@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API keys. What makes a key usable is said once, in USABLE. */
+/* API keys. What makes a key usable is said once, in KEY_USABLE. */
 #include "common/store/store_key.h"
 
 #include "common/base/ids.h"
+#include "common/store/store_key_sql.h"
 #include "common/store/store_user.h"
 
-#define USABLE "k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())"
 #define TOUCH_DUE "(k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - interval '60 s')"
 
 _Static_assert(STORE_KEY_TOUCH_S == 60, "TOUCH_DUE says the same");
-
-/* Is key `k` bound to agent `a`? */
-#define BOUND_TO_A "lower(k.agent_email) IN (lower(a.email), a.address)"
-
-/* Key `k` and agent `a` allow an open WebSocket. */
-#define LISTENS                                                                                    \
-	"a.user_id = k.user_id AND a.agent_mode = 'local' "                                        \
-	"AND (k.scope = 'account' OR " BOUND_TO_A ") AND " USABLE
 
 #define ITEM "k.id, k.name, k.prefix, k.agent_email, k.created_at, k.expires_at, k.last_used_at"
 
@@ -25,7 +17,7 @@ enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, CHECK, MAY_LISTEN, CUT_O
 const struct db_stmt store_key_stmts[] = {
 	[FIND] = { "key_find",
 		   "SELECT k.id, k.user_id, k.scope = 'agent', k.agent_email, " TOUCH_DUE
-		   " FROM api_keys k WHERE k.hash = $1 AND " USABLE,
+		   " FROM api_keys k WHERE k.hash = $1 AND " KEY_USABLE,
 		   false },
 	/* $6 agent or NULL, $7 lifetime or NULL, $8 most or NULL */
 	[CREATE] = { "key_create",
@@ -53,21 +45,18 @@ const struct db_stmt store_key_stmts[] = {
 	[REVOKE_AGENT] = { "key_revoke_agent",
 			   "UPDATE api_keys k SET revoked_at = clock_timestamp() FROM agents a "
 			   "WHERE k.user_id = $1 AND a.user_id = $1 AND a.email = $2 "
-			   "AND k.scope = 'agent' AND " BOUND_TO_A " AND k.revoked_at IS NULL",
+			   "AND k.scope = 'agent' AND " KEY_BOUND_TO_A " AND k.revoked_at IS NULL",
 			   true },
 	[TOUCH] = { "key_touch",
 		    "UPDATE api_keys k SET last_used_at = clock_timestamp() "
 		    "WHERE k.id = $1 AND " TOUCH_DUE,
 		    true },
-	[CHECK] = { "key_check", "SELECT 1 FROM api_keys k WHERE k.id = $1 AND " USABLE, false },
-	[MAY_LISTEN] = { "key_may_listen",
-			 "SELECT 1 FROM api_keys k JOIN agents a ON " LISTENS
-			 " WHERE k.id = $1 AND a.address = $2",
-			 false },
+	[CHECK] = { "key_check", "SELECT 1 FROM api_keys k WHERE k.id = $1 AND " KEY_USABLE,
+		    false },
 	[CUT_OFF] = { "key_cut_off",
 		      "SELECT s.n - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY "
 		      "AS s (id, address, n) WHERE NOT EXISTS (SELECT FROM api_keys k JOIN agents a "
-		      "ON " LISTENS " WHERE k.id = s.id AND a.address = s.address OFFSET 0)",
+		      "ON " KEY_LISTENS " WHERE k.id = s.id AND a.address = s.address OFFSET 0)",
 		      false },
 	{ 0 },
 };
@@ -217,23 +206,6 @@ enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail)
 	if (e == OK && db_rows_count(r) == 0)
 		e = fail_set(fail, ERR_UNAUTHORIZED, "the key was revoked or has expired");
 	return e;
-}
-
-enum err store_key_may_listen(struct db *db, struct slice key_id, struct slice address,
-			      struct fail *fail)
-{
-	struct db_args args = DB_ARGS_INIT;
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e;
-
-	db_arg_text(&args, key_id);
-	db_arg_text(&args, address);
-	e = db_query(db, &store_key_stmts[MAY_LISTEN], &args, &r, fail);
-	if (e)
-		return e;
-	if (db_rows_count(r) == 0)
-		return fail_set(fail, ERR_FORBIDDEN, "key or agent does not allow listening");
-	return OK;
 }
 
 enum err store_key_cut_off(struct db *db, const struct slice *key_ids,

@@ -68,12 +68,9 @@ enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST
 /* OK while the key may be used, else ERR_UNAUTHORIZED. */
 enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail) MUST_CHECK;
 /*
- * OK while the key may be used and reaches the agent of this folded address,
- * which is in local mode: what an open WebSocket needs. Else ERR_FORBIDDEN.
+ * For which of n pairs of a key and an agent's folded address it is not so that the key may be
+ * used and reaches the agent, which is in local mode: positions in the arrays.
  */
-enum err store_key_may_listen(struct db *db, struct slice key_id, struct slice address,
-			      struct fail *fail) MUST_CHECK;
-/* For which of n pairs that is so no longer: positions in the arrays. */
 enum err store_key_cut_off(struct db *db, const struct slice *key_ids,
 			   const struct slice *addresses, size_t n, struct arena *a, size_t **ret,
 			   size_t *ret_n, struct fail *fail) MUST_CHECK;

@@ -5,6 +5,7 @@
  */
 #include "common/store/store_message.h"
 
+#include "common/store/store_key_sql.h"
 #include "common/store/store_message_row.h"
 
 /* $3 id, $4 bytes of the head */
@@ -16,12 +17,17 @@
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MESSAGE_MINE " AND m.id = $3"
 
+/* $8 key, $9 folded address of the agent. The first row is there in any case. */
 #define STREAM(name, which)                                                                        \
 	{                                                                                          \
 		name,                                                                              \
-			"SELECT " MESSAGE_NOTICE " FROM messages m WHERE " MESSAGE_MINE            \
+			"SELECT m.*, l.yes FROM (SELECT EXISTS (SELECT FROM api_keys k "           \
+			"JOIN agents a ON " KEY_LISTENS " WHERE k.id = $8 AND a.address = $9) "    \
+			"AS yes) l LEFT JOIN LATERAL (SELECT " MESSAGE_NOTICE                      \
+			" FROM messages m WHERE l.yes AND " MESSAGE_MINE                           \
 			" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "       \
-			"AND " which " ORDER BY m.created_at, m.id LIMIT $7",                      \
+			"AND " which " ORDER BY m.created_at, m.id LIMIT $7) m ON true "           \
+			"ORDER BY m.created_at, m.id",                                             \
 			false                                                                      \
 	}
 
@@ -135,6 +141,19 @@ enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, i
 	return buf_check(ret);
 }
 
+static void arg_stream(struct db_args *args, const struct store_message_stream *s)
+{
+	db_arg_text(args, s->user_id);
+	db_arg_text(args, s->agent);
+	db_arg_time(args, s->after.created_us);
+	db_arg_text(args, s->after.id);
+	db_arg_texts(args, s->except, s->except_n);
+	db_arg_time(args, s->live_us);
+	db_arg_int(args, s->limit);
+	db_arg_text(args, s->key_id);
+	db_arg_text(args, s->address);
+}
+
 enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
 			      struct store_message **ret, size_t *ret_n, struct fail *fail)
 {
@@ -142,17 +161,13 @@ enum err store_message_stream(struct db *db, const struct store_message_stream *
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
 	enum err e;
 
-	db_arg_text(&args, s->user_id);
-	db_arg_text(&args, s->agent);
-	db_arg_time(&args, s->after.created_us);
-	db_arg_text(&args, s->after.id);
-	db_arg_texts(&args, s->except, s->except_n);
-	db_arg_time(&args, s->live_us);
-	db_arg_int(&args, s->limit);
+	arg_stream(&args, s);
 	e = db_query(db, &store_message_stmts[s->backlog ? BACKLOG : LIVE], &args, &r, fail);
 	if (e)
 		return e;
-	*ret_n = db_rows_count(r);
+	if (!db_bool(r, 0, MESSAGE_NOTICE_COLUMNS))
+		return fail_set(fail, ERR_FORBIDDEN, "key or agent does not allow listening");
+	*ret_n = db_is_null(r, 0, 0) ? 0 : db_rows_count(r);
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)
 		store_message_row_notice(r, i, a, &(*ret)[i]);

@@ -79,8 +79,9 @@ enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, i
  */
 struct store_message_stream {
 	struct slice user_id;
-	struct slice agent; /* email */
-	bool backlog;       /* only messages from before live_us */
+	struct slice agent;           /* email */
+	struct slice key_id, address; /* the key, and the agent's folded address */
+	bool backlog;                 /* only messages from before live_us */
 	int64_t live_us;
 	struct store_message_key after;
 	const struct slice *except;
@@ -88,7 +89,10 @@ struct store_message_stream {
 	int64_t limit;
 };
 
-/* Fills id, created_us, from, recipient, subject, conversation_id. */
+/*
+ * Fills id, created_us, from, recipient, subject, conversation_id. ERR_FORBIDDEN when the key does
+ * not reach the agent, or the agent is not in local mode.
+ */
 enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
 			      struct store_message **ret, size_t *ret_n,
 			      struct fail *fail) MUST_CHECK;

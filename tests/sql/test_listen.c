@@ -103,6 +103,7 @@ static void what_changes_who_may_listen_is_told(void **state)
 }
 
 static const char sql_mail[] =
+	"DELETE FROM messages; DELETE FROM raw_messages;"
 	"INSERT INTO raw_messages (id, sha256, size, raw, created_at)"
 	" SELECT 'r' || n, '', 0, '', now() - n * interval '1 min' FROM generate_series(0, 4) n;"
 	"INSERT INTO messages (id, user_id, agent_email, raw_id, direction, created_at, expires_at)"
@@ -160,11 +161,54 @@ static void recent_mail_of_all_agents_is_found_page_by_page(void **state)
 	}
 }
 
+/* Messages m0 ... m4 of each agent are there, of which m1 was sent. */
+static void a_stream_needs_a_key_that_reaches_its_agent(void **state)
+{
+	static const struct {
+		struct slice key_id, agent;
+		enum err want;
+		size_t n;
+	} rows[] = {
+		{ SLICE_INIT("k"), SLICE_INIT("a@example.com"), OK, 4 },
+		{ SLICE_INIT("k"), SLICE_INIT("c@example.com"), OK, 0 },
+		{ SLICE_INIT("l"), SLICE_INIT("b@example.com"), OK, 4 },
+		{ SLICE_INIT("l"), SLICE_INIT("a@example.com"), ERR_FORBIDDEN, 0 },
+		{ SLICE_INIT("no"), SLICE_INIT("a@example.com"), ERR_FORBIDDEN, 0 },
+		{ SLICE_INIT("k"), SLICE_INIT("no@example.com"), ERR_FORBIDDEN, 0 },
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
+
+	(void)state;
+	fresh_script(owner, sql_anew);
+	fresh_script(owner,
+		     "INSERT INTO agents (email, address, domain, user_id, agent_mode) VALUES"
+		     " ('c@example.com', 'c@example.com', 'example.com', 'u', 'local')");
+	fresh_script(owner, sql_mail);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct store_message_stream s = { .user_id = S("u"),
+							.agent = rows[i].agent,
+							.key_id = rows[i].key_id,
+							.address = rows[i].agent,
+							.limit = 100 };
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct store_message *v = NULL;
+		struct fail fail = { 0 };
+		size_t n = 0;
+
+		assert_int_equal(store_message_stream(db, &s, &a, &v, &n, &fail), rows[i].want);
+		assert_int_equal(n, rows[i].n);
+		for (size_t k = 1; k < n; k++)
+			assert_true(v[k - 1].created_us < v[k].created_us);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_changes_who_may_listen_is_told),
 		cmocka_unit_test(recent_mail_of_all_agents_is_found_page_by_page),
+		cmocka_unit_test(a_stream_needs_a_key_that_reaches_its_agent),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
