@@ -25,6 +25,7 @@
 #include "deliverd/notify.h"
 #include "deliverd/outbound.h"
 #include "deliverd/webhook.h"
+#include "deliverd/webhook_notice.h"
 
 enum {
 	HEADER_ALLOWANCE = 128 * 1024, /* for what Postfix and the milter add to a mail */
@@ -54,6 +55,7 @@ struct deliverd {
 	struct listener *jobs, *domains;
 	struct maps *maps; /* NULL without postfix_map_dir */
 	struct hold_expiry *hold_expiry;
+	struct webhook_notice *webhook_notice;
 	struct janitor *janitor;
 	struct gauges *gauges; /* NULL without deliverd_metrics */
 	struct domain_watch *domain_watch;
@@ -130,6 +132,7 @@ static void on_terminate(void *arg)
 		maps_stop(d->maps);
 	}
 	hold_expiry_stop(d->hold_expiry);
+	webhook_notice_stop(d->webhook_notice);
 	janitor_stop(d->janitor);
 	if (d->gauges)
 		gauges_stop(d->gauges);
@@ -287,6 +290,7 @@ static void start_rest(struct deliverd *d)
 {
 	d->jobs = listener_new(d->loop, d->settings, "e2a_jobs", on_jobs, d);
 	d->hold_expiry = hold_expiry_new(d->loop, d->settings, d->pool, d->outbound);
+	d->webhook_notice = webhook_notice_new(d->loop, d->settings, d->keys, d->pool);
 	d->janitor = janitor_new(d->loop, d->settings, d->pool);
 	start_domain_watch(d);
 	start_gauges(d);
@@ -364,6 +368,7 @@ void deliverd_free(struct deliverd *d)
 	listener_free(d->domains);
 	maps_free(d->maps);
 	hold_expiry_free(d->hold_expiry);
+	webhook_notice_free(d->webhook_notice);
 	janitor_free(d->janitor);
 	gauges_free(d->gauges);
 	domain_watch_free(d->domain_watch);

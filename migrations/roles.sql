@@ -98,6 +98,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbound_drafts, outbound_attachments,
 GRANT SELECT, INSERT, UPDATE ON suppressions TO e2a_deliverd;
 GRANT SELECT ON delegations TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON dkim_keys, domain_records TO e2a_deliverd;
+GRANT EXECUTE ON FUNCTION tell_webhook_owner TO e2a_deliverd;
 GRANT EXECUTE ON FUNCTION recipient_rank, draft_hash, hold_reviewers, expire_holds, approve_hold,
 	reject_hold TO e2a_deliverd;
 GRANT SELECT, INSERT, DELETE, UPDATE (used_at) ON approval_tokens TO e2a_deliverd;

@@ -118,6 +118,8 @@ const struct conf_row settings_table[] = {
 	  .help = "attempts a second at what waited for an endpoint that is back" },
 	{ ROW(webhook_schedule), .type = CONF_TEXT, .def = "5s 1m 5m 30m 2h 5h 10h 14h 20h 24h",
 	  .help = "waits between attempts; after the last one a delivery has failed" },
+	{ ROW_MS(webhook_notice), .min = 0, .max = 365 * DAY, .def = "24h",
+	  .help = "owners are told by mail of a webhook that failed for so long; 0: never" },
 	{ ROW(webhook_allow), .type = CONF_TEXT, .def = "",
 	  .help = "CIDR ranges that webhooks may reach although they are not public" },
 	{ ROW(webhook_https), .type = CONF_WORD, .words = "required optional", .def = "required",

@@ -67,6 +67,7 @@ struct settings {
 	int64_t webhook_breaker_wait_ms;
 	int64_t webhook_drain_rate;
 	char *webhook_schedule; /* "5s 1m 5m ..." */
+	int64_t webhook_notice_ms;
 	char *webhook_allow;    /* CIDRs that may be private */
 	char *webhook_https;    /* required | optional */
 	char *webhook_ca_file;  /* PEM; "" = the system's */

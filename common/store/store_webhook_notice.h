@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owners who have to be told that a webhook of theirs fails. */
+#ifndef E2A_STORE_STORE_WEBHOOK_NOTICE_H
+#define E2A_STORE_STORE_WEBHOOK_NOTICE_H
+
+#include "common/store/db.h"
+
+extern const struct db_stmt store_webhook_notice_stmts[];
+
+enum { STORE_WEBHOOK_NOTICE_COUNT_MAX = 10000 }; /* mails that are counted; more: one more */
+
+struct store_webhook_notice {
+	struct slice user_id, address; /* of the owner */
+	struct slice agent;
+	struct slice trouble; /* "failing", "failed": and mail was given up, "disabled" */
+	struct slice reason;  /* why it is disabled: "http_gone", "operator" */
+	int64_t since_us;
+	int64_t failures;    /* in a row */
+	int64_t last_status; /* HTTP; 0: no answer */
+	struct slice last_error;
+	int64_t pending, failed; /* mails */
+};
+
+/*
+ * In a transaction of the caller's, in which the mail is stored too: the next one, who counts
+ * as told from now on. Webhooks have to fail for after_ms; nobody is told of one more often. The
+ * texts are in the arena. ERR_NOT_FOUND when there is none.
+ */
+enum err store_webhook_notice_take(struct db *db, int64_t after_ms, struct arena *a,
+				   struct store_webhook_notice *ret, struct fail *fail) MUST_CHECK;
+
+#endif
