@@ -18,7 +18,6 @@ BINARIES := $(PROGRAMS:%=$(B)/e2a-%)
 # What the build, the run and the tests need, all from Debian 12.
 PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libwebsockets-dev \
-	libwebsockets-evlib-ev libev-dev \
 	libopendkim-dev libspf2-dev libopendmarc-dev libpsl-dev publicsuffix libunbound-dev \
 	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
 	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \
@@ -52,7 +51,7 @@ STORE_LIBS := -lpq
 METRICS_LIBS := -lmicrohttpd # of the daemons, which serve metrics; of apid for its API too
 milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp $(METRICS_LIBS)
 deliverd_LIBS := -luv -lcurl -lopendkim $(METRICS_LIBS)
-apid_LIBS := $(METRICS_LIBS) -lwebsockets -lev -lcurl
+apid_LIBS := $(METRICS_LIBS) -lwebsockets -lcurl
 admin_LIBS :=
 
 objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))

@@ -3,7 +3,6 @@
  * The WebSocket thread. Libwebsockets is not thread-safe: but for its waking-up
  * call (lws_cancel_service), nobody else calls it. This thread never waits for the database.
  */
-#include "apid/ws_loop.h"
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -152,11 +151,9 @@ static void *serve(void *arg)
 	struct ws *ws = arg;
 
 	schedule_tick(ws);
-	while (!ws->ended) {
-		ws_loop_turn(ws->loop);
+	while (!ws->ended && lws_service(ws->context, 0) >= 0)
 		if (ws->stop_deadline_ms && ws_index_count(ws) == 0)
 			break;
-	}
 	ws->ended = true;
 	return NULL;
 }
@@ -175,12 +172,10 @@ static enum err start(struct ws *ws, struct fail *fail)
 	};
 	/* Pings are ours. Libwebsockets would keep a sorted list of all sockets for its own. */
 	static const lws_retry_bo_t no_pings = { 0 };
-	void *loop = ws_loop_new();
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
 		.protocols = protocols,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBEV,
-		.foreign_loops = &loop,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.gid = -1,
 		.uid = -1,
 		.user = ws,
@@ -191,9 +186,6 @@ static enum err start(struct ws *ws, struct fail *fail)
 	};
 
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
-	ws->loop = loop;
-	if (!loop)
-		return fail_set(fail, ERR_IO, "libev did not start");
 	ws->context = lws_create_context(&info);
 	if (ws->context)
 		ws->vhost = lws_create_vhost(ws->context, &info);
@@ -251,7 +243,6 @@ void ws_free(struct ws *ws)
 		lws_context_destroy(ws->context);
 		run_events(ws);
 	}
-	ws_loop_free(ws->loop);
 	pthread_mutex_destroy(&ws->lock);
 	free(ws);
 }

@@ -64,7 +64,6 @@ struct ws {
 	pthread_t thread;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
-	struct ev_loop *loop;
 	lws_sorted_usec_list_t tick;
 	bool polling, poll_again, checking;
 	bool storage_failed;
