@@ -23,6 +23,7 @@ enum {
 	PEERS_MAX = 16,
 	LIFE_MS = 10000,         /* of a connection */
 	LOOK_MS = 500,           /* how often for those that are over it, while there are any */
+	PAUSE_MS = 10,           /* after the last connection is gone */
 	HEAD_BYTES = 8 * 1024,   /* libmicrohttpd's for one connection */
 	TEXT_BYTES = 256 * 1024, /* of an answer */
 	BACKLOG = 16,
@@ -200,6 +201,9 @@ static void *serve(void *arg)
 			return NULL;
 		MHD_run(h->mhd);
 		cut_late(h);
+		/* Without a descriptor for a new one, libmicrohttpd would try again at once. */
+		if (!h->peers_n)
+			poll(&wait[1], 1, PAUSE_MS);
 	}
 }
 
