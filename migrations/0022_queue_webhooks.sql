@@ -80,7 +80,8 @@ CREATE TRIGGER drop_webhook_queue AFTER DELETE ON agents
 	FOR EACH ROW EXECUTE FUNCTION drop_webhook_queue();
 
 -- The functions below find rows by their indexes whatever the planner was told of these tables
--- last: a queue may be empty at one moment, and all of the table at the next. And each
+-- last: a queue may be empty at one moment, and all of the table at the next. Hence ANY (array),
+-- beside joins by the same column; joins are loops where few rows come together only. And each
 -- statement of a function sees what others committed before it, as one statement would not.
 
 -- `wanted` users at most that have a queue to look at, in turn from the one behind `after_user`.
@@ -134,8 +135,6 @@ DECLARE
 	users text[];
 	each bigint;
 	queues text[];
-	owners text[];
-	crowds boolean[];
 	found_ids text[];
 	found_agents text[];
 	found_drains boolean[];
@@ -148,19 +147,16 @@ BEGIN
 	FOR round IN 1 .. rounds LOOP
 		users := webhook_users(after_user, wanted);
 		each := ceil(wanted::numeric / greatest(cardinality(users), 1));
-		-- A crowd is more queues of a user than can have their turn now.
-		SELECT array_agg(t.agent_email), array_agg(t.user_id), array_agg(t.crowd)
-		INTO queues, owners, crowds FROM (
-			SELECT q.agent_email, q.user_id, c.crowd
-			FROM unnest(users) u (id) CROSS JOIN LATERAL (
-				SELECT w.agent_email, count(*) OVER () > each AS crowd FROM (
-					SELECT v.agent_email FROM webhook_queues v
-					WHERE v.user_id = u.id AND v.due_at <= now()
-					AND NOT v.agent_email = ANY (skip)
-					ORDER BY v.due_at LIMIT each + 1) w LIMIT each) c
-			JOIN webhook_queues q ON q.agent_email = c.agent_email
-			WHERE q.due_at <= now() FOR UPDATE OF q SKIP LOCKED) t;
-		EXIT WHEN queues IS NULL;
+		-- BETWEEN, because the order of time alone would lead through those of others.
+		SELECT array_agg(t.agent_email) INTO queues FROM (
+			SELECT q.agent_email FROM unnest(users) u (id) CROSS JOIN LATERAL (
+				SELECT w.agent_email FROM webhook_queues w
+				WHERE w.user_id BETWEEN u.id AND u.id AND w.due_at <= now()
+				AND NOT w.agent_email = ANY (skip)
+				ORDER BY w.user_id, w.due_at LIMIT each FOR UPDATE SKIP LOCKED) q) t;
+		EXIT WHEN users = '{}';
+		after_user := users[cardinality(users)];
+		CONTINUE WHEN queues IS NULL;
 		skip := skip || queues;
 
 		-- CASE, because the planner is not to take the number of leased jobs for a
@@ -230,7 +226,7 @@ BEGIN
 			UPDATE webhook_jobs j SET lease_id = new_lease, lease_until = over,
 				drained = j.due_at > now()
 			FROM sized s WHERE j.message_id = s.message_id
-			AND (s.total <= left_bytes OR s.n = 1 AND got = '{}')
+			AND j.message_id = ANY (found_ids) AND (s.total <= left_bytes OR s.n = 1 AND got = '{}')
 			RETURNING j.message_id, s.total)
 		SELECT array_agg(l.message_id), max(l.total) INTO ids, taken_bytes FROM leased l;
 		got := got || coalesce(ids, '{}');
@@ -248,8 +244,8 @@ BEGIN
 				AS f (id, agent_email, drains)
 			LEFT JOIN unnest(ids) AS i (id) ON i.id = f.id GROUP BY f.agent_email),
 		state AS MATERIALIZED (
-			SELECT q.agent_email, q.disabled_at, q.open_until, q.drain_after, q.due_at,
-				q.first_due_at, c.crowd, coalesce(t.n, 0) AS n,
+			SELECT q.agent_email, q.user_id, q.disabled_at, q.open_until, q.drain_after,
+				q.due_at, q.first_due_at, coalesce(t.n, 0) AS n,
 				coalesce(t.drained, 0) AS drained, coalesce(t.drains, 0) AS drains,
 				t.last, t.one, first.at AS first_at, CASE WHEN q.open_until > now()
 				THEN q.open_until ELSE (SELECT p.lease_until FROM webhook_jobs p
@@ -261,13 +257,13 @@ BEGIN
 					AND w.queued AND w.due_at >= first.at
 					AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
 					ORDER BY w.due_at LIMIT 1)) AS next_at
-			FROM unnest(queues, crowds) AS c (agent_email, crowd)
-			JOIN webhook_queues q ON q.agent_email = c.agent_email
+			FROM webhook_queues q
 			LEFT JOIN taken t ON t.agent_email = q.agent_email
 			LEFT JOIN LATERAL (SELECT w.due_at AS at FROM webhook_jobs w
 				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
 				AND w.queued AND w.due_at >= q.first_due_at
-				ORDER BY w.due_at LIMIT 1) first ON true),
+				ORDER BY w.due_at LIMIT 1) first ON true
+			WHERE q.agent_email = ANY (queues)),
 		decided AS MATERIALIZED (
 			SELECT s.*, CASE WHEN s.disabled_at IS NOT NULL THEN NULL
 				WHEN s.closed_until IS NOT NULL THEN
@@ -277,14 +273,16 @@ BEGIN
 					THEN now() + s.drained * 1000 / drain_rate * interval '1 ms'
 					ELSE s.due_at END
 				WHEN s.next_at > now() OR s.next_at IS NULL THEN s.next_at
-				WHEN s.n > 0 AND s.crowd THEN clock_timestamp()
+				WHEN s.n > 0 AND EXISTS (SELECT FROM webhook_queues w
+					WHERE w.user_id = s.user_id AND w.due_at <= now()
+					AND NOT w.agent_email = ANY (skip)) THEN clock_timestamp()
 				ELSE s.due_at END AS new_due_at,
 				CASE WHEN s.drains > 0 THEN greatest(s.drain_after, s.last) END AS new_drain
 			FROM state s)
 		UPDATE webhook_queues q SET due_at = d.new_due_at, drain_after = d.new_drain,
 			first_due_at = greatest(q.first_due_at, d.first_at),
 			probe = CASE WHEN q.open_until IS NOT NULL AND d.n > 0 THEN d.one ELSE q.probe END
-		FROM decided d WHERE q.agent_email = d.agent_email
+		FROM decided d WHERE q.agent_email = d.agent_email AND q.agent_email = ANY (queues)
 		AND (d.new_due_at IS DISTINCT FROM q.due_at
 			OR d.new_drain IS DISTINCT FROM q.drain_after
 			OR q.open_until IS NOT NULL AND d.n > 0
@@ -301,7 +299,7 @@ REVOKE ALL ON FUNCTION claim_webhooks FROM PUBLIC;
 CREATE FUNCTION tell_webhook_queues(ids text[], emails text[], users text[], times timestamptz[],
 	early boolean[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_nestloop = off AS $$
 DECLARE
 	n bigint;
 BEGIN
@@ -317,7 +315,7 @@ BEGIN
 		GROUP BY t.agent_email),
 	mine AS MATERIALIZED (
 		SELECT t.* FROM webhook_queues q JOIN told t ON t.agent_email = q.agent_email
-		ORDER BY q.agent_email FOR UPDATE OF q)
+		WHERE q.agent_email = ANY (emails) ORDER BY q.agent_email FOR UPDATE OF q)
 	UPDATE webhook_queues q SET
 		due_at = CASE WHEN q.disabled_at IS NOT NULL THEN NULL
 			WHEN q.open_until > now() THEN least(q.due_at, q.open_until)
@@ -327,7 +325,7 @@ BEGIN
 		drain_after = CASE WHEN q.drain_after IS NOT NULL
 			THEN least(q.drain_after, m.id) END,
 		ending = q.disabled_at IS NOT NULL
-	FROM mine m WHERE q.agent_email = m.agent_email;
+	FROM mine m WHERE q.agent_email = m.agent_email AND q.agent_email = ANY (emails);
 	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN n;
 END $$;
@@ -350,7 +348,8 @@ BEGIN
 		AND CASE WHEN j.lease_until >= now() THEN false ELSE true END
 		ORDER BY j.due_at LIMIT most FOR UPDATE SKIP LOCKED),
 	put AS (
-		UPDATE webhook_jobs j SET queued = true FROM new n WHERE j.message_id = n.message_id
+		UPDATE webhook_jobs j SET queued = true
+		WHERE j.message_id = ANY (ARRAY(SELECT n.message_id FROM new n))
 		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at)
 	SELECT array_agg(p.message_id), array_agg(p.agent_email), array_agg(p.user_id),
 		array_agg(p.due_at) INTO ids, emails, users, times FROM put p;
@@ -366,7 +365,7 @@ REVOKE ALL ON FUNCTION queue_webhooks FROM PUBLIC;
 -- Gives jobs back that were not attempted. One that was handed out before its time keeps that.
 CREATE FUNCTION release_webhooks(ids text[], leases text[], delay_ms bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_nestloop = off AS $$
 DECLARE
 	emails text[];
 	users text[];
@@ -375,12 +374,12 @@ BEGIN
 	WITH ours AS MATERIALIZED (
 		SELECT j.message_id FROM unnest(ids, leases) AS r (id, lease)
 		JOIN webhook_jobs j ON j.message_id = r.id AND j.lease_id = r.lease
-		FOR UPDATE OF j SKIP LOCKED),
+		WHERE j.message_id = ANY (ids) FOR UPDATE OF j SKIP LOCKED),
 	free AS (
 		UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, queued = true,
 			drained = false, due_at = CASE WHEN j.drained THEN j.due_at
 			ELSE now() + delay_ms * interval '1 ms' END
-		FROM ours o WHERE j.message_id = o.message_id
+		WHERE j.message_id = ANY (ARRAY(SELECT o.message_id FROM ours o))
 		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at)
 	SELECT array_agg(f.message_id), array_agg(f.agent_email), array_agg(f.user_id),
 		array_agg(f.due_at) INTO ids, emails, users, times FROM free f;
@@ -394,15 +393,15 @@ REVOKE ALL ON FUNCTION release_webhooks FROM PUBLIC;
 CREATE FUNCTION recover_webhooks(emails text[]) RETURNS void
 LANGUAGE sql SET search_path = e2a, pg_temp AS $$
 	WITH back AS MATERIALIZED (
-		SELECT q.agent_email FROM webhook_queues q WHERE q.agent_email IN (
+		SELECT q.agent_email FROM webhook_queues q WHERE q.agent_email = ANY (ARRAY(
 			SELECT b.email FROM agents a
 			JOIN agents b ON b.user_id = a.user_id AND b.webhook_url = a.webhook_url
-			WHERE a.email = ANY (emails))
+			WHERE a.email = ANY (emails)))
 		AND q.failures > 0 AND q.disabled_at IS NULL
 		ORDER BY q.agent_email FOR UPDATE)
 	UPDATE webhook_queues q SET failures = 0, failing_since = NULL, opens = 0,
 		open_until = NULL, probe = NULL, drain_after = '', due_at = now()
-	FROM back WHERE q.agent_email = back.agent_email
+	WHERE q.agent_email = ANY (ARRAY(SELECT b.agent_email FROM back b))
 $$;
 REVOKE ALL ON FUNCTION recover_webhooks FROM PUBLIC;
 
@@ -413,16 +412,18 @@ REVOKE ALL ON FUNCTION recover_webhooks FROM PUBLIC;
 CREATE FUNCTION deliver_webhooks(ids text[], leases text[], statuses bigint[],
 	durations_ms bigint[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_nestloop = off AS $$
 DECLARE
 	emails text[];
 BEGIN
 	WITH ours AS MATERIALIZED (
 		SELECT r.id, r.status, r.ms FROM webhook_jobs j
 		JOIN unnest(ids, leases, statuses, durations_ms) AS r (id, lease, status, ms)
-		ON j.message_id = r.id AND j.lease_id = r.lease FOR UPDATE OF j SKIP LOCKED),
+		ON j.message_id = r.id AND j.lease_id = r.lease
+		WHERE j.message_id = ANY (ids) FOR UPDATE OF j SKIP LOCKED),
 	gone AS (
-		DELETE FROM webhook_jobs j USING ours o WHERE j.message_id = o.id
+		DELETE FROM webhook_jobs j USING ours o
+		WHERE j.message_id = o.id AND j.message_id = ANY (ids)
 		RETURNING j.message_id, j.user_id, j.agent_email, j.attempts, o.status, o.ms),
 	ledger AS (
 		INSERT INTO message_events (message_id, user_id, stage, outcome, detail)
@@ -444,7 +445,7 @@ CREATE FUNCTION fail_webhooks(ids text[], leases text[], statuses bigint[], dura
 	reasons text[], finals bigint[], asked_ms bigint[], answers text[], waits_ms bigint[],
 	breaker_failures bigint, breaker_wait_ms bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_nestloop = off AS $$
 DECLARE
 	emails text[];
 	users text[];
@@ -461,7 +462,7 @@ BEGIN
 		ON j.message_id = r.id AND j.lease_id = r.lease,
 		LATERAL (SELECT coalesce(waits_ms[CASE WHEN j.drained THEN 1
 			ELSE j.attempts + 1 END], 0) AS ms) w
-		FOR UPDATE OF j SKIP LOCKED),
+		WHERE j.message_id = ANY (ids) FOR UPDATE OF j SKIP LOCKED),
 	done AS (
 		UPDATE webhook_jobs j SET
 			attempts = j.attempts + CASE WHEN o.early THEN 0 ELSE 1 END,
@@ -474,7 +475,7 @@ BEGIN
 		FROM ours o, LATERAL (SELECT CASE WHEN o.final > 0
 			OR NOT o.early AND o.attempts >= cardinality(waits_ms)
 			THEN 'failed' ELSE 'pending' END AS state) e
-		WHERE j.message_id = o.id
+		WHERE j.message_id = o.id AND j.message_id = ANY (ids)
 		RETURNING j.message_id, j.user_id, j.agent_email, j.state, j.due_at, o.attempts,
 			o.status, o.ms, o.reason, o.answer),
 	ledger AS (
@@ -517,6 +518,7 @@ BEGIN
 			ELSE q.probe = ANY (r.faulty) END AS opens,
 			q.probe = ANY (r.ids) AS probed
 		FROM webhook_queues q JOIN result r ON r.agent_email = q.agent_email
+		WHERE q.agent_email = ANY (emails)
 		ORDER BY q.agent_email FOR UPDATE OF q),
 	judged AS MATERIALIZED (
 		SELECT m.*, CASE WHEN m.opens THEN now() + least(breaker_wait_ms,
@@ -547,7 +549,7 @@ BEGIN
 		last_status = CASE WHEN j.faults > 0 THEN nullif(j.code, 0) ELSE q.last_status END,
 		last_error = CASE WHEN j.faults > 0 THEN j.word ELSE q.last_error END,
 		last_failed_at = CASE WHEN j.faults > 0 THEN now() ELSE q.last_failed_at END
-	FROM judged j WHERE q.agent_email = j.agent_email;
+	FROM judged j WHERE q.agent_email = j.agent_email AND q.agent_email = ANY (emails);
 	RETURN cardinality(ids);
 END $$;
 REVOKE ALL ON FUNCTION fail_webhooks FROM PUBLIC;
@@ -557,7 +559,7 @@ REVOKE ALL ON FUNCTION fail_webhooks FROM PUBLIC;
 -- over did not have its chance yet, because we or Postgres were away: it gets more time.
 CREATE FUNCTION give_up_webhooks(lifetime_ms bigint, most bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
+SET enable_sort = off AS $$
 DECLARE
 	lifetime CONSTANT interval := lifetime_ms * interval '1 ms';
 	queues CONSTANT bigint := 20;
@@ -574,7 +576,7 @@ BEGIN
 		UPDATE webhook_jobs j SET
 			give_up_at = coalesce(o.failing_since, now()) + lifetime
 		FROM over o WHERE j.message_id = o.message_id
-		AND CASE WHEN o.failing_since + lifetime <= now() THEN false ELSE true END),
+		AND j.message_id = ANY (ARRAY(SELECT v.message_id FROM over v)) AND CASE WHEN o.failing_since + lifetime <= now() THEN false ELSE true END),
 	refused AS MATERIALIZED (
 		SELECT j.message_id FROM (SELECT w.agent_email FROM webhook_queues w
 			WHERE w.ending ORDER BY w.agent_email LIMIT queues) q
@@ -591,7 +593,8 @@ BEGIN
 		FROM (SELECT o.message_id, o.why FROM over o WHERE o.failing_since + lifetime <= now()
 			UNION SELECT r.message_id, 'endpoint_disabled' FROM refused r
 			WHERE NOT EXISTS (SELECT FROM over o WHERE o.message_id = r.message_id)) e
-		WHERE j.message_id = e.message_id
+		WHERE j.message_id = e.message_id AND j.message_id = ANY (ARRAY(
+			SELECT o.message_id FROM over o UNION ALL SELECT r.message_id FROM refused r))
 		RETURNING j.message_id, j.user_id, j.attempts, j.last_error),
 	ledger AS (
 		INSERT INTO message_events (message_id, user_id, stage, outcome, reason, detail)
