@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from scripts.stack import Stack, StackError
 from scripts.stack.daemons import Apid
-from scripts.stack.part import Port, write_file
+from scripts.stack.part import Port, wait_until, write_file
 from tests.integration import schema
 
 TIMEOUT = 20.0
@@ -400,6 +400,16 @@ def add_key(stack: Stack, user_id: str, *, agent: str | None = None, revoked: bo
             [key_id, user_id, key[:12], key.encode(), "agent" if agent else "account", agent,
              revoked, expires])
     return key_id, key
+
+
+def wait_used(stack: Stack, key_id: str) -> None:
+    """The request with this key, its first, is at work."""
+    def used() -> bool:
+        with stack.db() as db, db.cursor() as query:
+            query.execute("SELECT last_used_at IS NOT NULL FROM api_keys WHERE id = %s", [key_id])
+            return query.fetchone()[0]
+
+    wait_until("the key to be used", used)
 
 
 def insert_mail(stack: Stack, user_id: str, agent: str, count: int = 1, subject: str = "written",

@@ -14,8 +14,10 @@ import pytest
 
 from scripts.stack import StackError
 from scripts.stack.part import wait_until
+from tests.integration.chromium import Chromium
 from tests.integration.client import (EventStream, Http, SecondApid, WebSocket, add_key,
-                                      add_session, events_target, insert_mail, second_apid)
+                                      add_session, events_target, insert_mail, second_apid,
+                                      wait_used)
 from tests.integration.test_websocket import TIME_A, ids, listed, send
 
 
@@ -294,10 +296,49 @@ def test_a_stop_ends_streams_and_long_polls_whole(stack, account, make_agent, fo
         streams = [follow(agent, port=apid.port) for _ in range(3)]
         for stream in streams:
             stream.any_event()
-        with Http(apid.port, account.api_key) as http:
+        key_id, key = add_key(stack, account.user_id)
+        with Http(apid.port, key) as http:
             http.write(http.head("GET", f"/api/v1/agents/{agent}/messages?wait=60"))
-            http.write(b"")
+            wait_used(stack, key_id)
             assert apid.stop() == 0
             answer = http.answer()
         assert answer.status == 200 and answer.json["messages"] == [] and answer.json["cursor"]
         assert [stream.end() for stream in streams] == [[], [], []]
+
+
+# ---- a client that is not ours ----
+
+LISTEN = """
+window.told = [];
+window.source = new EventSource(arguments[0]);
+window.source.addEventListener("message", e => window.told.push(JSON.parse(e.data).subject));
+"""
+
+
+def test_the_event_source_of_a_browser_goes_on_after_a_restart(stack, account, api, build, tmp_path,
+                                                               make_agent):
+    """By itself, with what came and was read while there was no server."""
+    agent = make_agent()
+    session = add_session(stack, account.user_id)
+    with second_apid(stack, 27) as apid, Chromium(build, tmp_path) as browser:
+        def told() -> list[str]:
+            return browser.driver.execute_script("return window.told")
+
+        browser.open(f"{apid.url}/api/health")
+        browser.driver.add_cookie({"name": "e2a_session", "value": session, "sameSite": "Lax"})
+        send(stack, agent, "unread")
+        browser.driver.execute_script(LISTEN, events_target(agent))
+        wait_until("the backlog", lambda: told() == ["unread"])
+        send(stack, agent, "new")
+        wait_until("what is new", lambda: told() == ["unread", "new"])
+        assert apid.stop() == 0
+        send(stack, agent, "meanwhile")
+        wait_until("it to be stored", lambda: len(listed(api, agent)) == 3)
+        with stack.db() as db, db.cursor() as query:
+            query.execute("UPDATE messages SET inbox_status = 'read' WHERE agent_email = %s", [agent])
+        apid.start()
+        wait_until("what came meanwhile", lambda: len(told()) > 2)
+        send(stack, agent, "last")
+        wait_until("the last one", lambda: told()[-1] == "last")
+        assert told() == ["unread", "new", "meanwhile", "last"]
+        browser.driver.execute_script("window.source.close()")

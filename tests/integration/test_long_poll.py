@@ -13,7 +13,7 @@ import pytest
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from tests.integration.client import (Answer, Http, add_key, add_session, insert_mail,
-                                      second_apid)
+                                      second_apid, wait_used)
 from tests.integration.test_websocket import send
 
 
@@ -177,18 +177,11 @@ def test_who_may_no_longer_see_the_mail_is_told_at_once(stack, account, make_age
     agent = make_agent()
     key_id, key = add_key(stack, account.user_id)
     waiting = poll(agent, wait=60, key=key)
-    wait_until("the request to wait", lambda: waiting_now(stack, key_id))
+    wait_used(stack, key_id)
     with stack.db() as db, db.cursor() as query:
         query.execute(change, {"agent": agent, "key": key_id})
     answer, _ = waiting.answered()
     assert (answer.status, answer.text) == (status, text)
-
-
-def waiting_now(stack, key_id: str) -> bool:
-    """The key was used, so the list was read or is about to be; until then nothing waits."""
-    with stack.db() as db, db.cursor() as query:
-        query.execute("SELECT last_used_at IS NOT NULL FROM api_keys WHERE id = %s", [key_id])
-        return query.fetchone()[0]
 
 
 def test_a_browser_may_wait_too(stack, account, make_agent, poll):
@@ -219,7 +212,9 @@ def test_a_wait_counts_once_for_the_limit(stack, account, make_agent):
 def test_who_goes_away_or_sends_no_more_is_let_go(stack, account, make_agent, poll):
     agent = make_agent()
     mark = stack.apid.log_mark()
-    gone, half = poll(agent, wait=60), poll(agent, wait=60)
+    key_id, key = add_key(stack, account.user_id)
+    half, gone = poll(agent, wait=60), poll(agent, wait=60, key=key)
+    wait_used(stack, key_id)
     gone.close()
     half.half_close()
     answer, seconds = half.answered()
