@@ -68,7 +68,9 @@ static void claimed(struct task *t)
 {
 	struct claimer *c = CONTAINER(t, struct claimer, task);
 	bool full = c->code == OK && c->n == (size_t)c->args.limit;
+	struct arena arena = c->arena; /* whoever is told may ask for the next claim at once */
 
+	c->arena = (struct arena)ARENA_INIT;
 	if (c->code) {
 		log_warn("webhook_claim_failed", LF_STR("cause", c->fail.what));
 		c->n = 0;
@@ -76,7 +78,7 @@ static void claimed(struct task *t)
 	note_turn(c, full);
 	c->busy = false;
 	c->done(c->jobs, c->n, full, c->arg);
-	arena_release(&c->arena);
+	arena_release(&arena);
 }
 
 void claimer_ask(struct claimer *c, const struct claim_wish *wish)
