@@ -48,10 +48,10 @@ static void run(struct task *t)
 		c->jobs[i] = webhook_job_of_row(&v[i], &c->lease);
 }
 
-/* The next claim begins behind the users of this one; when these were all, at the beginning. */
-static void note_turn(struct claimer *c, bool full)
+/* The next claim begins behind the users of this one; when nobody had a turn, at the beginning. */
+static void note_turn(struct claimer *c)
 {
-	if (!full)
+	if (!c->n)
 		*c->after_user = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		struct slice user = c->jobs[i]->row.user_id;
@@ -67,18 +67,17 @@ static void note_turn(struct claimer *c, bool full)
 static void claimed(struct task *t)
 {
 	struct claimer *c = CONTAINER(t, struct claimer, task);
-	bool full = c->code == OK && c->n == (size_t)c->args.limit;
-	struct arena arena = c->arena; /* whoever is told may ask for the next claim at once */
+	/* whoever is told may ask for the next claim at once */
+	AUTO(arena_release) struct arena arena = c->arena;
 
-	c->arena = (struct arena)ARENA_INIT;
+	arena_init(&c->arena);
 	if (c->code) {
 		log_warn("webhook_claim_failed", LF_STR("cause", c->fail.what));
 		c->n = 0;
 	}
-	note_turn(c, full);
+	note_turn(c);
 	c->busy = false;
-	c->done(c->jobs, c->n, full, c->arg);
-	arena_release(&arena);
+	c->done(c->jobs, c->n, c->arg);
 }
 
 void claimer_ask(struct claimer *c, const struct claim_wish *wish)

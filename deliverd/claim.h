@@ -14,8 +14,11 @@ struct claim_wish {
 	const struct endpoints *endpoints; /* those that are blocked are left out */
 };
 
-/* The caller owns the jobs, not the array. `full`: there may be more. n is 0 when it failed. */
-typedef void claim_done_fn(struct webhook_job **jobs, size_t n, bool full, void *arg);
+/*
+ * The caller owns the jobs, not the array. n is 0 when it failed; less than was wished for does not
+ * mean that there are no more.
+ */
+typedef void claim_done_fn(struct webhook_job **jobs, size_t n, void *arg);
 
 struct claimer;
 

@@ -21,10 +21,13 @@
 
 enum {
 	DNS_MS = 5000,
-	MARGIN_MS = 5000, /* to write the result down */
-	WAIT_MS = 30000,  /* that a leased job may stand in line */
+	INLINE_MAX = 64 * 1024, /* bytes of a mail that is signed on the loop */
+	MARGIN_MS = 5000,       /* to write the result down */
+	WAIT_MS = 30000,        /* that a leased job may stand in line */
 	POLL_MS = 1000,
-	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
+	SOON_MS = 100,     /* ... when there were jobs in the last moments: */
+	MOMENTS_MS = 2000, /* a queue that is drained gives its jobs little by little */
+	RAW_SHARE = 4,     /* a claimed mail is held as row, copy, body */
 };
 
 struct webhook {
@@ -40,7 +43,9 @@ struct webhook {
 	int64_t give_up_ms;
 	size_t held; /* jobs in memory */
 	struct loop_timer *poll;
-	bool wake; /* jobs may be due */
+	int64_t claimed_ms; /* when a claim last brought jobs */
+	bool starting;      /* start_waiting() is under way, above us */
+	bool wake;          /* jobs may be due */
 	bool draining;
 	bool aborting; /* calls are broken off because we stop */
 };
@@ -207,10 +212,18 @@ static void prepared(struct task *t)
 	}
 }
 
+/* What needs no waiting is done at once: a worker costs more than it saves. */
 static void start(struct webhook_job *j)
 {
+	const struct webhook_config *c = &j->owner->config;
+
 	j->task = (struct task){ .lane = LANE_WEB, .run = prepare, .done = prepared };
-	loop_submit(j->owner->config.loop, &j->task);
+	if (j->row.raw.n <= INLINE_MAX && webhook_target_known(c->dns, slice_str(j->url))) {
+		prepare(&j->task);
+		prepared(&j->task);
+	} else {
+		loop_submit(c->loop, &j->task);
+	}
 }
 
 /* ---- who is called when ---- */
@@ -229,7 +242,7 @@ static void release_sorted_out(struct webhook *w)
 		release(w, j);
 }
 
-static void start_waiting(struct webhook *w)
+static void start_all(struct webhook *w)
 {
 	int64_t now_ms = clock_mono_ms();
 	struct webhook_job *j;
@@ -242,7 +255,17 @@ static void start_waiting(struct webhook *w)
 			release(w, j);
 		}
 	}
+}
+
+/* What ends at once lets others start: in the same loop, not in a deeper one. */
+static void start_waiting(struct webhook *w)
+{
+	if (w->starting)
+		return;
+	w->starting = true;
+	start_all(w);
 	release_sorted_out(w);
+	w->starting = false;
 	if (endpoints_unblocked(w->endpoints) || w->wake)
 		webhook_wake(w);
 }
@@ -300,16 +323,18 @@ void webhook_stored(struct webhook *w, struct mail *m, const struct ingest *in,
 
 /* ---- claiming ---- */
 
-static void claimed(struct webhook_job **jobs, size_t n, bool full, void *arg)
+static void claimed(struct webhook_job **jobs, size_t n, void *arg)
 {
 	struct webhook *w = arg;
 	size_t held = w->held;
 
 	for (size_t i = 0; i < n; i++)
 		add(w, jobs[i]);
+	if (n)
+		w->claimed_ms = clock_mono_ms();
 	/* There is more, to be asked for as soon as there is room; but not again and again what
 	   nobody has room for. */
-	w->wake |= full && w->held > held;
+	w->wake |= w->held > held;
 	start_waiting(w);
 }
 
@@ -350,10 +375,12 @@ static void poll(void *arg)
 {
 	struct webhook *w = arg;
 
-	endpoints_look(w->endpoints, clock_mono_ms());
+	int64_t now_ms = clock_mono_ms();
+
+	endpoints_look(w->endpoints, now_ms);
 	w->wake = true;
 	start_waiting(w);
-	loop_timer_start(w->poll, POLL_MS);
+	loop_timer_start(w->poll, now_ms - w->claimed_ms < MOMENTS_MS ? SOON_MS : POLL_MS);
 }
 
 /* ---- life ---- */

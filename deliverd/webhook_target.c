@@ -19,3 +19,17 @@ enum event_reason webhook_target_resolve(struct dns *dns, const struct webhook_p
 {
 	return reasons[webhook_policy_resolve(p, dns, url, deadline_ms, ret, NULL)];
 }
+
+bool webhook_target_known(struct dns *dns, struct slice url)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct weburl u;
+	struct dns_question v[2];
+
+	if (weburl_parse(url, &u, NULL) || u.literal)
+		return true;
+	v[0] = (struct dns_question){ .name = u.host, .type = DNS_A };
+	v[1] = (struct dns_question){ .name = u.host, .type = DNS_AAAA };
+	dns_query_all(dns, v, ARRAY_LEN(v), 0, &a);
+	return v[0].code != ERR_TIMEOUT && v[1].code != ERR_TIMEOUT;
+}

@@ -10,5 +10,7 @@
 enum event_reason webhook_target_resolve(struct dns *dns, const struct webhook_policy *p,
 					 struct slice url, int64_t deadline_ms,
 					 struct webhook_target *ret);
+/* Would that not block, because it needs no name service, or was told a moment ago? */
+bool webhook_target_known(struct dns *dns, struct slice url);
 
 #endif

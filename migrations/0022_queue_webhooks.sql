@@ -134,6 +134,7 @@ DECLARE
 	over CONSTANT timestamptz := now() + lease_ms * interval '1 ms';
 	users text[];
 	each bigint;
+	share bigint;
 	queues text[];
 	found_ids text[];
 	found_agents text[];
@@ -158,6 +159,8 @@ BEGIN
 		after_user := users[cardinality(users)];
 		CONTINUE WHEN queues IS NULL;
 		skip := skip || queues;
+		-- Of many queues few jobs each are looked at, whatever these may give.
+		share := least(per_queue, 1 + 2 * wanted / cardinality(queues));
 
 		-- CASE, because the planner is not to take the number of leased jobs for a
 		-- reason to read all of a queue; and arrays, because it cannot guess how few
@@ -165,7 +168,7 @@ BEGIN
 		WITH queue AS MATERIALIZED (
 			SELECT q.agent_email, q.user_id, q.drain_after, q.first_due_at,
 				CASE WHEN q.disabled_at IS NOT NULL THEN 0
-				WHEN q.open_until IS NULL THEN per_queue
+				WHEN q.open_until IS NULL THEN share
 				WHEN q.open_until > now() OR EXISTS (SELECT FROM webhook_jobs p
 					WHERE p.message_id = q.probe AND p.state = 'pending'
 					AND p.lease_until >= now()) THEN 0

@@ -309,6 +309,7 @@ static enum err read_result(const struct ub_result *r, enum dns_type type, struc
 		return ERR_DNS;
 	if (!r->havedata) {
 		*ret_nxdomain = r->nxdomain;
+		ret->ttl = answer.ttl;
 		return ERR_NOT_FOUND;
 	}
 	answer.v = arena_calloc(a, DNS_RECORDS_MAX, sizeof(*answer.v));
@@ -350,10 +351,10 @@ static void begin(struct dns *d, struct dns_question *q, int64_t now_ms, int64_t
 	q->nxdomain = !name_usable(q->name);
 	if (q->nxdomain)
 		q->code = ERR_NOT_FOUND;
+	else if (dns_cache_get(d->cache, q->name, q->type, now_ms, a, &q->answer))
+		q->code = q->answer.n ? OK : ERR_NOT_FOUND;
 	else if (now_ms >= deadline_ms)
 		q->code = ERR_TIMEOUT;
-	else if (dns_cache_get(d->cache, q->name, q->type, now_ms, a, &q->answer))
-		q->code = OK;
 	else
 		q->code = ask(d, q, a, ret);
 }
@@ -372,7 +373,7 @@ static void finish(struct dns *d, struct dns_question *q, struct asked *asked, i
 	q->code = query->result ? read_result(query->result, q->type, a, &q->answer, &q->nxdomain)
 				: ERR_DNS;
 	query_free(query);
-	if (q->code == OK)
+	if (q->code == OK || (q->code == ERR_NOT_FOUND && !q->nxdomain))
 		dns_cache_put(d->cache, q->name, q->type, now_ms, &q->answer);
 }
 

@@ -53,7 +53,11 @@ struct dns_question {
 	struct dns_answer answer;
 	bool nxdomain;
 };
-/* Asks all of them at once and waits for the answers until the deadline. */
+/*
+ * Asks all of them at once and waits for the answers until the deadline. What was answered a
+ * moment ago needs no time: with a deadline that is over nothing blocks, and the rest is
+ * ERR_TIMEOUT.
+ */
 void dns_query_all(struct dns *d, struct dns_question *v, size_t n, int64_t deadline_ms,
 		   struct arena *a);
 

@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 enum {
-	SLOTS = 512,
+	SLOTS = 4096,
 	BYTES_MAX = 3 * 1024, /* of one answer; a larger one is not kept */
 	TTL_MAX_S = 60,
 };

@@ -2,8 +2,9 @@
 /*
  * Answers of the last minute, in front of the resolver: asking libunbound costs
  * two changes of thread even for what it has cached. Only found records are
- * kept, never longer than their TTL; the rest is libunbound's business. Safe to
- * use from many threads; memory is bounded by the constants in dns_cache.c.
+ * kept, and that a name has none of a type (an answer with n 0), never longer than
+ * their TTL; the rest is libunbound's business. Safe to use from many threads;
+ * memory is bounded by the constants in dns_cache.c.
  */
 #ifndef E2A_MAIL_DNS_CACHE_H
 #define E2A_MAIL_DNS_CACHE_H

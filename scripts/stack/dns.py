@@ -63,6 +63,7 @@ class Dns(Part):
         self.port = port
         self.dir = state / "dns"
         self.serial = 1
+        self.negative_ttl = 0
         self.records: dict[Key, list[tuple[int, str]]] = {}
 
     def prepare(self) -> None:
@@ -129,7 +130,8 @@ class Dns(Part):
 
     def write(self) -> None:
         lines = ["$ORIGIN .\n$TTL 0\n",
-                 f". SOA ns.private.example. root.private.example. {self.serial} 3600 600 86400 0\n",
+                 f". {self.negative_ttl} SOA ns.private.example. root.private.example. "
+                 f"{self.serial} 3600 600 86400 {self.negative_ttl}\n",
                  ". NS ns.private.example.\nns.private.example. A 127.0.0.1\n"]
         for (name, kind), values in self.records.items():
             lines += [f"{name} {ttl} {kind} {value}\n" for ttl, value in values]

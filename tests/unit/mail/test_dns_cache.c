@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { NOW = 1000000, LARGE = 4000, FLOOD = 10000 };
+enum { NOW = 1000000, LARGE = 4000, FLOOD = 50000 };
 
 static struct dns_cache *cache;
 static struct arena arena;
