@@ -347,7 +347,7 @@ static void sort_out(struct endpoints *all, struct endpoint *e)
 bool endpoints_add(struct endpoints *all, struct webhook_job *j, int64_t now_ms)
 {
 	struct endpoint *e = find(all, j);
-	bool may = may_wait(all, e, now_ms);
+	bool may = may_wait(all, e, now_ms), unblocked = all->unblocked;
 
 	if (may) {
 		line_up(all, e, j);
@@ -355,6 +355,7 @@ bool endpoints_add(struct endpoints *all, struct webhook_job *j, int64_t now_ms)
 	} else {
 		block(all, e);
 		leave(all, e);
+		all->unblocked = unblocked; /* no place for others was made by that */
 	}
 	return may;
 }

@@ -36,8 +36,8 @@ DEFINE_FREEP(struct endpoints, endpoints_free)
 
 /*
  * Puts a job (url, agent_email, message_id, row.user_id) into its line, behind those with a smaller
- * message id. False when it may not stand there; then its agent is one of endpoints_blocked().
- * Times are clock_mono_ms().
+ * message id. False when it may not stand there; then its agent is one of endpoints_blocked(), if
+ * there is another job of it. Times are clock_mono_ms().
  */
 bool endpoints_add(struct endpoints *all, struct webhook_job *j, int64_t now_ms);
 /* The next job, which is under way (j->started_ms) from now on; NULL when nobody may be called. */

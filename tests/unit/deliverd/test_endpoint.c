@@ -308,6 +308,22 @@ static void a_line_has_an_end(void **state)
 	tear_down(all);
 }
 
+/* Otherwise its jobs would be claimed and given back without a pause. */
+static void one_that_is_refused_and_forgotten_makes_no_place(void **state)
+{
+	struct endpoints *all = set_up((struct endpoint_caps){ 10, 2, 10, 10, 8, 5 });
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		add(all, "u", i % 2 ? "a" : "c", i % 2 ? "https://a/" : "https://c/");
+	assert_string_equal(start_all(all, NOW), "c a");
+	endpoints_unblocked(all);
+	assert_false(add(all, "u", "b", "https://b/"));
+	assert_int_equal(blocked(all), 0);
+	assert_false(endpoints_unblocked(all));
+	tear_down(all);
+}
+
 static void calls_are_posted_in_the_order_in_which_they_were_started(void **state)
 {
 	struct endpoints *all = set_up(roomy);
@@ -376,6 +392,7 @@ int main(void)
 		cmocka_unit_test(failures_in_a_row_clear_the_line),
 		cmocka_unit_test(an_endpoint_that_is_gone_clears_its_line_at_once),
 		cmocka_unit_test(a_line_has_an_end),
+		cmocka_unit_test(one_that_is_refused_and_forgotten_makes_no_place),
 		cmocka_unit_test(calls_are_posted_in_the_order_in_which_they_were_started),
 		cmocka_unit_test(a_thousand_endpoints_at_full_hosts_have_their_turns),
 	};
