@@ -12,15 +12,20 @@ enum {
 	ROUND_MS = 5000,
 	SOON_MS = 250,
 	WINDOW_MS = 60000, /* a search goes through jobs that became due so short a time ago */
+	NARROW = 60,       /* ... but after so many of them through all: some row may have been
+			      locked all that time, or everybody been away */
 	BATCH = 500,
 	DB_WAIT_MS = 1000,
 };
+
+/* Longer ago than anything. */
+#define EVER_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
 struct upkeep {
 	struct task task;
 	struct upkeep_config config;
 	struct loop_timer *timer;
-	bool searched; /* ... through all jobs, and none was left */
+	int narrow; /* searches until the next one through all jobs */
 	bool working, soon, stopped;
 	/* of the round */
 	size_t found, ended;
@@ -30,7 +35,7 @@ struct upkeep {
 
 static enum err work(struct upkeep *u, struct db *db)
 {
-	int64_t window_ms = u->searched ? WINDOW_MS : u->config.give_up_ms;
+	int64_t window_ms = u->narrow ? WINDOW_MS : EVER_MS;
 	enum err e = store_webhook_find(db, window_ms, BATCH, &u->found, &u->fail);
 
 	if (e == OK)
@@ -59,14 +64,21 @@ static void log_round(const struct upkeep *u)
 		log_info("webhook_jobs_given_up", LF_INT("jobs", u->ended));
 }
 
+/* After a failure, or when some are left, jobs may have become due longer ago than WINDOW_MS. */
+static int next_narrow(const struct upkeep *u)
+{
+	if (u->code || u->found >= BATCH)
+		return 0;
+	return u->narrow ? u->narrow - 1 : NARROW;
+}
+
 static void done(struct task *t)
 {
 	struct upkeep *u = CONTAINER(t, struct upkeep, task);
 	bool soon = u->soon || u->ended >= BATCH || u->found >= BATCH;
 
 	u->working = u->soon = false;
-	/* After a failure, jobs may have become due longer ago than a search looks. */
-	u->searched = !u->code && u->found < BATCH;
+	u->narrow = next_narrow(u);
 	log_round(u);
 	if (u->stopped)
 		return;

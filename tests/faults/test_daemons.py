@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import pytest
 
+from scripts.stack.mail import compose
 from scripts.stack.peers import Api
 from tests.faults.audit import Traffic, audit, send
 from tests.integration.wire import Lmtp
 
 ROUNDS = 3
+SENDER = "alice@sender.example"
 
 
 def end(part, how: str) -> None:
@@ -78,6 +80,21 @@ def test_everything_is_killed_at_once(stack, make_agent, journal, receiver):
                 part.kill()
             stack.heal()
     audit(stack, journal)
+
+
+def test_a_job_is_found_however_long_no_deliverd_ran(stack, make_agent, hook):
+    agent = make_agent()
+    assert stack.send(SENDER, agent, compose(SENDER, agent, "late")).code == 250
+    assert stack.deliverd.stop() == 0
+    with stack.db() as db, db.cursor() as query:
+        query.execute("UPDATE agents SET agent_mode = 'cloud', webhook_url = %s WHERE email = %s",
+                      [hook.url, agent])
+        query.execute("INSERT INTO webhook_jobs (message_id, user_id, agent_email, due_at, "
+                      "lease_id, lease_until) SELECT m.id, m.user_id, m.agent_email, "
+                      "now() - interval '1 year', 'lease_of_nobody', now() - interval '1 year' "
+                      "FROM messages m WHERE m.agent_email = %s", [agent])
+    stack.deliverd.start()
+    assert hook.wait().json["recipient"] == agent
 
 
 def test_two_deliverds_share_one_queue_of_webhooks(stack, second, make_agent, journal, receiver):
