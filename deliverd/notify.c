@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Coalesced NOTIFY. It must never run inside the transaction that stores a
- * mail, and its failure must never touch the mail.
+ * Coalesced NOTIFY: at once when nothing was said lately, else when its time comes. It must
+ * never run inside the transaction that stores a mail, and its failure must never touch the
+ * mail.
  */
 #include "deliverd/notify.h"
 
@@ -19,7 +20,7 @@ struct notify {
 	struct loop *loop;
 	struct db *db; /* opened when first needed */
 	const struct settings *settings;
-	struct loop_timer *timer;
+	struct loop_timer *timer; /* runs for GATHER_MS from each NOTIFY */
 	struct buf waiting, saying;
 	bool busy;
 	struct fail fail;
@@ -37,6 +38,18 @@ static void run(struct task *t)
 		return;
 }
 
+static void say(struct notify *n)
+{
+	if (n->busy || n->waiting.len == 0 || loop_timer_active(n->timer))
+		return;
+	n->busy = true;
+	buf_reset(&n->saying);
+	buf_add_slice(&n->saying, buf_slice(&n->waiting));
+	buf_reset(&n->waiting);
+	loop_timer_start(n->timer, GATHER_MS);
+	loop_submit(n->loop, &n->task);
+}
+
 static void done(struct task *t)
 {
 	struct notify *n = CONTAINER(t, struct notify, task);
@@ -46,19 +59,12 @@ static void done(struct task *t)
 		   1);
 	if (n->fail.code)
 		log_warn("notify_failed", LF_STR("cause", n->fail.what));
-	if (n->waiting.len)
-		loop_timer_start(n->timer, GATHER_MS);
+	say(n);
 }
 
-static void fire(void *arg)
+static void on_time(void *arg)
 {
-	struct notify *n = arg;
-
-	n->busy = true;
-	buf_reset(&n->saying);
-	buf_add_slice(&n->saying, buf_slice(&n->waiting));
-	buf_reset(&n->waiting);
-	loop_submit(n->loop, &n->task);
+	say(arg);
 }
 
 struct notify *notify_new(struct loop *loop, const struct settings *s)
@@ -70,7 +76,7 @@ struct notify *notify_new(struct loop *loop, const struct settings *s)
 	n->settings = s;
 	buf_init(&n->waiting, PAYLOAD_MAX);
 	buf_init(&n->saying, PAYLOAD_MAX);
-	n->timer = loop_timer_new(loop, fire, n);
+	n->timer = loop_timer_new(loop, on_time, n);
 	return n;
 }
 
@@ -103,8 +109,7 @@ void notify_payload_add(struct buf *payload, struct slice agent_email)
 void notify_add(struct notify *n, struct slice agent_email)
 {
 	notify_payload_add(&n->waiting, agent_email);
-	if (!n->busy && !loop_timer_active(n->timer))
-		loop_timer_start(n->timer, GATHER_MS);
+	say(n);
 }
 
 bool notify_idle(const struct notify *n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wakes every apid for agents that have new mail: one NOTIFY on channel
- * `e2a_mail` for all agents of 50 ms, on a connection of its own. The payload
+ * Wakes every apid for agents that have new mail: at most one NOTIFY in 50 ms on channel
+ * `e2a_mail`, the first at once, on a connection of its own. The payload
  * is agent addresses separated by blanks, or `*` when they are too many. A
  * hint only: what is lost is found by apid's poll.
  */
