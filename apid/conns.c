@@ -57,6 +57,7 @@ static void discard(struct conns *c, struct conn *conn)
 	if (!conn)
 		return;
 	c->n--;
+	c->beside -= conn->beside;
 	peers_leave(c->peers, &conn->peer);
 	free(conn);
 }
@@ -93,7 +94,7 @@ bool conns_announce(struct conns *c, int fd, const struct client_peer *peer)
 
 	pthread_mutex_lock(&c->lock);
 	discard(c, take_announced(c, fd));
-	room = c->n - c->waiting < c->most;
+	room = c->n - c->beside < c->most;
 	if (room)
 		announce(c, fd, peer);
 	pthread_mutex_unlock(&c->lock);
@@ -123,10 +124,20 @@ void conns_remove(struct conns *c, struct conn *conn)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Mail for many that wait must not fill the places of those who ask for something else. */
+static bool is_beside(const struct conn *conn, enum conn_state state)
+{
+	return state == CONN_WAITING || state == CONN_TELLING ||
+	       (state == CONN_RUNNING && conn->beside);
+}
+
 void conns_set(struct conns *c, struct conn *conn, enum conn_state state)
 {
+	bool beside = is_beside(conn, state);
+
 	pthread_mutex_lock(&c->lock);
-	c->waiting += (size_t)(state == CONN_WAITING) - (size_t)(conn->state == CONN_WAITING);
+	c->beside += (size_t)beside - (size_t)conn->beside;
+	conn->beside = beside;
 	conn->state = state;
 	conn->since_ms = clock_mono_ms();
 	pthread_mutex_unlock(&c->lock);

@@ -17,7 +17,7 @@ enum conn_state {
 	CONN_RUNNING, /* a worker has the request */
 	CONN_WRITING, /* the response goes out */
 	CONN_TELLING, /* events go out, behind which more will come */
-	CONN_WAITING, /* the request waits for mail; it does not count as one of `most` */
+	CONN_WAITING, /* the request waits for mail */
 	CONN_STATES
 };
 
@@ -26,6 +26,7 @@ struct conn {
 	int fd;
 	struct client_peer peer;
 	enum conn_state state;
+	bool beside; /* it waits or tells, or runs in between: not one of `most` */
 	int64_t since_ms;
 	int64_t ended_ms; /* when the peer was seen to send no more, else 0 */
 	void *request;    /* under way on it; the server's alone */
@@ -37,7 +38,7 @@ struct conns {
 	struct conn head;              /* of a ring */
 	struct conn announced;         /* of another */
 	size_t n, most;                /* of both */
-	size_t waiting;                /* of n */
+	size_t beside;                 /* of n */
 	int ends;                      /* epoll: whose peers send no more */
 	int64_t limit_ms[CONN_STATES]; /* 0: none */
 };
