@@ -40,13 +40,11 @@ static struct slice name_list(struct req *r, const char *what, struct slice of)
 void delivery_list(struct req *r)
 {
 	struct store_delivery_of of = { .user_id = r->principal.user_id };
+	struct store_delivery_page page;
 	struct slice state, list;
-	struct store_delivery *v;
 	struct store_agent agent;
 	struct page_token token;
 	struct fail fail = { 0 };
-	bool more;
-	size_t n;
 
 	if (!req_agent(r, &agent) || !read_state(r, &state))
 		return;
@@ -55,17 +53,12 @@ void delivery_list(struct req *r)
 		return;
 	of.agent = agent.email;
 	of.message_id = token.id;
-	if (store_delivery_list(r->db, &of, state, page_query_size(r), &r->arena, &v, &n, &more,
-				&fail)) {
+	if (store_delivery_list(r->db, &of, state, page_query_size(r), &r->arena, &page, &fail)) {
 		req_fail(r, &fail, "failed to list deliveries");
 		return;
 	}
-	if (more)
-		token = (struct page_token){ .created_us = v[n - 1].received_us,
-					     .id = v[n - 1].message_id,
-					     .filter = list,
-					     .agent = agent.email };
-	write_list(r, v, n, more ? &token : NULL);
+	token = (struct page_token){ .id = page.next, .filter = list, .agent = agent.email };
+	write_list(r, page.v, page.n, page.next.n ? &token : NULL);
 }
 
 static void write_log(struct req *r, const struct store_delivery *d,

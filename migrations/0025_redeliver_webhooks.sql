@@ -16,7 +16,8 @@ CREATE FUNCTION redeliver_webhooks(owner text, agent text, one text, failed_only
 	lifetime_ms bigint, asker text, OUT verdict text, OUT redelivered bigint,
 	OUT matched bigint, OUT asked bigint, OUT looked bigint, OUT last_at timestamptz,
 	OUT last_id text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = e2a, pg_temp SET enable_seqscan = off
+SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
 	mode text;
 	ids text[];
@@ -83,10 +84,11 @@ BEGIN
 	END IF;
 	matched := coalesce(cardinality(ids), 0);
 
+	-- LIMIT 1, so that it is no join: by message, and not through all that happened since.
 	SELECT array_agg(i.id ORDER BY i.n) INTO fresh FROM unnest(ids) WITH ORDINALITY i (id, n)
-		WHERE NOT EXISTS (SELECT FROM message_events e WHERE e.message_id = i.id
+		WHERE (SELECT e.id FROM message_events e WHERE e.message_id = i.id
 			AND e.stage = 'webhook' AND e.outcome = 'redelivered'
-			AND e.at > now() - interval '5 minutes');
+			AND e.at > now() - interval '5 minutes' ORDER BY e.id DESC LIMIT 1) IS NULL;
 	asked := coalesce(cardinality(fresh), 0);
 
 	-- The order of their time stays that of the mail. A job that is locked is being ended,

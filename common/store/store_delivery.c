@@ -37,12 +37,17 @@ const struct db_stmt store_delivery_stmts[] = {
 		  "WHERE e.message_id = $1 AND e.stage = 'webhook' AND e.id < $2::bigint "
 		  "ORDER BY e.id DESC LIMIT $3::bigint",
 		  false },
-	/* $3 state, $4 before, $5 rows */
+	/*
+	 * $3 state, $4 before, $5 rows that are looked at, before anything is looked up for them.
+	 * Mail that is not kept any more is going with its job. LIMIT 1, so that each is found by
+	 * its id, and not among all mail of the agent.
+	 */
 	[LIST] = { "delivery_list",
-		   "SELECT " COLUMNS ", j.state FROM webhook_jobs j "
-		   "JOIN messages m ON m.id = j.message_id "
-		   "WHERE j.agent_email = $2 AND j.state = $3 AND j.message_id < $4 AND " MINE
-		   " ORDER BY j.message_id DESC LIMIT $5::bigint",
+		   "SELECT " COLUMNS ", j.state, j.message_id FROM (SELECT w.* FROM webhook_jobs w "
+		   "WHERE w.agent_email = $2 AND w.state = $3 AND w.message_id < $4 "
+		   "ORDER BY w.message_id DESC LIMIT $5::bigint) j "
+		   "LEFT JOIN LATERAL (SELECT o.* FROM messages o WHERE o.id = j.message_id LIMIT 1) "
+		   "m ON " MINE " ORDER BY j.message_id DESC",
 		   false },
 	[OWNER] = { "delivery_owner",
 		    "SELECT m.user_id, m.agent_email FROM messages m "
@@ -150,9 +155,24 @@ enum err store_delivery_log(struct db *db, struct slice message_id, int64_t befo
 	return OK;
 }
 
+/* One row more than were asked for tells whether there are more; some may not be shown. */
+static void read_list(const struct db_rows *r, int64_t limit, struct arena *a,
+		      struct store_delivery_page *ret)
+{
+	bool more;
+	size_t n = cut(r, limit, &more);
+
+	*ret = (struct store_delivery_page){ .v = arena_calloc(a, n, sizeof(*ret->v)) };
+	for (size_t i = 0; i < n; i++)
+		if (!db_is_null(r, i, 0))
+			read_row(r, i, a, &ret->v[ret->n++]);
+	if (more)
+		ret->next = db_text(r, n - 1, 10, a);
+}
+
 enum err store_delivery_list(struct db *db, const struct store_delivery_of *of, struct slice state,
-			     int64_t limit, struct arena *a, struct store_delivery **ret,
-			     size_t *ret_n, bool *ret_more, struct fail *fail)
+			     int64_t limit, struct arena *a, struct store_delivery_page *ret,
+			     struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -163,13 +183,9 @@ enum err store_delivery_list(struct db *db, const struct store_delivery_of *of, 
 	db_arg_text(&args, of->message_id.n ? of->message_id : S("n")); /* behind msg_ */
 	db_arg_int(&args, limit + 1);
 	e = db_query(db, &store_delivery_stmts[LIST], &args, &r, fail);
-	if (e)
-		return e;
-	*ret_n = cut(r, limit, ret_more);
-	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
-	for (size_t i = 0; i < *ret_n; i++)
-		read_row(r, i, a, &(*ret)[i]);
-	return OK;
+	if (e == OK)
+		read_list(r, limit, a, ret);
+	return e;
 }
 
 enum err store_delivery_owner(struct db *db, struct slice message_id, struct arena *a,

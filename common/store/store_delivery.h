@@ -49,11 +49,17 @@ enum err store_delivery_find(struct db *db, const struct store_delivery_of *of, 
 enum err store_delivery_log(struct db *db, struct slice message_id, int64_t before_id,
 			    int64_t limit, struct arena *a, struct store_delivery_event **ret,
 			    size_t *ret_n, bool *ret_more, struct fail *fail) MUST_CHECK;
+
+struct store_delivery_page {
+	struct store_delivery *v;
+	size_t n;          /* at most `limit`; some may be missing in between */
+	struct slice next; /* message_id where to go on before; empty: that was all */
+};
+
 /* Those of an agent that are "pending" or "failed", newest message first, before of->message_id. */
 enum err store_delivery_list(struct db *db, const struct store_delivery_of *of, struct slice state,
-			     int64_t limit, struct arena *a, struct store_delivery **ret,
-			     size_t *ret_n, bool *ret_more, struct fail *fail) MUST_CHECK;
-
+			     int64_t limit, struct arena *a, struct store_delivery_page *ret,
+			     struct fail *fail) MUST_CHECK;
 /* For the operator: whose message it is; ERR_NOT_FOUND. */
 enum err store_delivery_owner(struct db *db, struct slice message_id, struct arena *a,
 			      struct store_delivery_of *ret, struct fail *fail) MUST_CHECK;

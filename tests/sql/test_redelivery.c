@@ -383,31 +383,40 @@ static void the_log_of_a_message_is_told_by_job_and_ledger(void **state)
 	}
 }
 
-/* A million delivered mails in the mailbox must not be in the way of two failed ones. */
+/* A million mails in the mailbox must not be in the way of two that failed. */
 static void lists_are_read_by_index(void **state)
 {
-	static const char *const rows[][2] = {
-		{ "delivery_list", "EXPLAIN EXECUTE delivery_list('u', 'a', 'failed', 'n', 51)" },
-		{ "delivery_log", "EXPLAIN EXECUTE delivery_log('m01', 100, 51)" },
+	static const struct {
+		const char *name, *explain, *index;
+	} rows[] = {
+		{ "delivery_list", "EXPLAIN EXECUTE delivery_list('u', 'a', 'failed', 'n', 51)",
+		  "messages_pkey" },
+		{ "delivery_log", "EXPLAIN EXECUTE delivery_log('m01', 100, 51)",
+		  "message_events_message_idx" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct db_stmt explain = { "t_explain", rows[i][1], false };
+		const struct db_stmt explain = { "t_explain", rows[i].explain, false };
 		AUTO(db_closep) struct db *db = fresh_open(DATABASE, NULL);
 		AUTO(db_rows_freep) struct db_rows *r = NULL;
 		const struct db_stmt *s = store_delivery_stmts;
 		struct fail fail = { 0 };
+		bool found = false;
 
-		while (!slice_eq(slice_str(s->name), slice_str(rows[i][0])))
+		while (!slice_eq(slice_str(s->name), slice_str(rows[i].name)))
 			s++;
-		fresh_script(db, "SET enable_seqscan = off; SET enable_sort = off;"
-				 "SET plan_cache_mode = force_generic_plan");
+		fresh_script(db, "SET enable_seqscan = off; SET enable_sort = off");
 		assert_ok(db_prepare(db, s, &fail), &fail);
 		assert_ok(db_query(db, &explain, NULL, &r, &fail), &fail);
-		for (size_t n = 0; n < db_rows_count(r); n++)
-			if (slice_search(db_slice(r, n, 0), S("Sort")) >= 0)
-				fail_msg("%s sorts", rows[i][0]);
+		for (size_t n = 0; n < db_rows_count(r); n++) {
+			struct slice line = db_slice(r, n, 0);
+
+			found |= slice_search(line, slice_str(rows[i].index)) >= 0;
+			if (slice_search(line, S("Sort")) >= 0)
+				fail_msg("%s sorts", rows[i].name);
+		}
+		assert_true(found);
 	}
 }
 
