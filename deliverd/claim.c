@@ -48,20 +48,35 @@ static void run(struct task *t)
 		c->jobs[i] = webhook_job_of_row(&v[i], &c->lease);
 }
 
-/* The next claim begins behind the users of this one; when nobody had a turn, at the beginning. */
+void claim_turn(const struct slice *users, size_t n, char after_user[ID_MAX])
+{
+	char last[ID_MAX] = "";
+	bool round = false; /* `last` had its turn when that came round */
+
+	for (size_t i = 0; i < n; i++) {
+		struct slice u = users[i];
+		bool again;
+
+		if (u.n >= ID_MAX)
+			continue;
+		again = memcmp(u.p, after_user, u.n) <= 0; /* ids are of one length */
+		if (again != round ? !again : memcmp(u.p, last, u.n) <= 0)
+			continue;
+		memcpy(last, u.p, u.n);
+		last[u.n] = 0;
+		round = again;
+	}
+	memcpy(after_user, last, sizeof(last));
+}
+
 static void note_turn(struct claimer *c)
 {
-	if (!c->n)
-		*c->after_user = 0;
-	for (size_t i = 0; i < c->n; i++) {
-		struct slice user = c->jobs[i]->row.user_id;
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct slice *users = arena_calloc(&a, c->n, sizeof(*users));
 
-		/* Ids are of one length, in their order. */
-		if (user.n >= sizeof(c->after_user) || memcmp(user.p, c->after_user, user.n) <= 0)
-			continue;
-		memcpy(c->after_user, user.p, user.n);
-		c->after_user[user.n] = 0;
-	}
+	for (size_t i = 0; i < c->n; i++)
+		users[i] = c->jobs[i]->row.user_id;
+	claim_turn(users, c->n, c->after_user);
 }
 
 static void claimed(struct task *t)

@@ -20,6 +20,12 @@ struct claim_wish {
  */
 typedef void claim_done_fn(struct webhook_job **jobs, size_t n, void *arg);
 
+/*
+ * Whose turn was last, of those whose jobs a claim that began behind after_user brought: the next
+ * one begins behind them; when nobody had a turn, at the beginning.
+ */
+void claim_turn(const struct slice *users, size_t n, char after_user[ID_MAX]);
+
 struct claimer;
 
 struct claimer *claimer_new(struct loop *loop, struct db_pool *pool, const struct settings *s,

@@ -154,16 +154,16 @@ static int64_t deadline_ms(const struct webhook_job *j)
 	return j->started_ms + j->owner->config.settings->webhook_timeout_ms;
 }
 
-/* On a worker: where to, and the signed request. */
-static void prepare(struct task *t)
+static void resolve(struct webhook_job *j, int64_t until_ms)
 {
-	struct webhook_job *j = CONTAINER(t, struct webhook_job, task);
+	j->reason = webhook_target_resolve(j->owner->config.dns, &j->owner->policy,
+					   slice_str(j->url), until_ms, &j->target);
+}
+
+static void sign(struct webhook_job *j)
+{
 	const struct webhook_config *c = &j->owner->config;
 
-	int64_t dns_ms = clock_mono_ms() + DNS_MS, end_ms = deadline_ms(j);
-
-	j->reason = webhook_target_resolve(c->dns, &j->owner->policy, slice_str(j->url),
-					   dns_ms < end_ms ? dns_ms : end_ms, &j->target);
 	if (j->reason)
 		return;
 	if (webhook_request_build(&j->row, c->keys->key[KEY_SECRETS], clock_now_us(), &j->arena,
@@ -171,6 +171,32 @@ static void prepare(struct task *t)
 		j->reason = EVENT_NO_SECRET;
 	else
 		j->secret_id = arena_slice(&j->arena, j->request.secret_id);
+}
+
+/* On a worker: where to, and the signed request. */
+static void prepare(struct task *t)
+{
+	struct webhook_job *j = CONTAINER(t, struct webhook_job, task);
+	int64_t dns_ms = clock_mono_ms() + DNS_MS, end_ms = deadline_ms(j);
+
+	resolve(j, dns_ms < end_ms ? dns_ms : end_ms);
+	sign(j);
+}
+
+/*
+ * On the loop, where a worker costs more than it saves; but nothing that waits. Addresses may be
+ * forgotten between the question whether they are known and the one for them.
+ */
+static bool prepare_now(struct webhook_job *j)
+{
+	if (j->row.raw.n > INLINE_MAX ||
+	    !webhook_target_known(j->owner->config.dns, slice_str(j->url)))
+		return false;
+	resolve(j, 0);
+	if (j->reason == EVENT_DNS)
+		return false;
+	sign(j);
+	return true;
 }
 
 static void post(struct webhook_job *j)
@@ -212,18 +238,13 @@ static void prepared(struct task *t)
 	}
 }
 
-/* What needs no waiting is done at once: a worker costs more than it saves. */
 static void start(struct webhook_job *j)
 {
-	const struct webhook_config *c = &j->owner->config;
-
 	j->task = (struct task){ .lane = LANE_WEB, .run = prepare, .done = prepared };
-	if (j->row.raw.n <= INLINE_MAX && webhook_target_known(c->dns, slice_str(j->url))) {
-		prepare(&j->task);
+	if (prepare_now(j))
 		prepared(&j->task);
-	} else {
-		loop_submit(c->loop, &j->task);
-	}
+	else
+		loop_submit(j->owner->config.loop, &j->task);
 }
 
 /* ---- who is called when ---- */
