@@ -18,6 +18,7 @@ BINARIES := $(PROGRAMS:%=$(B)/e2a-%)
 # What the build, the run and the tests need, all from Debian 12.
 PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	libcurl4-openssl-dev libjansson-dev libmicrohttpd-dev libwebsockets-dev \
+	libwebsockets-evlib-ev libev-dev \
 	libopendkim-dev libspf2-dev libopendmarc-dev libpsl-dev publicsuffix libunbound-dev \
 	libgmime-3.0-dev libuv1-dev libseccomp-dev libidn2-dev libcmocka-dev \
 	postfix postfix-pgsql postgresql postgresql-client nsd curl util-linux \

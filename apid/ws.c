@@ -3,6 +3,7 @@
  * The WebSocket thread. Libwebsockets is not thread-safe: but for its waking-up
  * call (lws_cancel_service), nobody else calls it. This thread never waits for the database.
  */
+#include "apid/ws_loop.h"
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -146,12 +147,21 @@ enum err ws_adopt(struct ws *ws, int fd, const struct ws_subscriber *sub)
 	return OK;
 }
 
+/* False when it cannot go on. */
+static bool serve_some(struct ws *ws)
+{
+	if (!ws->loop)
+		return lws_service(ws->context, 0) >= 0;
+	ws_loop_turn(ws->loop);
+	return true;
+}
+
 static void *serve(void *arg)
 {
 	struct ws *ws = arg;
 
 	schedule_tick(ws);
-	while (!ws->ended && lws_service(ws->context, 0) >= 0)
+	while (!ws->ended && serve_some(ws))
 		if (ws->stop_deadline_ms && ws_index_count(ws) == 0)
 			break;
 	ws->ended = true;
@@ -162,6 +172,27 @@ static void on_log(int level, const char *line)
 {
 	(void)level;
 	log_warn("ws_library", LF_SLICE("text", slice_trim(slice_str(line))));
+}
+
+static void make_context(struct ws *ws, struct lws_context_creation_info *info)
+{
+	void *foreign = NULL;
+
+	ws->loop = ws_loop_new();
+	if (ws->loop) {
+		foreign = ws_loop_foreign(ws->loop);
+		info->options |= LWS_SERVER_OPTION_LIBEV;
+		info->foreign_loops = &foreign;
+		ws->context = lws_create_context(info);
+	}
+	if (ws->context)
+		return;
+	log_warn("ws_loop_slow", LF_STR("missing", "libwebsockets-evlib-ev"),
+		 LF_STR("effect", "thousands of WebSockets cost CPU time"));
+	ws_loop_free(TAKE(ws->loop));
+	info->options &= ~(uint64_t)LWS_SERVER_OPTION_LIBEV;
+	info->foreign_loops = NULL;
+	ws->context = lws_create_context(info);
 }
 
 static enum err start(struct ws *ws, struct fail *fail)
@@ -186,13 +217,11 @@ static enum err start(struct ws *ws, struct fail *fail)
 	};
 
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
-	ws->context = lws_create_context(&info);
+	make_context(ws, &info);
 	if (ws->context)
 		ws->vhost = lws_create_vhost(ws->context, &info);
 	if (!ws->vhost || pthread_create(&ws->thread, NULL, serve, ws))
-		return fail_set(
-			fail, ERR_IO,
-			"libwebsockets did not start; is libwebsockets-evlib-ev installed?");
+		return fail_set(fail, ERR_IO, "libwebsockets did not start");
 	return OK;
 }
 
@@ -243,6 +272,7 @@ void ws_free(struct ws *ws)
 		lws_context_destroy(ws->context);
 		run_events(ws);
 	}
+	ws_loop_free(ws->loop);
 	pthread_mutex_destroy(&ws->lock);
 	free(ws);
 }

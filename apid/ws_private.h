@@ -64,6 +64,7 @@ struct ws {
 	pthread_t thread;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
+	struct ws_loop *loop; /* NULL: libwebsockets' own */
 	lws_sorted_usec_list_t tick;
 	bool polling, poll_again, checking;
 	bool storage_failed;
