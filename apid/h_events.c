@@ -51,7 +51,7 @@ static void write_id(const struct events *s, const struct page_token *at, struct
 	buf_add_char(piece, '\n');
 }
 
-static void write_event(const struct events *s, size_t i, struct buf *piece)
+static void write_event(struct events *s, size_t i, struct buf *piece)
 {
 	struct page_token behind = watch_behind(&s->watch, i);
 
@@ -59,6 +59,7 @@ static void write_event(const struct events *s, size_t i, struct buf *piece)
 	buf_add_str(piece, "event: message\ndata: ");
 	notice_write(&s->watch.v[i], piece);
 	buf_add_str(piece, "\n\n");
+	waits_tell(&s->wait, s->watch.v[i].id);
 	metric_add(&apid_metrics[APID_EVENTS], 1);
 }
 

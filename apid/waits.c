@@ -48,24 +48,33 @@ void waits_free(struct waits *all)
 	free(all);
 }
 
-/* FNV-1a: the addresses are those of our own agents, not for attackers to choose at will. */
-static size_t bucket_of(struct slice address)
+/* FNV-1a: addresses of our own agents and ids of our own, not for attackers to choose at will. */
+static uint64_t hash_of(struct slice text)
 {
 	uint64_t h = 14695981039346656037ULL;
 
-	for (size_t i = 0; i < address.n; i++)
-		h = (h ^ (unsigned char)address.p[i]) * 1099511628211ULL;
-	return (h ^ h >> 32) % BUCKETS;
+	for (size_t i = 0; i < text.n; i++)
+		h = (h ^ (unsigned char)text.p[i]) * 1099511628211ULL;
+	return h ^ h >> 32;
 }
 
-static bool has_room(const struct waits *all, struct slice address)
+static size_t bucket_of(struct slice address)
+{
+	return hash_of(address) % BUCKETS;
+}
+
+static bool has_room(const struct waits *all, struct slice user_id, struct slice address)
 {
 	const struct settings *s = all->app->settings;
-	size_t n = 0;
+	size_t of_agent = 0, of_user = 0;
 
-	for (const struct wait *i = all->buckets[bucket_of(address)]; i; i = i->next)
-		n += slice_eq(i->address, address);
-	return all->n < (size_t)s->wait_max && n < (size_t)s->wait_per_agent;
+	for (size_t b = 0; b < BUCKETS; b++)
+		for (const struct wait *i = all->buckets[b]; i; i = i->next) {
+			of_agent += slice_eq(i->address, address);
+			of_user += slice_eq(i->user_id, user_id);
+		}
+	return all->n < (size_t)s->wait_max && of_agent < (size_t)s->wait_per_agent &&
+	       of_user < (size_t)s->wait_per_user;
 }
 
 bool waits_enter(struct waits *all, struct wait *w, struct slice user_id,
@@ -75,7 +84,7 @@ bool waits_enter(struct waits *all, struct wait *w, struct slice user_id,
 	bool room;
 
 	pthread_mutex_lock(&all->lock);
-	room = has_room(all, agent->address);
+	room = has_room(all, user_id, agent->address);
 	if (room) {
 		w->waits = all;
 		w->user_id = user_id;
@@ -105,6 +114,13 @@ void waits_leave(struct wait *w)
 	all->n--;
 	metric_add_at(&apid_metrics[APID_WAITERS], w->kind, -1);
 	pthread_mutex_unlock(&all->lock);
+}
+
+void waits_tell(struct wait *w, struct slice message_id)
+{
+	pthread_mutex_lock(&w->waits->lock);
+	w->told[w->told_n++ % WAITS_TOLD] = hash_of(message_id);
+	pthread_mutex_unlock(&w->waits->lock);
 }
 
 enum waits_parked waits_park(struct wait *w, const struct conn *conn)
@@ -205,6 +221,25 @@ struct poll {
 	int64_t began_ms, window_ms;
 };
 
+static bool was_told(const struct wait *w, uint64_t message)
+{
+	for (size_t i = 0; i < WAITS_TOLD && i < w->told_n; i++)
+		if (w->told[i] == message)
+			return true;
+	return false;
+}
+
+/* The lock is held. */
+static void wake_untold(struct waits *all, struct slice address, struct slice message_id,
+			struct wait **due)
+{
+	uint64_t message = hash_of(message_id);
+
+	for (struct wait *i = all->buckets[bucket_of(address)]; i; i = i->next)
+		if (slice_eq(i->address, address) && !was_told(i, message))
+			wake(i, due);
+}
+
 static void wake_found(struct waits *all, const struct store_message_recent *v, size_t n,
 		       struct arena *a)
 {
@@ -214,7 +249,7 @@ static void wake_found(struct waits *all, const struct store_message_recent *v, 
 	pthread_mutex_lock(&all->lock);
 	for (size_t i = 0; i < n; i++)
 		if (addr_fold(v[i].agent, a, &address) == OK)
-			wake_address(all, address, &due);
+			wake_untold(all, address, v[i].id, &due);
 	pthread_mutex_unlock(&all->lock);
 	run_due(due);
 }

@@ -24,6 +24,8 @@ enum waits_why {
 
 enum waits_parked { WAITS_PARKED, WAITS_AGAIN, WAITS_OVER };
 
+enum { WAITS_TOLD = 16 }; /* messages that are remembered */
+
 /* One that may wait. Its owner fills kind, go_on, arg and until_ms. */
 struct wait {
 	enum apid_waiter kind;
@@ -36,6 +38,8 @@ struct wait {
 	struct wait *next, *due;
 	struct slice user_id, address;
 	const struct conn *conn; /* while it is parked */
+	uint64_t told[WAITS_TOLD];
+	size_t told_n; /* ever */
 	enum waits_why why;
 	bool parked, wanted;
 };
@@ -45,12 +49,14 @@ struct waits *waits_new(const struct app *app);
 void waits_free(struct waits *all);
 /*
  * Takes a place, to be done before it looks for mail, so that none is missed. The texts are
- * borrowed. False when the agent, or all together, have as many as they may.
+ * borrowed. False when the agent, the user, or all together have as many as they may.
  */
 bool waits_enter(struct waits *all, struct wait *w, struct slice user_id,
 		 const struct store_agent *agent);
 /* Gives the place back, also one that was never taken. Not while it is parked. */
 void waits_leave(struct wait *w);
+/* It was told of this message: the poll need not wake it for that. */
+void waits_tell(struct wait *w, struct slice message_id);
 /*
  * Parked: go_on is called once, perhaps before this returns; `conn` must live until then. Again:
  * there was a notification since it entered or was parked last. Over: e2a-apid stops.

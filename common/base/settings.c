@@ -188,6 +188,8 @@ const struct conf_row settings_table[] = {
 	  .help = "HTTP connections of one client address; trusted proxies are not counted" },
 	{ ROW(wait_max), .type = CONF_INT, .min = 1, .max = 100000, .def = "1000",
 	  .help = "requests that wait for mail at once, beside http_max_connections; beyond it the answer is 503" },
+	{ ROW(wait_per_user), .type = CONF_INT, .min = 1, .max = 100000, .def = "500",
+	  .help = "... of them of one user" },
 	{ ROW(wait_per_agent), .type = CONF_INT, .min = 1, .max = 100, .def = "8",
 	  .help = "... of them for the mail of one agent" },
 	{ ROW(http_trusted_proxies), .type = CONF_TEXT, .def = "",

@@ -102,6 +102,7 @@ struct settings {
 	int64_t http_body_memory;
 	int64_t http_per_client;
 	int64_t wait_max;
+	int64_t wait_per_user;
 	int64_t wait_per_agent;
 	char *http_trusted_proxies; /* CIDRs whose X-Forwarded-For counts */
 	char *domain_verification;  /* dns | none */

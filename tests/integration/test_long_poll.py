@@ -231,7 +231,7 @@ def test_a_connection_goes_on_after_a_wait(stack, make_agent, poll):
     assert waiting.request("GET", "/api/v1/agents").status == 200
 
 
-def test_hundreds_that_wait_disturb_nobody(stack, account, make_agent, wait_messages):
+def test_hundreds_that_wait_disturb_nobody(stack, build, account, make_agent):
     """More than there are threads, database connections, and connections for others."""
     agents = [make_agent() for _ in range(50)]
     with second_apid(stack, 26, http_max_connections="20", wait_max="400", wait_per_agent="8") as apid:
@@ -246,7 +246,8 @@ def test_hundreds_that_wait_disturb_nobody(stack, account, make_agent, wait_mess
             wait_until("all places to be taken", lambda: http.request(
                 "GET", target(agents[0], wait=1)).status == 503)
             assert all(http.request("GET", target(agents[0])).status == 200 for _ in range(50))
-        assert (apid.resident_kb() - before) / 400 < 64
+        each_kb = (apid.resident_kb() - before) / 400
+        assert each_kb < 64 or "-" in build.name and each_kb < 512  # as sanitisers need
         senders = [threading.Thread(target=send, args=(stack, agent, "for eight")) for agent in agents[:5]]
         for thread in senders:
             thread.start()

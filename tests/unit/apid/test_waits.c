@@ -40,6 +40,7 @@ static char nowhere[] = "postgresql://127.0.0.1:1/none";
 static void begin(struct world *w, int64_t most, int64_t per_agent)
 {
 	*w = (struct world){ .settings = { .wait_max = most,
+					   .wait_per_user = 2,
 					   .wait_per_agent = per_agent,
 					   .http_workers = 1,
 					   .http_queue = 10,
@@ -171,6 +172,8 @@ static void places_are_bounded_and_come_back(void **state)
 	}
 	assert_false(enter(&w, &more, A, A_FOLDED));
 	waits_leave(&more.wait); /* which took none */
+	assert_false(
+		waits_enter(w.waits, &more.wait, A_FOLDED, &(struct store_agent){ .address = B }));
 	assert_true(enter(&w, &b[0], B, B));
 	assert_false(enter(&w, &b[1], B, B));
 	waits_leave(&a[0].wait);
