@@ -76,7 +76,7 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
-	bench-inbound bench-outbound bench-rest bench-sockets fuzz lint format install clean
+	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -113,7 +113,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest bench-sockets ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -132,6 +132,11 @@ bench-rest: deps ## REST next to bare libmicrohttpd and bare Postgres
 bench-sockets: deps ## 10,000 WebSockets next to bare libwebsockets
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/crowd $(B)/tests/bench/megaphone
 	@$(PYTHON) -m tests.bench --build $(B) sockets $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-waiting: deps ## REST beside 1,000 long polls next to REST alone
+	@scripts/deps $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -m tests.bench --build $(B) waiting $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets]
+"""python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets] [waiting]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -13,8 +13,10 @@ from .outbound import Outbound
 from .report import Report
 from .rest import Rest
 from .sockets import Sockets
+from .waiting import Waiting
 
-PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets}
+PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets,
+         "waiting": Waiting}
 
 
 def main() -> None:
@@ -24,8 +26,8 @@ def main() -> None:
                         help="inbound: in each run at full rate")
     parser.add_argument("--latency-messages", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5,
-                        help="outbound, rest, sockets: of which the median counts")
-    parser.add_argument("--seconds", type=int, default=2, help="outbound, rest: of each run")
+                        help="all but inbound: of which the median counts")
+    parser.add_argument("--seconds", type=int, default=2, help="outbound, rest, waiting: of each run")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     args = parser.parse_args()
     if not set(args.parts) <= set(PARTS):
