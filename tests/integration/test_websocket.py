@@ -38,6 +38,13 @@ def quick(stack, account) -> Iterator[SecondApid]:
         yield apid
 
 
+@pytest.fixture(scope="module")
+def patient(stack, account) -> Iterator[SecondApid]:
+    """Another one, which looks again after an hour."""
+    with second_apid(stack, 10, ws_recheck="1h") as apid:
+        yield apid
+
+
 @pytest.fixture
 def connect(stack, account) -> Iterator[Callable[..., WebSocket]]:
     """connect(agent, port=..., key=...): an open WebSocket, closed after the test."""
@@ -227,9 +234,9 @@ ENDINGS = {
 
 @pytest.mark.parametrize("way", ["told", "not told"])
 def test_who_may_listen_no_longer_is_closed_with_1008(stack, account, make_agent, connect, quick,
-                                                      way):
+                                                      patient, way):
     """At once, long before the next check (ws_recheck); or by the check when nobody tells."""
-    open_ones, port = {}, stack.http_port if way == "told" else quick.port
+    open_ones, port = {}, patient.port if way == "told" else quick.port
     for ending, scope in itertools.product(ENDINGS, ("account", "agent")):
         agent = make_agent()
         key_id, key = add_key(stack, account.user_id, agent=agent if scope == "agent" else None)
@@ -242,12 +249,12 @@ def test_who_may_listen_no_longer_is_closed_with_1008(stack, account, make_agent
     assert closed == dict.fromkeys(open_ones, (1008, "no longer authorized"))
 
 
-def test_a_change_elsewhere_closes_nothing(stack, account, make_agent, connect):
+def test_a_change_elsewhere_closes_nothing(stack, account, make_agent, connect, patient):
     """Of the same user: another key goes, another agent is deleted."""
     agent, other = make_agent(), make_agent()
     _, key = add_key(stack, account.user_id)
     other_id, other_key = add_key(stack, account.user_id)
-    socket, closed = connect(agent, key=key), connect(other, key=other_key)
+    socket, closed = (connect(agent, patient.port, key), connect(other, patient.port, other_key))
     with stack.db() as db, db.cursor() as query:
         query.execute(ENDINGS["revoked key"], {"key": other_id})
         query.execute(ENDINGS["deleted agent"], {"agent": other})
@@ -367,6 +374,7 @@ def test_no_key_is_in_any_log(stack, account, make_agent, connect, hook):
     _, key = add_key(stack, account.user_id)
     local, cloud = make_agent(), make_agent(hook.url)
     connect(local, key=key).close()
+    connect(local, key=key, in_header=True).close()
     for agent in (cloud, "nobody@agents.example", "no address", "a" * 300):
         with pytest.raises(StackError):
             connect(agent, key=key)
