@@ -9,7 +9,12 @@
 #include "common/base/log.h"
 #include "deliverd/webhook_text.h"
 
-enum { ROUND_MS = 5000, BATCH = 10, DB_WAIT_MS = 1000 };
+enum {
+	ROUND_MS = 5000,
+	BATCH = 10,
+	DB_WAIT_MS = 1000,
+	GAP_MS = 3600000, /* between two mails to an owner */
+};
 
 struct webhook_notice {
 	struct task task;
@@ -37,8 +42,9 @@ static enum err store(struct db *db, void *arg, struct fail *fail)
 	struct telling *t = arg;
 	const struct settings *s = t->owner->settings;
 	struct store_mail mail = { 0 };
-	enum err e =
-		store_webhook_notice_take(db, s->webhook_notice_ms, &t->arena, &t->notice, fail);
+	int64_t after_ms = s->webhook_notice_ms;
+	enum err e = store_webhook_notice_take(db, after_ms, after_ms < GAP_MS ? after_ms : GAP_MS,
+					       &t->arena, &t->notice, fail);
 
 	if (e)
 		return e;
@@ -54,8 +60,8 @@ static enum err tell(struct webhook_notice *n, struct db *db)
 	enum err e = db_tx(db, store, &t, &n->fail);
 
 	if (e == OK)
-		log_info("webhook_owner_told", LF_SLICE("agent", t.notice.agent),
-			 LF_SLICE("trouble", t.notice.trouble));
+		log_info("webhook_owner_told", LF_SLICE("user", t.notice.user_id),
+			 LF_INT("webhooks", (int64_t)t.notice.n));
 	arena_release(&t.arena);
 	return e;
 }

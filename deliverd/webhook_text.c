@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-enum { LIFETIME_MS = 24 * 3600 * 1000, TEXT_MAX = 8 * 1024 };
+enum { LIFETIME_MS = 24 * 3600 * 1000, TEXT_MAX = 128 * 1024 };
 
 static const struct word {
 	struct slice trouble, reason; /* an empty reason is any */
@@ -27,7 +27,7 @@ static const struct word {
 	  "takes one." },
 };
 
-static const struct word *word_of(const struct store_webhook_notice *n)
+static const struct word *word_of(const struct store_webhook_trouble *n)
 {
 	for (size_t i = 0; i + 1 < ARRAY_LEN(words); i++)
 		if (slice_eq(n->trouble, words[i].trouble) &&
@@ -44,7 +44,7 @@ static void add_count(struct buf *b, const char *what, int64_t n)
 		 many ? (int64_t)STORE_WEBHOOK_NOTICE_COUNT_MAX : n);
 }
 
-static void add_facts(struct buf *b, const struct store_webhook_notice *n)
+static void add_facts(struct buf *b, const struct store_webhook_trouble *n)
 {
 	char since[CLOCK_TEXT_MAX];
 
@@ -62,7 +62,8 @@ static void add_facts(struct buf *b, const struct store_webhook_notice *n)
 	add_count(b, "Mail given up:      ", n->failed);
 }
 
-static void add_routes(struct buf *b, struct slice agent, struct slice url)
+/* Of one agent, or for the reader to fill in. */
+static void add_routes(struct buf *b, const struct store_webhook_notice *n, struct slice url)
 {
 	static const struct {
 		const char *what, *method, *path;
@@ -75,29 +76,45 @@ static void add_routes(struct buf *b, struct slice agent, struct slice url)
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		buf_addf(b, "%s:\n    %s %.*s/api/v1/agents/", routes[i].what, routes[i].method,
 			 SLICE_ARGS(url));
-		percent_encode(agent, b);
+		if (n->n == 1)
+			percent_encode(n->v[0].agent, b);
+		else
+			buf_add_str(b, "{email}");
 		buf_addf(b, "/%s\n", routes[i].path);
 	}
+}
+
+static void add_trouble(struct buf *b, const struct store_webhook_trouble *t)
+{
+	const struct word *w = word_of(t);
+
+	buf_addf(b, "The webhook of %.*s %s.\n\n%s\n\n", SLICE_ARGS(t->agent), w->subject, w->text);
+	add_facts(b, t);
+	buf_add_char(b, '\n');
+}
+
+static struct slice subject_of(const struct store_webhook_notice *n, struct arena *a)
+{
+	if (n->n > 1)
+		return slice_str(arena_printf(a, "The webhooks of %zu agents fail", n->n));
+	return slice_str(arena_printf(a, "The webhook of %.*s %s", SLICE_ARGS(n->v[0].agent),
+				      word_of(&n->v[0])->subject));
 }
 
 void webhook_text_write(const struct store_webhook_notice *n, struct slice public_url,
 			struct arena *a, struct store_mail *ret)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(TEXT_MAX);
-	const struct word *w = word_of(n);
 
 	while (slice_ends(public_url, S("/")))
 		public_url.n--;
-	buf_addf(&text, "The webhook of %.*s %s.\n\n%s\n\n", SLICE_ARGS(n->agent), w->subject,
-		 w->text);
-	add_facts(&text, n);
-	buf_add_str(&text,
-		    "\nNo mail is lost: it is unread in the agent's inbox, and what was given "
-		    "up can be\ncalled with again.\n\n");
-	add_routes(&text, n->agent, public_url);
+	for (size_t i = 0; i < n->n; i++)
+		add_trouble(&text, &n->v[i]);
+	buf_add_str(&text, "No mail is lost: it is unread in the agent's inbox, and what was given "
+			   "up can be\ncalled with again.\n\n");
+	add_routes(&text, n, public_url);
 	ret->kind = "webhook";
 	ret->lifetime_ms = LIFETIME_MS;
-	ret->subject = slice_str(
-		arena_printf(a, "The webhook of %.*s %s", SLICE_ARGS(n->agent), w->subject));
+	ret->subject = subject_of(n, a);
 	ret->text = arena_slice(a, buf_slice(&text));
 }

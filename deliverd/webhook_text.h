@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mail that tells an owner that a webhook fails. */
+/* The mail that tells an owner that webhooks fail. */
 #ifndef E2A_DELIVERD_WEBHOOK_TEXT_H
 #define E2A_DELIVERD_WEBHOOK_TEXT_H
 

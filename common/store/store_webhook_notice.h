@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owners who have to be told that a webhook of theirs fails. */
+/* Owners who have to be told that webhooks of theirs fail. */
 #ifndef E2A_STORE_STORE_WEBHOOK_NOTICE_H
 #define E2A_STORE_STORE_WEBHOOK_NOTICE_H
 
@@ -7,10 +7,12 @@
 
 extern const struct db_stmt store_webhook_notice_stmts[];
 
-enum { STORE_WEBHOOK_NOTICE_COUNT_MAX = 10000 }; /* mails that are counted; more: one more */
+enum {
+	STORE_WEBHOOK_NOTICE_MAX = 50,         /* webhooks that an owner is told of at once */
+	STORE_WEBHOOK_NOTICE_COUNT_MAX = 1000, /* mails that are counted; more: one more */
+};
 
-struct store_webhook_notice {
-	struct slice user_id, address; /* of the owner */
+struct store_webhook_trouble {
 	struct slice agent;
 	struct slice trouble; /* "failing", "failed": and mail was given up, "disabled" */
 	struct slice reason;  /* why it is disabled: "http_gone", "operator" */
@@ -21,12 +23,18 @@ struct store_webhook_notice {
 	int64_t pending, failed; /* mails */
 };
 
+struct store_webhook_notice {
+	struct slice user_id, address; /* of the owner */
+	struct store_webhook_trouble *v;
+	size_t n;
+};
+
 /*
- * In a transaction of the caller's, in which the mail is stored too: the next one, who counts
- * as told from now on. Webhooks have to fail for after_ms; nobody is told of one more often. The
- * texts are in the arena. ERR_NOT_FOUND when there is none.
+ * In a transaction of the caller's, in which the mail is stored too: the next owner, who counts
+ * as told from now on. Webhooks have to fail for after_ms, nobody is told of one more often, nor
+ * of any within gap_ms. All is in the arena. ERR_NOT_FOUND when there is none.
  */
-enum err store_webhook_notice_take(struct db *db, int64_t after_ms, struct arena *a,
+enum err store_webhook_notice_take(struct db *db, int64_t after_ms, int64_t gap_ms, struct arena *a,
 				   struct store_webhook_notice *ret, struct fail *fail) MUST_CHECK;
 
 #endif

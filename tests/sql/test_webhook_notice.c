@@ -5,6 +5,7 @@
 
 #define DATABASE "t_webhook_notice"
 #define DAY_MS INT64_C(86400000)
+#define HOUR_MS INT64_C(3600000)
 
 static const char sql_rows[] =
 	"INSERT INTO users (id, email) VALUES ('u', 'u@example.com');"
@@ -32,16 +33,17 @@ static const char *take(struct arena *a)
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
 	struct store_webhook_notice n = { 0 };
 	struct fail fail = { 0 };
-	enum err e = store_webhook_notice_take(db, DAY_MS, a, &n, &fail);
+	enum err e = store_webhook_notice_take(db, DAY_MS, HOUR_MS, a, &n, &fail);
 
 	if (e && e != ERR_NOT_FOUND)
 		fail_msg("%s", fail.what);
 	if (e == OK) {
 		assert_string_equal(arena_dup(a, n.address), "u@example.com");
-		assert_string_equal(arena_dup(a, n.agent), "a@example.com");
-		assert_int_equal(n.pending + n.failed, 1);
+		assert_int_equal(n.n, 1);
+		assert_string_equal(arena_dup(a, n.v[0].agent), "a@example.com");
+		assert_int_equal(n.v[0].pending + n.v[0].failed, 1);
 	}
-	return e ? "" : arena_dup(a, n.trouble);
+	return e ? "" : arena_dup(a, n.v[0].trouble);
 }
 
 /* Step by step, with what happens before each. */
@@ -126,12 +128,52 @@ static void locks_are_not_waited_for(void **state)
 	assert_string_equal(take(&a), "disabled");
 }
 
+/* All that is wrong is in one mail, and what goes wrong a moment later waits. */
+static void an_owner_gets_one_mail_an_hour(void **state)
+{
+	static const struct {
+		const char *before;
+		size_t want;
+	} rows[] = {
+		{ "UPDATE webhook_queues SET told_at = NULL WHERE agent_email < 'n45'", 45 },
+		{ "UPDATE webhook_queues SET told_at = NULL WHERE agent_email > 'n45'", 0 },
+		{ "UPDATE webhook_queues SET told_at = told_at - interval '61 m'", 50 },
+		{ "UPDATE webhook_queues SET told_at = told_at - interval '61 m'", 4 },
+		{ "UPDATE webhook_queues SET told_at = told_at - interval '61 m'", 0 },
+	};
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_deliverd");
+
+	(void)state;
+	fresh_script(owner,
+		     "DELETE FROM agents; INSERT INTO agents (email, address, domain, user_id, "
+		     "agent_mode, webhook_url) SELECT n, n, 'example.com', 'u', 'cloud', 'x' FROM "
+		     "(SELECT 'n' || lpad(i::text, 2, '0') AS n FROM generate_series(0, 99) i) t;"
+		     "INSERT INTO webhook_queues (agent_email, user_id, disabled_at, told, told_at)"
+		     " SELECT email, 'u', now() - interval '2 h', 'disabled', "
+		     "now() - interval '110 m' FROM agents");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct store_webhook_notice n = { 0 };
+		struct fail fail = { 0 };
+		enum err e;
+
+		fresh_script(owner, rows[i].before);
+		e = store_webhook_notice_take(db, DAY_MS, HOUR_MS, &a, &n, &fail);
+		if (e && e != ERR_NOT_FOUND)
+			fail_msg("%s", fail.what);
+		if (n.n != rows[i].want)
+			fail_msg("row %zu: %zu", i, n.n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_trouble_is_told_of_once_and_a_worse_one_once_more),
 		cmocka_unit_test(nobody_is_told_of_what_is_no_trouble),
 		cmocka_unit_test(locks_are_not_waited_for),
+		cmocka_unit_test(an_owner_gets_one_mail_an_hour),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);
