@@ -82,8 +82,7 @@ static void note_turn(struct claimer *c)
 static void claimed(struct task *t)
 {
 	struct claimer *c = CONTAINER(t, struct claimer, task);
-	/* whoever is told may ask for the next claim at once */
-	AUTO(arena_release) struct arena arena = c->arena;
+	struct arena arena = c->arena; /* whoever is told may ask for the next claim at once */
 
 	arena_init(&c->arena);
 	if (c->code) {
@@ -93,6 +92,7 @@ static void claimed(struct task *t)
 	note_turn(c);
 	c->busy = false;
 	c->done(c->jobs, c->n, c->arg);
+	arena_release(&arena);
 }
 
 void claimer_ask(struct claimer *c, const struct claim_wish *wish)
