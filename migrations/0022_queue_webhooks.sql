@@ -373,21 +373,35 @@ DECLARE
 	emails text[];
 	users text[];
 	times timestamptz[];
+	early boolean[];
 BEGIN
 	WITH ours AS MATERIALIZED (
-		SELECT j.message_id FROM unnest(ids, leases) AS r (id, lease)
+		SELECT j.message_id, j.drained FROM unnest(ids, leases) AS r (id, lease)
 		JOIN webhook_jobs j ON j.message_id = r.id AND j.lease_id = r.lease
 		WHERE j.message_id = ANY (ids) FOR UPDATE OF j SKIP LOCKED),
 	free AS (
 		UPDATE webhook_jobs j SET lease_id = NULL, lease_until = NULL, queued = true,
 			drained = false, due_at = CASE WHEN j.drained THEN j.due_at
 			ELSE now() + delay_ms * interval '1 ms' END
-		WHERE j.message_id = ANY (ARRAY(SELECT o.message_id FROM ours o))
-		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at)
+		FROM ours o WHERE j.message_id = o.message_id
+		AND j.message_id = ANY (ARRAY(SELECT u.message_id FROM ours u))
+		RETURNING j.message_id, j.agent_email, j.user_id, j.due_at, o.drained)
 	SELECT array_agg(f.message_id), array_agg(f.agent_email), array_agg(f.user_id),
-		array_agg(f.due_at) INTO ids, emails, users, times FROM free f;
+		array_agg(f.due_at), array_agg(f.drained)
+	INTO ids, emails, users, times, early FROM free f;
+	IF ids IS NULL THEN
+		RETURN;
+	END IF;
 	PERFORM tell_webhook_queues(ids, emails, users, times,
-		array_fill(true, ARRAY[cardinality(ids)])) WHERE ids IS NOT NULL;
+		array_fill(true, ARRAY[cardinality(ids)]));
+	-- Should the drain have ended since, because none was left to hand out, it goes on.
+	UPDATE webhook_queues q SET drain_after = f.id,
+		due_at = least(q.due_at, now() + delay_ms * interval '1 ms')
+	FROM (SELECT t.agent_email, min(left(t.id, -1)) AS id
+		FROM unnest(ids, emails, early) AS t (id, agent_email, early)
+		WHERE t.early GROUP BY t.agent_email) f
+	WHERE q.agent_email = f.agent_email AND q.agent_email = ANY (emails)
+	AND q.drain_after IS NULL AND q.failures = 0 AND q.disabled_at IS NULL;
 END $$;
 REVOKE ALL ON FUNCTION release_webhooks FROM PUBLIC;
 
@@ -403,7 +417,10 @@ LANGUAGE sql SET search_path = e2a, pg_temp AS $$
 		AND q.failures > 0 AND q.disabled_at IS NULL
 		ORDER BY q.agent_email FOR UPDATE)
 	UPDATE webhook_queues q SET failures = 0, failing_since = NULL, opens = 0,
-		open_until = NULL, probe = NULL, drain_after = '', due_at = now()
+		open_until = NULL, probe = NULL, drain_after = '',
+		-- While a queue is drained, its due_at is the pace, whatever fails in between.
+		due_at = CASE WHEN q.drain_after IS NOT NULL AND q.due_at IS NOT NULL
+			THEN q.due_at ELSE now() END
 	WHERE q.agent_email = ANY (ARRAY(SELECT b.agent_email FROM back b))
 $$;
 REVOKE ALL ON FUNCTION recover_webhooks FROM PUBLIC;

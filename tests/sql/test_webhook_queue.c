@@ -268,6 +268,13 @@ static void a_success_is_one_of_all_agents_of_the_user_with_that_url(void **stat
 
 /* ---- the drain ---- */
 
+static size_t claimed_by(const struct webhook_claim *claim)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT(65536);
+
+	return webhooks_claim_by(w.deliverd, claim, &got);
+}
+
 /* Twenty jobs that wait for two hours yet, of an endpoint that has just answered well. */
 static void drain(void)
 {
@@ -366,6 +373,39 @@ static void a_drained_job_given_back_has_its_turn_again(void **state)
 	webhooks_release(&w, "a-002");
 	assert_in_range(wait_ms("(SELECT due_at FROM webhook_jobs WHERE message_id = 'a-002')"),
 			2 * HOUR - 10 * SECOND, 2 * HOUR);
+}
+
+/* There was nothing else to hand out: but the drain goes on for what is given back. */
+static void the_last_drained_job_given_back_does_not_wait_for_its_own_time(void **state)
+{
+	struct webhook_claim all = claim_of_ten;
+
+	(void)state;
+	drain();
+	all.limit = all.per_queue = 100;
+	assert_int_equal(claimed_by(&all), 20);
+	webhooks_wait(&w, SECOND);
+	webhooks_assert_claim(&w, &all, "");
+	assert_int_equal(webhooks_number(&w, "SELECT count(drain_after) FROM webhook_queues"), 0);
+	webhooks_release(&w, "a-019 a-020");
+	webhooks_wait(&w, SECOND);
+	webhooks_assert_claim(&w, &all, "a-019 a-020");
+	assert_job("a-020", "pending 3 drained");
+}
+
+static void a_failure_in_between_does_not_hasten_a_drain(void **state)
+{
+	struct webhook_claim slow = claim_of_ten;
+
+	(void)state;
+	drain();
+	slow.drain_rate = 1;
+	webhooks_assert_claim(&w, &slow, "a-001 a-002 a-003 a-004 a-005");
+	webhooks_fail(&w, "a-001");
+	webhooks_deliver(&w, "a-002");
+	assert_asleep(4 * SECOND);
+	webhooks_wait(&w, SECOND);
+	webhooks_assert_claim(&w, &slow, "a-006 a-007 a-008 a-009 a-010");
 }
 
 static void a_drain_ends_with_five_failures(void **state)
@@ -549,6 +589,8 @@ int main(void)
 		TEST(a_drained_job_that_fails_keeps_its_schedule),
 		TEST(a_drain_is_not_over_because_there_was_no_room),
 		TEST(a_drained_job_given_back_has_its_turn_again),
+		TEST(the_last_drained_job_given_back_does_not_wait_for_its_own_time),
+		TEST(a_failure_in_between_does_not_hasten_a_drain),
 		TEST(a_drain_ends_with_five_failures),
 		TEST(gone_disables_the_endpoint_and_ends_its_jobs),
 		TEST(a_job_stored_while_its_endpoint_was_being_disabled_ends),
