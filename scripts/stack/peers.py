@@ -74,11 +74,16 @@ class Delivery:
         return base64.b64decode(self.json["raw_message"])
 
 
+class HookServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # who finds the queue full tries again after a second
+
+
 class WebhookReceiver(Inbox):
     """An endpoint on 127.0.0.1. `answer(delivery)` gives the status, 200 if not set,
     or a function that is given the request handler and answers in its own way."""
 
-    def __init__(self, host: str = "127.0.0.1"):
+    def __init__(self, host: str = "127.0.0.1", port: int = 0):
         super().__init__()
         self.answer: Callable[[Delivery], int | Callable[[BaseHTTPRequestHandler], None]]
         self.answer = lambda _: 200
@@ -103,8 +108,7 @@ class WebhookReceiver(Inbox):
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer((host, 0), Handler)
-        self.server.daemon_threads = True
+        self.server = HookServer((host, port), Handler)
         self.url = f"http://{host}:{self.server.server_port}/hook"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(CLOSE_POLL,),
                                        daemon=True)

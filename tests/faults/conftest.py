@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each file has a stack of its own, whose parts its tests stop and kill. Postgres
-writes durably here, and leases and retries are short.
+writes durably here, leases and retries are short, and no endpoint fails so often that it
+has to wait for its turn.
 
 SETTINGS and POSTFIX of a test module are added to the stack's; with WORLD it has a
 world to send to."""
@@ -14,29 +15,17 @@ from pathlib import Path
 import pytest
 
 from scripts.stack import Stack
-from scripts.stack.daemons import Deliverd
-from scripts.stack.part import write_file
 from scripts.stack.peers import Api
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from tests.faults.audit import Journal, Receiver
+from tests.faults.second import SecondDeliverd, second_deliverd
 from tests.integration.conftest import (author, build, hook, make_author,  # noqa: F401
                                         pytest_runtest_call, pytest_runtest_makereport)
 
-SETTINGS = {"webhook_timeout": "2s", "webhook_schedule": "1s 1s 1s 2s 2s 5s 5s 5s 5s 5s 1h"}
+SETTINGS = {"webhook_timeout": "2s", "webhook_schedule": "1s 1s 1s 2s 2s 5s 5s 5s 5s 5s 1h",
+            "webhook_breaker_failures": "1000000"}
 
 numbers = itertools.count(1)
-
-
-class SecondDeliverd(Deliverd):
-    """Another one on the same database, with an LMTP socket of its own; Postfix does
-    not know it."""
-    name = "deliverd2"
-
-    def argv(self) -> list[str]:
-        return [str(self.state / "bin" / "e2a-deliverd"), "-c", str(self.conf)]
-
-    def pgpass_path(self) -> Path:
-        return self.state / "secrets" / "deliverd.pgpass"
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +55,8 @@ def make_agent(api: Api) -> Callable[..., str]:
 
 @pytest.fixture
 def second(stack: Stack) -> Iterator[SecondDeliverd]:
-    settings = {**stack.settings, "lmtp_listen": f"unix:{stack.state}/sock/lmtp2",
-                "postfix_map_dir": "", "deliverd_metrics": ""}
-    conf = write_file(stack.state / "second.conf",
-                      "".join(f"{k} = {v}\n" for k, v in settings.items()))
-    part = SecondDeliverd(stack.state, conf)
-    part.start()
-    yield part
-    part.stop()
+    with second_deliverd(stack) as part:
+        yield part
 
 
 @pytest.fixture
