@@ -37,7 +37,7 @@ static void refuse_upgrade(struct req *r, struct slice address)
 	r->resp.ws_version = fault == UPGRADE_VERSION;
 	if (fault != UPGRADE_OK)
 		resp_error(&r->resp, faults[fault].status, faults[fault].text);
-	else if (ws_full(r->app->ws, address))
+	else if (ws_full(r->app->ws, r->principal.user_id, address))
 		resp_error(&r->resp, 503, "too many WebSocket connections");
 	else
 		resp_error(&r->resp, 503, "open a new connection for a WebSocket");

@@ -17,8 +17,8 @@ struct ws_subscriber {
 };
 
 enum err ws_new(const struct app *app, struct ws **ret, struct fail *fail) MUST_CHECK;
-/* Is there room for one more socket of this agent? */
-bool ws_full(struct ws *ws, struct slice address);
+/* Is there no room for one more socket of this user's agent? Thread-safe. */
+bool ws_full(struct ws *ws, struct slice user_id, struct slice address);
 /*
  * Takes the socket, on which the request has not been read yet. ERR_BUSY when
  * there is no room or the end has come; the caller keeps it then. Thread-safe.

@@ -22,9 +22,8 @@ static void wake_conn(struct ws_conn *conn, void *arg)
 
 static void suspect_conn(struct ws_conn *conn, void *arg)
 {
-	const struct slice *user_id = arg;
-
-	conn->suspect |= !user_id || slice_eq(conn->sub.user_id, *user_id);
+	(void)arg;
+	conn->suspect = true;
 }
 
 static void free_hint(struct ws *ws, struct hint *h)
@@ -51,7 +50,7 @@ static void run_suspect(struct ws *ws, struct ws_event *e)
 {
 	struct hint *h = lws_container_of(e, struct hint, event);
 
-	ws_index_each(ws, suspect_conn, &h->text);
+	ws_index_of_user(ws, h->text, suspect_conn, NULL);
 	free_hint(ws, h);
 	ws_check_start(ws);
 }

@@ -32,7 +32,7 @@ struct ws_frame {
 };
 
 struct ws_conn {
-	struct ws_conn *next; /* in its bucket; under the lock */
+	struct ws_conn *next, *next_of_user; /* in their buckets; under the lock */
 	struct ws_event adopt;
 	struct ws *ws;
 	char *texts;
@@ -79,6 +79,7 @@ struct ws {
 	size_t hints;                           /* under the lock: queued events of ws_hint.c */
 	bool refusing;                          /* under the lock: ws_stop() was called */
 	struct ws_conn *buckets[WS_BUCKETS];    /* by address; under the lock */
+	struct ws_conn *users[WS_BUCKETS];      /* by user; under the lock */
 	size_t conns_n;                         /* under the lock */
 };
 
@@ -95,6 +96,9 @@ void ws_index_each(struct ws *ws, void (*fn)(struct ws_conn *conn, void *arg), v
 /* Those of one agent. */
 void ws_index_of(struct ws *ws, struct slice address, void (*fn)(struct ws_conn *conn, void *arg),
 		 void *arg);
+/* Those of one user. */
+void ws_index_of_user(struct ws *ws, struct slice user_id,
+		      void (*fn)(struct ws_conn *conn, void *arg), void *arg);
 
 /* ws_conn.c: one socket. */
 struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub);

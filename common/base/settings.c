@@ -272,6 +272,8 @@ const struct conf_row settings_table[] = {
 	  .flags = CONF_SECRET, .help = "the secret that goes with it" },
 	{ ROW(ws_per_agent), .type = CONF_INT, .min = 1, .max = 100, .def = "8",
 	  .help = "WebSockets of one agent in one e2a-apid" },
+	{ ROW(ws_per_user), .type = CONF_INT, .min = 1, .max = 1000000, .def = "2000",
+	  .help = "... of one user, so that others find room" },
 	{ ROW(ws_max), .type = CONF_INT, .min = 1, .max = 1000000, .def = "10000",
 	  .help = "WebSockets of one e2a-apid" },
 	{ ROW(ws_buffer), .type = CONF_BYTES, .min = 4096, .max = 64 * MIB, .def = "256k",

@@ -147,6 +147,7 @@ struct settings {
 	char *oidc_client_id;
 	char *oidc_client_secret;
 	int64_t ws_per_agent;
+	int64_t ws_per_user;
 	int64_t ws_max;
 	int64_t ws_buffer;
 	int64_t ws_memory;

@@ -153,7 +153,8 @@ class Sockets:
     def __init__(self, args: argparse.Namespace, report: Report):
         self.rounds, self.build, self.report = args.rounds, args.build, report
         self.stack = Stack(args.build, postgres={"track_commit_timestamp": "on"},
-                           settings={**NO_LIMITS, "agents_per_user": str(SOCKETS)})
+                           settings={**NO_LIMITS, "agents_per_user": str(SOCKETS),
+                                     "ws_per_user": str(SOCKETS)})
         self.ours, self.bare = Side(), Side()
 
     # ---- the sockets ----

@@ -79,6 +79,14 @@ def listed(api: Api, agent: str, query: str = "status=all") -> list[dict]:
     return found
 
 
+def opened(connect: Callable[..., WebSocket], *args: object) -> WebSocket | None:
+    """None when it is refused."""
+    try:
+        return connect(*args)
+    except StackError:
+        return None
+
+
 def ids(notices: list[dict]) -> list[str]:
     return [n["message_id"] for n in notices]
 
@@ -147,14 +155,19 @@ def test_the_ninth_socket_is_refused_and_takes_a_free_place(stack, make_agent, c
     send(stack, agent, "eight times")
     assert {socket.notice()["subject"] for socket in sockets} == {"eight times"}
     sockets[0].close()
+    ninth = wait_until("a free place", lambda: opened(connect, agent))
+    assert ninth.notice()["subject"] == "eight times"
 
-    def ninth() -> WebSocket | None:
-        try:
-            return connect(agent)
-        except StackError:
-            return None
 
-    assert wait_until("a free place", ninth).notice()["subject"] == "eight times"
+def test_one_user_leaves_room_for_others(stack, stranger, strange_api, make_agent, connect):
+    theirs = strange_api.make_agent("roomy")
+    with second_apid(stack, 11, ws_per_user="2") as apid:
+        mine = [connect(make_agent(), apid.port) for _ in range(2)]
+        with pytest.raises(StackError, match="^503 too many WebSocket connections\n$"):
+            connect(make_agent(), apid.port)
+        connect(theirs, apid.port, stranger.api_key)
+        mine[0].close()
+        wait_until("a free place", lambda: opened(connect, make_agent(), apid.port))
 
 
 @pytest.mark.parametrize("way", ["through another e2a-apid", "with the notification lost",
