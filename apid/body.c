@@ -88,25 +88,34 @@ static void resume(struct stream *s)
 	MHD_resume_connection(s->mhd);
 }
 
+static void end_waiting(struct stream *s)
+{
+	wait_of(s)->over = s->ended = true;
+}
+
+/* False when it is over. One that was notified meanwhile looks again when its turn comes. */
+static bool wait_on(struct stream *s)
+{
+	enum waits_parked parked;
+
+	conns_set(s->conns, s->conn, CONN_WAITING);
+	parked = waits_park(wait_of(s), s->conn);
+	if (parked == WAITS_PARKED)
+		return true;
+	conns_set(s->conns, s->conn, CONN_RUNNING);
+	if (parked == WAITS_AGAIN && workers_post(s->req->app->workers, &s->job, JOB_SOCKET))
+		return true;
+	end_waiting(s);
+	return false;
+}
+
 static void piece_job(struct job *job, struct db *db)
 {
 	struct stream *s = (struct stream *)job;
 
 	next_piece(s, db);
-	while (wants_to_wait(s)) {
-		enum waits_parked parked;
-
-		conns_set(s->conns, s->conn, CONN_WAITING);
-		parked = waits_park(wait_of(s), s->conn);
-		if (parked == WAITS_PARKED)
-			return;
-		conns_set(s->conns, s->conn, CONN_RUNNING);
-		if (parked == WAITS_OVER)
-			wait_of(s)->over = s->ended = true;
-		else
-			next_piece(s, db);
-	}
-	resume(s);
+	if (!wants_to_wait(s) || !wait_on(s))
+		resume(s);
 }
 
 static void go_on_waiting(struct wait *w, enum waits_why why)
@@ -116,7 +125,7 @@ static void go_on_waiting(struct wait *w, enum waits_why why)
 	conns_set(s->conns, s->conn, CONN_RUNNING);
 	if (why != WAITS_END && workers_post(s->req->app->workers, &s->job, JOB_SOCKET))
 		return;
-	w->over = s->ended = true;
+	end_waiting(s);
 	resume(s);
 }
 

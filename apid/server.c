@@ -151,28 +151,39 @@ static void ready(struct exchange *x)
 	MHD_resume_connection(x->mhd);
 }
 
+static void run_again(struct job *job, struct db *db);
 static void go_on_waiting(struct wait *w, enum waits_why why);
 
+/*
+ * False when the answer that stands is to go out. Who was notified meanwhile looks again when
+ * its turn comes: agents with much mail must not keep a worker to themselves.
+ */
+static bool wait_on(struct exchange *x)
+{
+	struct wait *w = &x->req->wait.place;
+	enum waits_parked parked;
+
+	if (clock_mono_ms() >= w->until_ms)
+		return false;
+	w->go_on = go_on_waiting;
+	w->arg = x;
+	conns_set(&x->server->conns, x->conn, CONN_WAITING);
+	parked = waits_park(w, x->conn);
+	if (parked == WAITS_PARKED)
+		return true;
+	conns_set(&x->server->conns, x->conn, CONN_RUNNING);
+	x->job.run = run_again;
+	return parked == WAITS_AGAIN && workers_post(x->server->app->workers, &x->job, JOB_SOCKET);
+}
+
 /* To libmicrohttpd, unless the handler asked to wait: then it belongs to whoever wakes it. */
-static void settle(struct exchange *x, struct db *db)
+static void settle(struct exchange *x)
 {
 	struct req *r = x->req;
-	enum waits_parked parked = WAITS_AGAIN;
 
 	x->waited = x->waited || r->wait.again || r->resp.source.wait;
-	while (r->wait.again) {
-		r->wait.place.go_on = go_on_waiting;
-		r->wait.place.arg = x;
-		conns_set(&x->server->conns, x->conn, CONN_WAITING);
-		parked = waits_park(&r->wait.place, x->conn);
-		if (parked == WAITS_PARKED)
-			return;
-		conns_set(&x->server->conns, x->conn, CONN_RUNNING);
-		if (parked == WAITS_OVER)
-			break;
-		req_run_again(r, db);
-	}
-	ready(x);
+	if (!r->wait.again || !wait_on(x))
+		ready(x);
 }
 
 static void run_job(struct job *job, struct db *db)
@@ -180,7 +191,7 @@ static void run_job(struct job *job, struct db *db)
 	struct exchange *x = (struct exchange *)job;
 
 	req_run(x->req, db);
-	settle(x, db);
+	settle(x);
 }
 
 static void run_again(struct job *job, struct db *db)
@@ -188,7 +199,7 @@ static void run_again(struct job *job, struct db *db)
 	struct exchange *x = (struct exchange *)job;
 
 	req_run_again(x->req, db);
-	settle(x, db);
+	settle(x);
 }
 
 /* Without new mail the answer that stands is the right one. */

@@ -111,7 +111,9 @@ def test_a_cut_stream_goes_on_exactly_wherever_it_was_cut(stack, account, make_a
     send(stack, agent, *(next(numbers) for _ in range(3)))
     told += [stream.notice() for _ in range(backlog + sent + 3 - len(told))]
     assert len(set(ids(told))) == len(told) == backlog + sent + 3
-    assert [n["subject"] for n in told[backlog:]] == [str(n) for n in range(sent + 3)]
+    told_of = [int(n["subject"]) for n in told[backlog:]]
+    assert told_of[:sent] == list(range(sent))
+    assert sorted(told_of[sent:]) == list(range(sent, sent + 3))  # Postfix has several hands
 
 
 def test_an_empty_stream_can_be_gone_on_with(stack, api, make_agent, follow, wait_messages):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from tests.integration.client import (Answer, Http, add_key, add_session, insert_mail,
-                                      second_apid, wait_used)
+                                      metered_apid, second_apid, wait_used)
+from tests.integration.scrape import scrape
 from tests.integration.test_websocket import send
 
 
@@ -258,3 +260,53 @@ def test_hundreds_that_wait_disturb_nobody(stack, build, account, make_agent):
             thread.join()
         for p in waiting:
             p.close()
+
+
+def test_one_that_is_always_notified_leaves_the_worker_to_others(stack, account, make_agent):
+    """The only worker is inside its look, at a locked table, when there is the next
+    notification, another request, and the next lock."""
+    agent = make_agent()
+    look, lock, next_lock = stack.db(), stack.db(), stack.db()
+    lock.autocommit = next_lock.autocommit = False
+
+    def ask(query: str) -> int:
+        with look.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
+
+    def take(db) -> None:
+        with db.cursor() as cursor:
+            cursor.execute("LOCK TABLE messages")
+
+    def wait_blocked(count: int) -> None:
+        wait_until(f"{count} to wait for the table", lambda: ask(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted "
+            "AND relation = 'messages'::regclass") >= count)
+
+    with (metered_apid(stack, 27, http_workers="1") as apid, ThreadPoolExecutor() as pool,
+          Http(apid.port, account.api_key) as other):
+        def metric(name: str) -> float:
+            return scrape(apid.metrics_url)[f"e2a_apid_{name}"]
+
+        def notify() -> None:
+            before = metric("wakeups_total")
+            ask(f"SELECT 1 FROM pg_notify('e2a_mail', '{agent}')")
+            wait_until("the wake-up", lambda: metric("wakeups_total") > before)
+
+        with Poll(apid.port, account.api_key, agent, wait=60):
+            wait_until("the wait", lambda: metric('waiters{kind="long_poll"}') == 1)
+            take(lock)
+            notify()
+            wait_blocked(1)
+            notify()
+            locked = pool.submit(take, next_lock)
+            wait_blocked(2)
+            other.write(other.head("GET", "/api/v1/users/me/signing-secrets"))
+            wait_until("the request to be queued",
+                       lambda: metric('jobs_queued{kind="request"}') == 1)
+            lock.rollback()
+            assert other.answer().status == 200
+            locked.result()
+            next_lock.rollback()
+    for db in (look, lock, next_lock):
+        db.close()
