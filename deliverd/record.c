@@ -69,13 +69,14 @@ static struct slice keep(char **at, struct slice s)
 static struct entry entry_make(const struct webhook_result *r)
 {
 	struct entry e = { .result = *r };
-	char *at = e.text =
-		mem_alloc(r->message_id.n + r->lease_id.n + r->secret_id.n + r->answer.n);
+	char *at = e.text = mem_alloc(r->message_id.n + r->lease_id.n + r->secret_id.n +
+				      r->answer.n + r->url.n);
 
 	e.result.message_id = keep(&at, r->message_id);
 	e.result.lease_id = keep(&at, r->lease_id);
 	e.result.secret_id = keep(&at, r->secret_id);
 	e.result.answer = keep(&at, r->answer);
+	e.result.url = keep(&at, r->url);
 	return e;
 }
 

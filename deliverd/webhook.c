@@ -75,6 +75,7 @@ static void note(struct webhook *w, struct webhook_job *j, enum record_kind kind
 		.duration_ms = j->started_ms ? clock_mono_ms() - j->started_ms : 0,
 		.retry_after_ms = answer->retry_after_ms,
 		.answer = utf8_cut(utf8_clean(&j->arena, answer->text), HTTP_ANSWER_KEPT),
+		.url = answer->reason ? slice_str(j->url) : S(""),
 		.final = answer->reason == EVENT_HTTP_GONE || answer->reason == EVENT_NOT_CLOUD,
 	};
 

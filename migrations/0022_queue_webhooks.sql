@@ -460,10 +460,11 @@ REVOKE ALL ON FUNCTION deliver_webhooks FROM PUBLIC;
 
 -- Notes failed attempts: the job's next time (waits_ms after each attempt, a fifth more or less
 -- by chance; Retry-After counts between once and twice that), or its end; and what it says of
--- the endpoint. Returns how many still were under their lease.
+-- the endpoint. One at a URL that is not the agent's any more says nothing of it, and ends no
+-- job. Returns how many still were under their lease.
 CREATE FUNCTION fail_webhooks(ids text[], leases text[], statuses bigint[], durations_ms bigint[],
-	reasons text[], finals bigint[], asked_ms bigint[], answers text[], waits_ms bigint[],
-	breaker_failures bigint, breaker_wait_ms bigint) RETURNS bigint
+	reasons text[], finals bigint[], asked_ms bigint[], answers text[], urls text[],
+	waits_ms bigint[], breaker_failures bigint, breaker_wait_ms bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
 SET enable_nestloop = off AS $$
 DECLARE
@@ -472,13 +473,17 @@ DECLARE
 	words text[];
 	codes bigint[];
 	times timestamptz[];
+	stales boolean[];
 BEGIN
 	WITH ours AS MATERIALIZED (
 		SELECT r.*, j.attempts, j.drained AS early, now() + greatest(least(r.asked, 2 * w.ms),
-				w.ms * (0.8 + 0.4 * random())) * interval '1 ms' AS next
+				w.ms * (0.8 + 0.4 * random())) * interval '1 ms' AS next,
+			r.url <> '' AND r.url IS DISTINCT FROM (SELECT a.webhook_url FROM agents a
+				WHERE a.email = j.agent_email) AS stale
 		FROM webhook_jobs j
-		JOIN unnest(ids, leases, statuses, durations_ms, reasons, finals, asked_ms, answers)
-			AS r (id, lease, status, ms, reason, final, asked, answer)
+		JOIN unnest(ids, leases, statuses, durations_ms, reasons, finals, asked_ms, answers,
+				urls)
+			AS r (id, lease, status, ms, reason, final, asked, answer, url)
 		ON j.message_id = r.id AND j.lease_id = r.lease,
 		LATERAL (SELECT coalesce(waits_ms[CASE WHEN j.drained THEN 1
 			ELSE j.attempts + 1 END], 0) AS ms) w
@@ -492,12 +497,12 @@ BEGIN
 				WHERE q.agent_email = j.agent_email AND q.drain_after IS NOT NULL),
 			lease_id = NULL, lease_until = NULL,
 			last_status = nullif(o.status, 0), last_error = o.reason
-		FROM ours o, LATERAL (SELECT CASE WHEN o.final > 0
+		FROM ours o, LATERAL (SELECT CASE WHEN o.final > 0 AND NOT o.stale
 			OR NOT o.early AND o.attempts >= cardinality(waits_ms)
 			THEN 'failed' ELSE 'pending' END AS state) e
 		WHERE j.message_id = o.id AND j.message_id = ANY (ids)
 		RETURNING j.message_id, j.user_id, j.agent_email, j.state, j.due_at, o.attempts,
-			o.status, o.ms, o.reason, o.answer),
+			o.status, o.ms, o.reason, o.answer, o.stale),
 	ledger AS (
 		INSERT INTO message_events (message_id, user_id, stage, outcome, reason, detail)
 		SELECT d.message_id, d.user_id, 'webhook',
@@ -508,8 +513,8 @@ BEGIN
 		FROM done d)
 	SELECT array_agg(d.message_id), array_agg(d.agent_email), array_agg(d.user_id),
 		array_agg(d.reason), array_agg(d.status),
-		array_agg(CASE d.state WHEN 'pending' THEN d.due_at END)
-	INTO ids, emails, users, words, codes, times FROM done d;
+		array_agg(CASE d.state WHEN 'pending' THEN d.due_at END), array_agg(d.stale)
+	INTO ids, emails, users, words, codes, times, stales FROM done d;
 	IF ids IS NULL THEN
 		RETURN 0;
 	END IF;
@@ -522,11 +527,12 @@ BEGIN
 	-- probe decides.
 	WITH told AS MATERIALIZED (
 		SELECT t.agent_email, t.word, t.code, t.at, t.id,
-			t.word NOT IN ('not_cloud', 'no_secret') AS fault
-		FROM unnest(ids, emails, words, codes, times) AS t (id, agent_email, word, code, at)),
+			NOT t.stale AND t.word NOT IN ('not_cloud', 'no_secret') AS fault
+		FROM unnest(ids, emails, words, codes, times, stales)
+			AS t (id, agent_email, word, code, at, stale)),
 	result AS MATERIALIZED (
 		SELECT t.agent_email, min(t.at) AS at, count(*) FILTER (WHERE t.fault) AS faults,
-			bool_or(t.word = 'http_gone') AS gone, array_agg(t.id) AS ids,
+			bool_or(t.fault AND t.word = 'http_gone') AS gone, array_agg(t.id) AS ids,
 			array_agg(t.id) FILTER (WHERE t.fault) AS faulty,
 			(array_agg(t.word ORDER BY t.id DESC) FILTER (WHERE t.fault))[1] AS word,
 			(array_agg(t.code ORDER BY t.id DESC) FILTER (WHERE t.fault))[1] AS code

@@ -44,12 +44,12 @@ const struct db_stmt store_webhook_stmts[] = {
 			true },
 	/*
 	 * $1 messages, $2 leases, $3 statuses, $4 ms, $5 reasons, $6 final, $7 asked ms,
-	 * $8 answers, $9 waits, $10 failures that open the breaker, $11 its longest wait
+	 * $8 answers, $9 URLs, $10 waits, $11 failures that open the breaker, $12 its longest wait
 	 */
 	[FAILED] = { "webhook_failed",
 		     "SELECT fail_webhooks($1::text[], $2::text[], $3::bigint[], $4::bigint[], "
-		     "$5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bigint[], "
-		     "$10::bigint, $11::bigint)",
+		     "$5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], "
+		     "$10::bigint[], $11::bigint, $12::bigint)",
 		     true },
 	/* $1 messages, $2 leases, $3 delay ms */
 	[RELEASE] = { "webhook_release",
@@ -151,7 +151,7 @@ enum err store_webhook_claim(struct db *db, const struct webhook_claim *claim, s
 	return OK;
 }
 
-enum column { MESSAGE_ID, LEASE_ID, STATUS, MS, REASON, FINAL, ASKED, ANSWER };
+enum column { MESSAGE_ID, LEASE_ID, STATUS, MS, REASON, FINAL, ASKED, ANSWER, URL };
 
 static struct slice text_of(const struct webhook_result *r, enum column c)
 {
@@ -162,6 +162,8 @@ static struct slice text_of(const struct webhook_result *r, enum column c)
 		return r->lease_id;
 	case ANSWER:
 		return r->answer;
+	case URL:
+		return r->url;
 	default:
 		return slice_str(event_reason_name(r->reason));
 	}
@@ -206,7 +208,7 @@ static void arg_results(struct db_args *args, const struct webhook_result *v, si
 	assert(n <= WEBHOOK_BATCH_MAX);
 	for (size_t i = 0; i < columns_n; i++) {
 		bool text = columns[i] == MESSAGE_ID || columns[i] == LEASE_ID ||
-			    columns[i] == REASON || columns[i] == ANSWER;
+			    columns[i] == REASON || columns[i] == ANSWER || columns[i] == URL;
 
 		(text ? arg_texts : arg_ints)(args, v, n, columns[i]);
 	}
@@ -236,8 +238,8 @@ enum err store_webhook_delivered(struct db *db, const struct webhook_result *v, 
 enum err store_webhook_failed(struct db *db, const struct webhook_result *v, size_t n,
 			      const struct webhook_patience *p, size_t *ret_n, struct fail *fail)
 {
-	static const enum column columns[] = { MESSAGE_ID, LEASE_ID, STATUS, MS,
-					       REASON,     FINAL,    ASKED,  ANSWER };
+	static const enum column columns[] = { MESSAGE_ID, LEASE_ID, STATUS, MS, REASON,
+					       FINAL,      ASKED,    ANSWER, URL };
 	struct db_args args = DB_ARGS_INIT;
 
 	arg_results(&args, v, n, columns, ARRAY_LEN(columns));

@@ -63,6 +63,7 @@ struct webhook_result {
 	int64_t duration_ms;
 	int64_t retry_after_ms; /* asked for by the endpoint, or 0 */
 	struct slice answer;    /* what a failure's answer said, clean UTF-8, or empty */
+	struct slice url;       /* that was called, or empty */
 	bool final;             /* do not try again */
 };
 
@@ -87,7 +88,7 @@ enum err store_webhook_delivered(struct db *db, const struct webhook_result *v, 
  * Notes failed attempts and sets the time of the next one after
  * schedule[attempts] milliseconds, a fifth more or less by chance; past the
  * schedule, or `final`, the job has failed for good. The breakers of the endpoints are told;
- * EVENT_HTTP_GONE disables one.
+ * EVENT_HTTP_GONE disables one. A failure at a URL that its agent has no more is none of these.
  */
 enum err store_webhook_failed(struct db *db, const struct webhook_result *v, size_t n,
 			      const struct webhook_patience *p, size_t *ret_n,

@@ -459,6 +459,34 @@ static void gone_disables_the_endpoint_and_ends_its_jobs(void **state)
 			 19);
 }
 
+/* Its jobs were in somebody's hand when the agent was given another URL. */
+static void what_a_former_url_says_is_not_held_against_the_new_one(void **state)
+{
+	static const struct webhook_result gone = { .reason = EVENT_HTTP_GONE,
+						    .http_status = 410,
+						    .final = true,
+						    .url = { "https://former.example/", 23 } };
+	struct webhook_result fails = gone;
+
+	(void)state;
+	jobs(5);
+	webhooks_assert_claim(&w, &claim_of_ten, "a-001 a-002 a-003 a-004 a-005");
+	assert_int_equal(
+		webhooks_fail_by(w.deliverd, "a-001 a-002 a-003 a-004 a-005", gone, &patience), 5);
+	assert_job("a-005", "pending 1 http_gone");
+	assert_int_equal(webhooks_number(&w,
+					 "SELECT count(*) FROM webhook_queues WHERE failures = 0"
+					 " AND open_until IS NULL AND disabled_at IS NULL"
+					 " AND failing_since IS NULL AND NOT ending"),
+			 1);
+	webhooks_wait(&w, 6 * SECOND);
+	webhooks_assert_claim(&w, &claim_of_ten, "a-001 a-002 a-003 a-004 a-005");
+	fails.url = S("https://a.example/");
+	webhooks_fail_by(w.deliverd, "a-001", fails, &patience);
+	assert_job("a-001", "failed 2 http_gone");
+	fresh_assert_text(DATABASE, "SELECT disabled_reason FROM webhook_queues", "http_gone");
+}
+
 static void a_job_stored_while_its_endpoint_was_being_disabled_ends(void **state)
 {
 	(void)state;
@@ -593,6 +621,7 @@ int main(void)
 		TEST(a_failure_in_between_does_not_hasten_a_drain),
 		TEST(a_drain_ends_with_five_failures),
 		TEST(gone_disables_the_endpoint_and_ends_its_jobs),
+		TEST(what_a_former_url_says_is_not_held_against_the_new_one),
 		TEST(a_job_stored_while_its_endpoint_was_being_disabled_ends),
 		TEST(a_job_is_over_when_its_endpoint_failed_all_the_time),
 		TEST(results_of_an_agent_that_is_being_deleted_keep_nobody_waiting),
