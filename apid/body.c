@@ -98,6 +98,7 @@ static bool wait_on(struct stream *s)
 {
 	enum waits_parked parked;
 
+	buf_release(&s->piece); /* a long one is no measure for what comes next */
 	conns_set(s->conns, s->conn, CONN_WAITING);
 	parked = waits_park(wait_of(s), s->conn);
 	if (parked == WAITS_PARKED)
