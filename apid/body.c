@@ -10,7 +10,9 @@
 #include "apid/workers.h"
 #include "common/base/log.h"
 
-enum { BLOCK = 64 * 1024 };
+#include <sys/socket.h>
+
+enum { BLOCK = 64 * 1024, SEND_BUFFER = 64 * 1024 };
 
 struct stream {
 	struct job job;
@@ -188,6 +190,16 @@ static ssize_t read_body(void *arg, uint64_t pos, char *out, size_t max)
 	return read_source(s, pos - resp->source.at, out, max);
 }
 
+/* Else the kernel keeps megabytes for a slow reader. What it refuses does no harm. */
+static void begin_telling(struct stream *s)
+{
+	const int send_buffer = SEND_BUFFER;
+
+	setsockopt(s->conn->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+	wait_of(s)->go_on = go_on_waiting;
+	wait_of(s)->arg = s;
+}
+
 struct MHD_Response *body_response(struct req *r, struct MHD_Connection *mhd, struct conns *conns,
 				   struct conn *conn)
 {
@@ -204,10 +216,8 @@ struct MHD_Response *body_response(struct req *r, struct MHD_Connection *mhd, st
 	s->conns = conns;
 	s->conn = conn;
 	s->ended = resp->source.size == 0;
-	if (wait_of(s)) {
-		wait_of(s)->go_on = go_on_waiting;
-		wait_of(s)->arg = s;
-	}
+	if (wait_of(s))
+		begin_telling(s);
 	buf_init(&s->piece, RESP_PIECE_MAX);
 	if (resp->source.size >= 0)
 		size = resp->body.len + (uint64_t)resp->source.size;
