@@ -76,7 +76,8 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
-	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting fuzz lint format install clean
+	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims fuzz lint \
+	format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -113,7 +114,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -137,6 +138,10 @@ bench-waiting: deps ## REST beside 1,000 long polls next to REST alone
 	@scripts/deps $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m tests.bench --build $(B) waiting $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-claims: deps ## claims of webhook jobs with 1,000,000 waiting next to 1,000
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/claimers
+	@$(PYTHON) -m tests.bench --build $(B) claims $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
@@ -212,6 +217,9 @@ megaphone_LIBS := -lwebsockets
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $($*_LIBS) $(BASE_LIBS) -o $@
+$(B)/tests/bench/claimers: $(B)/tests/bench/claimers.o $(COMMON)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(COMMON_LIBS) -o $@
 # Programs that tests run.
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libdeliverd.a $(B)/libapid.a $(COMMON)
 	@echo "LD $@"

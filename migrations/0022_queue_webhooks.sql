@@ -94,9 +94,10 @@ DECLARE
 	users text[] := '{}';
 	id text := after_user;
 BEGIN
+	-- The last ones first: behind them are the remains of where queues stood before.
 	SELECT array_agg(t.user_id) INTO near FROM (
 		SELECT q.user_id FROM webhook_queues q WHERE q.due_at <= now()
-		ORDER BY q.due_at LIMIT few) t;
+		ORDER BY q.due_at DESC LIMIT few) t;
 	IF coalesce(cardinality(near), 0) < few THEN
 		RETURN ARRAY(SELECT t.id FROM (SELECT DISTINCT f.id FROM unnest(near) f (id)) t
 			ORDER BY t.id <= after_user, t.id LIMIT wanted);
@@ -124,15 +125,19 @@ REVOKE ALL ON FUNCTION webhook_users FROM PUBLIC;
 
 -- Leases up to `wanted` jobs of up to `max_bytes` of mail (the first one in any case) for
 -- `lease_ms`: the first of each user, then the second of each, ...; those of a user from
--- its queues in turn, of one queue at most `per_queue`.
+-- its queues in turn, of one queue at most `per_queue`. While many users wait, each
+-- has a tenth of a claim: to lock a row for each job would cost more than all the rest.
 CREATE FUNCTION claim_webhooks(new_lease text, lease_ms bigint, wanted bigint, max_bytes bigint,
 	per_queue bigint, drain_rate bigint, skip text[], after_user text) RETURNS text[]
 LANGUAGE plpgsql SET search_path = e2a, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
 DECLARE
 	rounds CONSTANT integer := 5;
+	portion CONSTANT bigint := greatest(least(per_queue, wanted / 10), 1);
 	over CONSTANT timestamptz := now() + lease_ms * interval '1 ms';
 	users text[];
+	room bigint := wanted;
+	places bigint;
 	each bigint;
 	share bigint;
 	queues text[];
@@ -146,8 +151,9 @@ DECLARE
 BEGIN
 	-- Some queues may turn out to have nothing to give; then others have their turn.
 	FOR round IN 1 .. rounds LOOP
-		users := webhook_users(after_user, wanted);
-		each := ceil(wanted::numeric / greatest(cardinality(users), 1));
+		places := CASE WHEN round = 1 THEN (room + portion - 1) / portion ELSE room END;
+		users := webhook_users(after_user, places);
+		each := ceil(places::numeric / greatest(cardinality(users), 1));
 		-- BETWEEN, because the order of time alone would lead through those of others.
 		SELECT array_agg(t.agent_email) INTO queues FROM (
 			SELECT q.agent_email FROM unnest(users) u (id) CROSS JOIN LATERAL (
@@ -160,7 +166,7 @@ BEGIN
 		CONTINUE WHEN queues IS NULL;
 		skip := skip || queues;
 		-- Of many queues few jobs each are looked at, whatever these may give.
-		share := least(per_queue, 1 + 2 * wanted / cardinality(queues));
+		share := least(per_queue, 1 + 2 * room / cardinality(queues));
 
 		-- CASE, because the planner is not to take the number of leased jobs for a
 		-- reason to read all of a queue; and arrays, because it cannot guess how few
@@ -215,7 +221,7 @@ BEGIN
 			ORDER BY t.turn, array_position(users, t.user_id)) t;
 
 		WITH mine AS MATERIALIZED (
-			SELECT j.message_id, f.n FROM unnest(found_ids[: wanted - cardinality(got)])
+			SELECT j.message_id, f.n FROM unnest(found_ids[: room])
 				WITH ORDINALITY f (message_id, n)
 			JOIN webhook_jobs j ON j.message_id = f.message_id
 			WHERE CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
@@ -233,11 +239,12 @@ BEGIN
 			RETURNING j.message_id, s.total)
 		SELECT array_agg(l.message_id), max(l.total) INTO ids, taken_bytes FROM leased l;
 		got := got || coalesce(ids, '{}');
+		room := wanted - cardinality(got);
 		left_bytes := left_bytes - coalesce(taken_bytes, 0);
 
 		-- When the queues want to be looked at next. One whose due jobs were not all
-		-- taken keeps its place, without a new version of its row, unless others of its
-		-- user wait behind it; one with nothing but leased jobs is looked at when
+		-- taken keeps its place, without a new version of its row, until by chance it goes
+		-- behind others of its user; one with nothing but leased jobs is looked at when
 		-- the last lease that there can be is over.
 		WITH taken AS MATERIALIZED (
 			SELECT f.agent_email, count(*) FILTER (WHERE f.drains) AS drains,
@@ -276,7 +283,7 @@ BEGIN
 					THEN now() + s.drained * 1000 / drain_rate * interval '1 ms'
 					ELSE s.due_at END
 				WHEN s.next_at > now() OR s.next_at IS NULL THEN s.next_at
-				WHEN s.n > 0 AND EXISTS (SELECT FROM webhook_queues w
+				WHEN s.n > 0 AND random() < 0.1 AND EXISTS (SELECT FROM webhook_queues w
 					WHERE w.user_id = s.user_id AND w.due_at <= now()
 					AND NOT w.agent_email = ANY (skip)) THEN clock_timestamp()
 				ELSE s.due_at END AS new_due_at,
@@ -289,9 +296,8 @@ BEGIN
 		AND (d.new_due_at IS DISTINCT FROM q.due_at
 			OR d.new_drain IS DISTINCT FROM q.drain_after
 			OR q.open_until IS NOT NULL AND d.n > 0
-			OR d.first_at > q.first_due_at AND random() < 0.1);
-		EXIT WHEN cardinality(got) >= wanted OR left_bytes <= 0
-			OR cardinality(ids) < least(cardinality(found_ids), wanted);
+			OR d.first_at > q.first_due_at AND random() < 0.2);
+		EXIT WHEN room <= 0 OR left_bytes <= 0;
 	END LOOP;
 	RETURN nullif(got, '{}');
 END $$;
@@ -317,18 +323,20 @@ BEGIN
 		FROM unnest(ids, emails, times, early) AS t (id, agent_email, at, early)
 		GROUP BY t.agent_email),
 	mine AS MATERIALIZED (
-		SELECT t.* FROM webhook_queues q JOIN told t ON t.agent_email = q.agent_email
-		WHERE q.agent_email = ANY (emails) ORDER BY q.agent_email FOR UPDATE OF q)
-	UPDATE webhook_queues q SET
-		due_at = CASE WHEN q.disabled_at IS NOT NULL THEN NULL
+		SELECT q.agent_email, CASE WHEN q.disabled_at IS NOT NULL THEN NULL
 			WHEN q.open_until > now() THEN least(q.due_at, q.open_until)
 			WHEN q.drain_after IS NOT NULL AND q.due_at IS NOT NULL THEN q.due_at
-			ELSE least(q.due_at, m.at) END,
-		first_due_at = least(q.first_due_at, m.at),
-		drain_after = CASE WHEN q.drain_after IS NOT NULL
-			THEN least(q.drain_after, m.id) END,
-		ending = q.disabled_at IS NOT NULL
-	FROM mine m WHERE q.agent_email = m.agent_email AND q.agent_email = ANY (emails);
+			ELSE least(q.due_at, t.at) END AS due_at,
+			least(q.first_due_at, t.at) AS first_due_at,
+			CASE WHEN q.drain_after IS NOT NULL
+			THEN least(q.drain_after, t.id) END AS drain_after
+		FROM webhook_queues q JOIN told t ON t.agent_email = q.agent_email
+		WHERE q.agent_email = ANY (emails) ORDER BY q.agent_email FOR UPDATE OF q)
+	UPDATE webhook_queues q SET due_at = m.due_at, first_due_at = m.first_due_at,
+		drain_after = m.drain_after, ending = q.disabled_at IS NOT NULL
+	FROM mine m WHERE q.agent_email = m.agent_email AND q.agent_email = ANY (emails)
+	AND (q.due_at IS DISTINCT FROM m.due_at OR q.first_due_at <> m.first_due_at
+		OR q.drain_after IS DISTINCT FROM m.drain_after OR q.disabled_at IS NOT NULL);
 	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN n;
 END $$;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets] [waiting]
+[claims]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .claims import Claims
 from .inbound import Inbound
 from .outbound import Outbound
 from .report import Report
@@ -16,7 +18,7 @@ from .sockets import Sockets
 from .waiting import Waiting
 
 PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets,
-         "waiting": Waiting}
+         "waiting": Waiting, "claims": Claims}
 
 
 def main() -> None:
@@ -27,7 +29,10 @@ def main() -> None:
     parser.add_argument("--latency-messages", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5,
                         help="all but inbound: of which the median counts")
-    parser.add_argument("--seconds", type=int, default=2, help="outbound, rest, waiting: of each run")
+    parser.add_argument("--seconds", type=int, default=2, help="all but inbound: of each run")
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="claims: that wait")
+    parser.add_argument("--held", type=float, default=60,
+                        help="claims: for how many seconds a transaction is open")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     args = parser.parse_args()
     if not set(args.parts) <= set(PARTS):

@@ -194,6 +194,8 @@ def wait_quiet(stack: Stack, timeout: float = QUIET_SECONDS, hurry: bool = True)
                 query.execute("UPDATE webhook_jobs SET lease_until = now(), "
                               "due_at = least(due_at, now()) "
                               "WHERE lease_until < now() + interval %s", [OLD_LEASE])
+                query.execute("UPDATE webhook_queues SET due_at = now() "
+                              "WHERE due_at < now() + interval %s", [OLD_LEASE])
             query.execute("SELECT count(*) FROM webhook_jobs WHERE state = 'pending'")
             return query.fetchone()[0] == 0
 

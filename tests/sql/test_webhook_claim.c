@@ -41,6 +41,18 @@ static void fill(const char *user, int agents, int n)
 	webhooks_find(&w);
 }
 
+static void assert_users(const struct webhook_claim *claim, const char *want)
+{
+	AUTO(buf_release) struct buf got = BUF_INIT(10000), users = BUF_INIT(10000);
+	struct slice rest, id;
+
+	webhooks_claim_by(w.deliverd, claim, &got);
+	rest = buf_slice(&got);
+	while (slice_cut(&rest, ' ', &id))
+		buf_addf(&users, "%.*s ", 2, id.p);
+	assert_string_equal(buf_cstr(&users), want);
+}
+
 static void users_have_their_turns_whatever_one_of_them_has(void **state)
 {
 	struct webhook_claim four = claim_of_ten;
@@ -53,29 +65,33 @@ static void users_have_their_turns_whatever_one_of_them_has(void **state)
 			 " WHERE user_id = 'u1'");
 	four.limit = 4;
 	four.after_user = S("u1");
-	webhooks_assert_claim(&w, &four, "u1-a01-001 u2-a01-001 u2-a01-002 u3-a01-001");
+	assert_users(&four, "u1 u2 u2 u3 ");
 	four.after_user = S("u2");
-	webhooks_assert_claim(&w, &four, "u1-a02-001 u1-a03-001 u2-a01-003 u3-a01-002");
+	assert_users(&four, "u1 u1 u2 u3 ");
 	four.limit = 2;
 	four.after_user = S("");
-	webhooks_assert_claim(&w, &four, "u1-a04-001 u2-a01-004");
+	assert_users(&four, "u1 u2 ");
+	four.after_user = S("u1");
+	assert_users(&four, "u1 u2 ");
 }
 
 static void queues_of_a_user_have_their_turns(void **state)
 {
 	struct webhook_claim one = claim_of_ten;
 	AUTO(buf_release) struct buf got = BUF_INIT(100), seen = BUF_INIT(10000);
+	char agent[16];
 
 	(void)state;
-	fill("u1", 30, 3);
-	one.limit = 3;
-	for (int i = 0; i < 30; i++) {
-		assert_int_equal(webhooks_claim_by(w.deliverd, &one, &got), 3);
+	fill("u1", 5, 190);
+	one.limit = 1;
+	for (int i = 0; i < 180; i++) {
+		webhooks_claim_by(w.deliverd, &one, &got);
 		buf_addf(&seen, "%s ", buf_cstr(&got));
-		if (i == 9) /* the first of each, before the second of any */
-			assert_null(strstr(buf_cstr(&seen), "-002"));
 	}
-	assert_int_equal(webhooks_claim_by(w.deliverd, &one, &got), 0);
+	for (int i = 1; i <= 5; i++) {
+		snprintf(agent, sizeof(agent), "u1-a%02d", i);
+		assert_non_null(strstr(buf_cstr(&seen), agent));
+	}
 }
 
 static void a_claim_is_filled_from_queues_that_have_something(void **state)
@@ -295,7 +311,7 @@ static void a_claim_reads_few_of_the_queues_that_are_due(void **state)
 	fresh_script(w.owner, "INSERT INTO webhook_queues (agent_email, user_id, due_at)"
 			      " SELECT 'x' || n, 'u1', now() - interval '1 h'"
 			      " FROM generate_series(1, 5000) n");
-	assert_cheap(5, 2000); /* of the other user, who has the second turn */
+	assert_cheap(4, 2000); /* of the other user, who has the second turn */
 }
 
 /* Results come in batches from all queues. */
