@@ -27,7 +27,8 @@ enum {
 	POLL_MS = 1000,
 	SOON_MS = 100,     /* ... when there were jobs in the last moments: */
 	MOMENTS_MS = 2000, /* a queue that is drained gives its jobs little by little */
-	RAW_SHARE = 4,     /* a claimed mail is held as row, copy, body */
+	WAITING_FACTOR = 2,
+	RAW_SHARE = 4, /* a claimed mail is held as row, copy, body */
 };
 
 struct webhook {
@@ -55,10 +56,10 @@ static int64_t lease_ms(const struct webhook *w)
 	return w->config.settings->webhook_timeout_ms + MARGIN_MS + WAIT_MS;
 }
 
-/* Jobs that may stand in line. */
-static size_t waiting_max(const struct webhook *w)
+/* Jobs that may stand in line: what is called while the next claim is under way. */
+static size_t waiting_max(const struct settings *s)
 {
-	return (size_t)w->config.settings->webhook_concurrency;
+	return WAITING_FACTOR * (size_t)s->webhook_concurrency;
 }
 
 /* ---- results ---- */
@@ -314,7 +315,8 @@ static bool sated(const struct webhook *w)
 {
 	const struct budget *b = w->config.budget;
 
-	return endpoints_waiting(w->endpoints) >= waiting_max(w) || budget_left(b) < b->limit / 4;
+	return endpoints_waiting(w->endpoints) >= waiting_max(w->config.settings) ||
+	       budget_left(b) < b->limit / 4;
 }
 
 bool webhook_lease(struct webhook *w, struct webhook_lease *ret, int64_t *ret_ms)
@@ -364,7 +366,7 @@ static void claimed(struct webhook_job **jobs, size_t n, void *arg)
 static void claim_size(const struct webhook *w, int64_t *ret_jobs, int64_t *ret_bytes)
 {
 	size_t left = budget_left(w->config.budget), each = 2 * webhook_request_cost(0);
-	size_t waiting = endpoints_waiting(w->endpoints), max = waiting_max(w);
+	size_t waiting = endpoints_waiting(w->endpoints), max = waiting_max(w->config.settings);
 	size_t jobs = waiting < max ? max - waiting : 0;
 
 	if (jobs > CLAIM_MAX)
@@ -382,7 +384,7 @@ void webhook_wake(struct webhook *w)
 	claim_size(w, &wish.jobs, &wish.bytes);
 	w->wake = !w->draining;
 	if (w->draining || claimer_busy(w->claimer) || wish.jobs == 0 ||
-	    endpoints_waiting(w->endpoints) > waiting_max(w) / 2)
+	    endpoints_waiting(w->endpoints) > waiting_max(w->config.settings) / 2)
 		return;
 	w->wake = false;
 	claimer_ask(w->claimer, &wish);
@@ -431,7 +433,7 @@ static struct endpoints *new_endpoints(const struct settings *s)
 		.per_user = (size_t)s->webhook_per_user,
 		.per_host = (size_t)s->webhook_per_host,
 		.per_endpoint = (size_t)s->webhook_per_endpoint,
-		.waiting = (size_t)s->webhook_concurrency,
+		.waiting = waiting_max(s),
 		.failures = (size_t)s->webhook_breaker_failures,
 	};
 
