@@ -76,8 +76,8 @@ Q := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
-	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims fuzz lint \
-	format install clean
+	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims \
+	bench-webhooks fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -114,7 +114,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims bench-webhooks ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -142,6 +142,10 @@ bench-waiting: deps ## REST beside 1,000 long polls next to REST alone
 bench-claims: deps ## claims of webhook jobs with 1,000,000 waiting next to 1,000
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/claimers
 	@$(PYTHON) -m tests.bench --build $(B) claims $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-webhooks: deps ## webhook calls next to a bare libcurl loop
+	@$(MAKE) --no-print-directory all $(B)/tests/bench/hooksink $(B)/tests/bench/hookpost
+	@$(PYTHON) -m tests.bench --build $(B) webhooks $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
@@ -213,6 +217,7 @@ $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 addheader_LIBS := -lmilter
 takeheader_LIBS := -lmilter
 constant_LIBS := -lmicrohttpd
+hookpost_LIBS := -lcurl
 megaphone_LIBS := -lwebsockets
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE)
 	@echo "LD $@"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets] [waiting]
-[claims]
+[claims] [webhooks]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -16,9 +16,10 @@ from .report import Report
 from .rest import Rest
 from .sockets import Sockets
 from .waiting import Waiting
+from .webhooks import Webhooks
 
 PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets,
-         "waiting": Waiting, "claims": Claims}
+         "waiting": Waiting, "claims": Claims, "webhooks": Webhooks}
 
 
 def main() -> None:
