@@ -56,7 +56,8 @@ INSERT INTO messages (id, user_id, agent_email, raw_id, direction, inbox_status,
     FROM generate_series(%(first)s, %(first)s + %(jobs)s - 1) n
     JOIN agents a ON a.email = 'agent' || n %% %(endpoints)s;
 INSERT INTO webhook_jobs (message_id, user_id, agent_email, queued, due_at, give_up_at)
-    SELECT m.id, m.user_id, m.agent_email, true, now() - interval '1 s', now() + interval '4 d'
+    SELECT m.id, m.user_id, m.agent_email, true, now() - interval '1 h'
+    + row_number() OVER (ORDER BY m.id) * interval '1 ms', now() + interval '4 d'
     FROM messages m WHERE NOT EXISTS (SELECT FROM webhook_jobs j WHERE j.message_id = m.id);
 INSERT INTO webhook_queues (agent_email, user_id, due_at)
     SELECT email, user_id, now() FROM agents ON CONFLICT DO NOTHING;
