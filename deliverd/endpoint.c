@@ -389,6 +389,17 @@ static void clear(struct endpoints *all, struct endpoint *e)
 	sort_out(all, e);
 }
 
+/* It has no use for its turn: whoever waits for the same host gets it. */
+static void pass(struct endpoints *all, struct endpoint *e, enum place place)
+{
+	if (place == HELD)
+		move(all, e, HELD);
+	else
+		clear(all, e);
+	if (!full(e->host))
+		unpark(all, e->host);
+}
+
 struct webhook_job *endpoints_start(struct endpoints *all, int64_t now_ms)
 {
 	struct party *user;
@@ -398,9 +409,9 @@ struct webhook_job *endpoints_start(struct endpoints *all, int64_t now_ms)
 		bool more = e->active && pressed(all, e); /* than it may have, unless it is quick */
 
 		if (more && slow(e, now_ms))
-			clear(all, e);
+			pass(all, e, NOWHERE);
 		else if (more && !e->proven)
-			move(all, e, HELD);
+			pass(all, e, HELD);
 		else if (full(e->host))
 			move(all, e, PARKED);
 		else

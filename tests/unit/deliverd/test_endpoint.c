@@ -188,6 +188,26 @@ static void who_waits_for_a_full_host_goes_on_when_a_call_ends(void **state)
 	tear_down(all);
 }
 
+/* Its place at the host is not lost when it turns out to be slow. */
+static void who_must_not_go_on_at_a_host_lets_the_next_one_go(void **state)
+{
+	struct endpoints *all = set_up((struct endpoint_caps){ 100, 100, 2, 10, 1000, 5 });
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		add(all, "u", "a", "https://one/a");
+	assert_string_equal(start_all(all, NOW), "a");
+	endpoints_end(all, &jobs[0], CALL_DELIVERED);
+	assert_string_equal(start_all(all, NOW), "a a");
+	add(all, "u", "a", "https://one/a");
+	add(all, "v", "b", "https://one/b");
+	assert_string_equal(start_all(all, NOW), "");
+	endpoints_end(all, &jobs[1], CALL_DELIVERED);
+	assert_string_equal(start_all(all, SLOW), "b");
+	assert_int_equal(sorted_out(all), 1);
+	tear_down(all);
+}
+
 static void one_that_is_new_has_one_call_when_half_of_a_cap_is_used(void **state)
 {
 	struct endpoints *all = set_up((struct endpoint_caps){ 8, 100, 100, 10, 100, 5 });
@@ -386,6 +406,7 @@ int main(void)
 		cmocka_unit_test(users_take_turns_and_then_their_endpoints),
 		cmocka_unit_test(each_cap_holds),
 		cmocka_unit_test(who_waits_for_a_full_host_goes_on_when_a_call_ends),
+		cmocka_unit_test(who_must_not_go_on_at_a_host_lets_the_next_one_go),
 		cmocka_unit_test(one_that_is_new_has_one_call_when_half_of_a_cap_is_used),
 		cmocka_unit_test(one_that_hangs_leaves_half_of_each_cap_to_others),
 		cmocka_unit_test(those_that_hang_leave_three_quarters_of_the_room_for_jobs),
