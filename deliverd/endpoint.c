@@ -27,6 +27,7 @@ struct party {
 	char *name;
 	size_t endpoints; /* that hold it */
 	size_t active, cap;
+	int64_t started_ms; /* the last call */
 	struct endpoint_list list; /* a user's that may be called; those that wait for a host */
 	bool in_ring;
 	TAILQ_ENTRY(party) ring;
@@ -281,6 +282,12 @@ static bool full(const struct party *p)
 	return p->active >= p->cap;
 }
 
+/* It is not full for a moment only: its calls do not end. */
+static bool stuck(const struct party *p, int64_t now_ms)
+{
+	return full(p) && now_ms - p->started_ms >= SLOW_MS;
+}
+
 static bool line_full(const struct endpoints *all, const struct endpoint *e)
 {
 	size_t max = LINE_FACTOR * all->caps.per_endpoint;
@@ -296,7 +303,7 @@ static bool may_wait(const struct endpoints *all, const struct endpoint *e, int6
 		return false;
 	if (slow(e, now_ms) && (tight || pressed(all, e)))
 		return false;
-	return !tight || (!full(e->user) && !full(e->host));
+	return !tight || (!stuck(e->user, now_ms) && !stuck(e->host, now_ms));
 }
 
 /* ---- lines ---- */
@@ -366,7 +373,7 @@ static struct webhook_job *start(struct endpoints *all, struct endpoint *e, int6
 
 	TAILQ_INSERT_TAIL(&e->calls, j, link);
 	TAILQ_INSERT_TAIL(&e->unposted, j, turn);
-	j->started_ms = now_ms;
+	j->started_ms = e->user->started_ms = e->host->started_ms = now_ms;
 	e->active++;
 	e->user->active++;
 	e->host->active++;
