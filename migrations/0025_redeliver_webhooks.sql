@@ -147,13 +147,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = e2a, pg_temp AS $$
 $$;
 REVOKE ALL ON FUNCTION enable_webhook FROM PUBLIC;
 
--- For the operator: no call of an agent's webhook until somebody enables it.
+-- For the operator: no call of an agent's webhook until somebody enables it. An agent that is
+-- being deleted is waited for, so that no row of it stays.
 CREATE FUNCTION disable_webhook(agent text, why text) RETURNS boolean
 LANGUAGE sql SET search_path = e2a, pg_temp AS $$
 	INSERT INTO webhook_queues AS q (agent_email, user_id, disabled_at, disabled_reason,
 			ending)
 		SELECT a.email, a.user_id, now(), why, true FROM agents a
-		WHERE a.email = agent AND a.agent_mode = 'cloud'
+		WHERE a.email = agent AND a.agent_mode = 'cloud' FOR KEY SHARE OF a
 	ON CONFLICT (agent_email) DO UPDATE SET disabled_at = coalesce(q.disabled_at, now()),
 		disabled_reason = CASE WHEN q.disabled_at IS NULL THEN why
 			ELSE q.disabled_reason END,

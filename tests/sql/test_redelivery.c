@@ -323,6 +323,21 @@ static void a_disabled_endpoint_has_to_be_enabled_first(void **state)
 	assert_int_equal(store_endpoint_disable(owner, S("b@example.com"), &fail), ERR_CONFLICT);
 }
 
+/* ... and leaves nothing behind for the next one with its address. */
+static void who_disables_an_agent_that_is_being_deleted_waits(void **state)
+{
+	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
+	AUTO(db_closep) struct db *other = fresh_open(DATABASE, NULL);
+
+	(void)state;
+	fresh_script(other, "BEGIN; DELETE FROM agents WHERE email = 'a@example.com'");
+	fresh_script(owner, "SET lock_timeout = '50ms';"
+			    "DO $$ BEGIN PERFORM disable_webhook('a@example.com', 'operator');"
+			    " RAISE 'it did not wait';"
+			    " EXCEPTION WHEN lock_not_available THEN NULL; END $$");
+	fresh_script(other, "ROLLBACK");
+}
+
 static void the_state_of_an_endpoint_is_one_word(void **state)
 {
 	static const struct {
@@ -431,6 +446,7 @@ int main(void)
 		cmocka_unit_test(more_than_fits_into_one_call_goes_on_where_it_ended),
 		cmocka_unit_test_setup(an_open_breaker_stays_open, refilled),
 		cmocka_unit_test_setup(a_disabled_endpoint_has_to_be_enabled_first, refilled),
+		cmocka_unit_test_setup(who_disables_an_agent_that_is_being_deleted_waits, refilled),
 		cmocka_unit_test_setup(the_state_of_an_endpoint_is_one_word, refilled),
 		cmocka_unit_test_setup(the_log_of_a_message_is_told_by_job_and_ledger, refilled),
 		cmocka_unit_test_setup(lists_are_read_by_index, refilled),
