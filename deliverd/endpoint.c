@@ -27,7 +27,8 @@ struct party {
 	char *name;
 	size_t endpoints; /* that hold it */
 	size_t active, cap;
-	int64_t started_ms; /* the last call */
+	int64_t started_ms;        /* the last call */
+	size_t waiting;            /* a user's jobs in line */
 	struct endpoint_list list; /* a user's that may be called; those that wait for a host */
 	bool in_ring;
 	TAILQ_ENTRY(party) ring;
@@ -288,6 +289,12 @@ static bool stuck(const struct party *p, int64_t now_ms)
 	return full(p) && now_ms - p->started_ms >= SLOW_MS;
 }
 
+/* The rest of the room is for other users. */
+static bool crowded(const struct endpoints *all, const struct party *user)
+{
+	return user->waiting >= all->caps.waiting - all->caps.waiting / TIGHT_SHARE;
+}
+
 static bool line_full(const struct endpoints *all, const struct endpoint *e)
 {
 	size_t max = LINE_FACTOR * all->caps.per_endpoint;
@@ -303,7 +310,8 @@ static bool may_wait(const struct endpoints *all, const struct endpoint *e, int6
 		return false;
 	if (slow(e, now_ms) && (tight || pressed(all, e)))
 		return false;
-	return !tight || (!stuck(e->user, now_ms) && !stuck(e->host, now_ms));
+	return !tight ||
+	       (!stuck(e->user, now_ms) && !stuck(e->host, now_ms) && !crowded(all, e->user));
 }
 
 /* ---- lines ---- */
@@ -327,6 +335,7 @@ static void line_up(struct endpoints *all, struct endpoint *e, struct webhook_jo
 		TAILQ_INSERT_HEAD(&e->line, j, link);
 	j->endpoint = e;
 	e->waiting++;
+	e->user->waiting++;
 	all->waiting++;
 }
 
@@ -336,6 +345,7 @@ static struct webhook_job *line_pop(struct endpoints *all, struct endpoint *e)
 
 	TAILQ_REMOVE(&e->line, j, link);
 	e->waiting--;
+	e->user->waiting--;
 	all->waiting--;
 	return j;
 }

@@ -277,6 +277,27 @@ static void those_that_hang_leave_three_quarters_of_the_room_for_jobs(void **sta
 	tear_down(all);
 }
 
+static void one_user_leaves_a_quarter_of_the_room_for_jobs_to_others(void **state)
+{
+	const struct endpoint_caps caps = { 100, 100, 100, 10, 100, 5 };
+	struct endpoints *all = set_up(caps);
+	char agents[80][8];
+	size_t n = 0;
+
+	(void)state;
+	while (n < 80) {
+		snprintf(agents[n], sizeof(agents[n]), "a%zu", n);
+		if (!add(all, "u", agents[n], "https://one/"))
+			break;
+		n++;
+	}
+	assert_int_equal(n, 75);
+	assert_true(add(all, "v", "b", "https://two/"));
+	start_all(all, NOW);
+	assert_true(add(all, "u", agents[n], "https://one/"));
+	tear_down(all);
+}
+
 static void failures_in_a_row_clear_the_line(void **state)
 {
 	struct endpoints *all = set_up(roomy);
@@ -411,6 +432,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_new_has_one_call_when_half_of_a_cap_is_used),
 		cmocka_unit_test(one_that_hangs_leaves_half_of_each_cap_to_others),
 		cmocka_unit_test(those_that_hang_leave_three_quarters_of_the_room_for_jobs),
+		cmocka_unit_test(one_user_leaves_a_quarter_of_the_room_for_jobs_to_others),
 		cmocka_unit_test(failures_in_a_row_clear_the_line),
 		cmocka_unit_test(an_endpoint_that_is_gone_clears_its_line_at_once),
 		cmocka_unit_test(a_line_has_an_end),
