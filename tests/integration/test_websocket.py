@@ -320,7 +320,8 @@ def test_a_flood_of_pings_whose_answers_nobody_takes_is_cut_off(stack, make_agen
     agent, pings = make_agent(), (b"\x89\xfd\0\0\0\0" + b"p" * 125) * 1000
     with second_apid(stack, 7, ws_ping="1s", ws_pong_timeout="1s", ws_write_timeout="1s") as apid:
         mark = apid.log_mark()
-        flood = connect(agent, apid.port, receive_buffer=4096, timeout=0.2)
+        flood = connect(agent, apid.port, receive_buffer=4096)
+        flood.socket.settimeout(0.2)
 
         def cut() -> bool:
             try:
