@@ -2,7 +2,8 @@
 /*
  * Batches of results. One batch is on its way at a time; what comes meanwhile
  * makes the next one, so the batches grow with the load. A result must never
- * be dropped because a statement failed.
+ * be dropped because a statement failed; there are no more of them than jobs were
+ * in memory, because without the database none come.
  */
 #include "deliverd/record.h"
 
