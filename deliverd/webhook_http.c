@@ -357,7 +357,8 @@ enum err webhook_http_new(struct loop *loop, const struct settings *s,
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)s->webhook_concurrency);
+	/* those in use and as many that were left behind */
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 2 * (long)s->webhook_concurrency);
 	*ret = h;
 	return OK;
 }

@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 	post.multi = curl_multi_init();
 	curl_multi_setopt(post.multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(post.multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(post.multi, CURLMOPT_MAXCONNECTS, (long)post.concurrency);
+	curl_multi_setopt(post.multi, CURLMOPT_MAXCONNECTS, 2 * (long)post.concurrency);
 	start_ms = clock_mono_ms();
 	for (uint64_t i = 0; i < post.concurrency && i < post.count; i++)
 		set_up(mem_zalloc(sizeof(struct call)));
