@@ -11,9 +11,10 @@
 enum {
 	ROUND_MS = 5000,
 	SOON_MS = 250,
-	WINDOW_MS = 60000, /* a search goes through jobs that became due so short a time ago */
-	NARROW = 60,       /* ... but after so many of them through all: some row may have been
-			      locked all that time, or everybody been away */
+	WINDOW_MS = 60000,    /* a search goes through jobs that became due so short a time ago */
+	NARROW = 60,          /* ... but after so many of them through all: some row may have been
+				 locked all that time, or everybody been away */
+	TAKE_BACK_ROUNDS = 6, /* from one look at leases that are over to the next */
 	BATCH = 500,
 	DB_WAIT_MS = 1000,
 };
@@ -36,8 +37,12 @@ struct upkeep {
 static enum err work(struct upkeep *u, struct db *db)
 {
 	int64_t window_ms = u->narrow ? WINDOW_MS : EVER_MS;
+	size_t back = 0;
 	enum err e = store_webhook_find(db, window_ms, BATCH, &u->found, &u->fail);
 
+	if (e == OK && u->narrow % TAKE_BACK_ROUNDS == 0)
+		e = store_webhook_take_back(db, BATCH, &back, &u->fail);
+	u->found += back;
 	if (e == OK)
 		e = store_webhook_give_up(db, u->config.give_up_ms, BATCH, &u->ended, &u->fail);
 	return e;

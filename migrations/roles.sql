@@ -85,7 +85,8 @@ GRANT SELECT ON domains, agents, mail_domains, mail_recipients TO e2a_deliverd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages, raw_messages, webhook_jobs, webhook_queues
 	TO e2a_deliverd;
 GRANT EXECUTE ON FUNCTION webhook_users, claim_webhooks, recover_webhooks, deliver_webhooks,
-	fail_webhooks, tell_webhook_queues, queue_webhooks, release_webhooks, give_up_webhooks
+	fail_webhooks, tell_webhook_queues, queue_webhooks, release_webhooks, give_up_webhooks,
+	take_back_webhooks
 	TO e2a_deliverd;
 -- (FOR UPDATE asks for the right to update a column: this one nobody can.)
 GRANT SELECT, INSERT, DELETE, UPDATE (id) ON message_events TO e2a_deliverd;

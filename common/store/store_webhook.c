@@ -9,7 +9,7 @@
 
 #include <assert.h>
 
-enum { CLAIM, LOAD, DELIVERED, FAILED, RELEASE, FIND, GIVE_UP, SIGNED };
+enum { CLAIM, LOAD, DELIVERED, FAILED, RELEASE, FIND, TAKE_BACK, GIVE_UP, SIGNED };
 
 /* For the transaction of this one statement. */
 #define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
@@ -61,6 +61,7 @@ const struct db_stmt store_webhook_stmts[] = {
 		   "WITH " ASYNC " SELECT queue_webhooks($1::bigint, $2::bigint) FROM async",
 		   true },
 	/* $1 ms, $2 limit */
+	[TAKE_BACK] = { "webhook_take_back", "SELECT take_back_webhooks($1::bigint)", true },
 	[GIVE_UP] = { "webhook_give_up", "SELECT give_up_webhooks($1::bigint, $2::bigint)", true },
 	[SIGNED] = { "webhook_signed",
 		     "WITH " ASYNC
@@ -268,6 +269,14 @@ enum err store_webhook_find(struct db *db, int64_t due_ms, int64_t limit, size_t
 	db_arg_int(&args, due_ms);
 	db_arg_int(&args, limit);
 	return run(db, FIND, &args, ret_n, fail);
+}
+
+enum err store_webhook_take_back(struct db *db, int64_t limit, size_t *ret_n, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+
+	db_arg_int(&args, limit);
+	return run(db, TAKE_BACK, &args, ret_n, fail);
 }
 
 enum err store_webhook_give_up(struct db *db, int64_t lifetime_ms, int64_t limit, size_t *ret_n,

@@ -104,6 +104,12 @@ enum err store_webhook_release(struct db *db, const struct webhook_result *v, si
 enum err store_webhook_find(struct db *db, int64_t due_ms, int64_t limit, size_t *ret_n,
 			    struct fail *fail) MUST_CHECK;
 /*
+ * Gives at most `limit` jobs back to their queues that were handed out before their time under
+ * a lease that is over, because whoever held it is gone; *ret_n says how many.
+ */
+enum err store_webhook_take_back(struct db *db, int64_t limit, size_t *ret_n,
+				 struct fail *fail) MUST_CHECK;
+/*
  * Ends at most `limit` jobs that are over, for their endpoint has failed for lifetime_ms, or is
  * disabled; *ret_n says how many.
  */

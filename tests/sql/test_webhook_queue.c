@@ -320,6 +320,31 @@ static void what_waited_is_drained_in_order_at_its_rate(void **state)
 	assert_int_equal(webhooks_number(&w, "SELECT count(drain_after) FROM webhook_queues"), 0);
 }
 
+static void what_was_handed_out_early_by_somebody_who_is_gone_is_handed_out_again(void **state)
+{
+	struct fail fail = { 0 };
+	size_t n = 0;
+
+	(void)state;
+	drain();
+	webhooks_assert_claim(&w, &claim_of_ten, "a-001 a-002 a-003 a-004 a-005");
+	for (size_t i = 0; i < 4; i++) { /* the rest, and the end of the drain */
+		webhooks_wait(&w, SECOND);
+		if (claimed_by(&claim_of_ten))
+			webhooks_sql(&w, "DELETE FROM webhook_jobs WHERE message_id > 'a-005'"
+					 " AND lease_id IS NOT NULL");
+	}
+	assert_ok(store_webhook_take_back(w.deliverd, 10, &n, &fail), &fail);
+	assert_int_equal(n, 0); /* their lease may still be somebody's */
+	webhooks_wait(&w, MINUTE);
+	assert_ok(store_webhook_take_back(w.deliverd, 3, &n, &fail), &fail);
+	assert_int_equal(n, 3);
+	assert_ok(store_webhook_take_back(w.deliverd, 3, &n, &fail), &fail);
+	assert_int_equal(n, 2);
+	webhooks_assert_claim(&w, &claim_of_ten, "a-001 a-002 a-003 a-004 a-005");
+	assert_job("a-001", "pending 3 drained");
+}
+
 static void a_drained_job_that_fails_keeps_its_schedule(void **state)
 {
 	(void)state;
@@ -614,6 +639,7 @@ int main(void)
 		TEST(what_is_no_fault_of_the_endpoint_leaves_the_breaker_alone),
 		TEST(a_success_is_one_of_all_agents_of_the_user_with_that_url),
 		TEST(what_waited_is_drained_in_order_at_its_rate),
+		TEST(what_was_handed_out_early_by_somebody_who_is_gone_is_handed_out_again),
 		TEST(a_drained_job_that_fails_keeps_its_schedule),
 		TEST(a_drain_is_not_over_because_there_was_no_room),
 		TEST(a_drained_job_given_back_has_its_turn_again),
