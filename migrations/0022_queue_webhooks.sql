@@ -154,7 +154,8 @@ BEGIN
 		places := CASE WHEN round = 1 THEN (room + portion - 1) / portion ELSE room END;
 		users := webhook_users(after_user, places);
 		each := ceil(places::numeric / greatest(cardinality(users), 1));
-		-- BETWEEN, because the order of time alone would lead through those of others.
+		-- BETWEEN, here and below, because the order of time or ids alone would lead
+		-- through those of others.
 		SELECT array_agg(t.agent_email) INTO queues FROM (
 			SELECT q.agent_email FROM unnest(users) u (id) CROSS JOIN LATERAL (
 				SELECT w.agent_email FROM webhook_queues w
@@ -203,10 +204,11 @@ BEGIN
 			SELECT q.agent_email, q.user_id, q.most, j.message_id, 'infinity', true
 			FROM queue q CROSS JOIN LATERAL (
 				SELECT w.message_id FROM webhook_jobs w
-				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
-				AND w.queued AND NOT w.drained AND w.message_id > q.drain_after
+				WHERE w.agent_email BETWEEN q.agent_email AND q.agent_email
+				AND w.state = 'pending' AND w.queued AND NOT w.drained
+				AND w.message_id > q.drain_after
 				AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
-				ORDER BY w.message_id LIMIT q.most) j
+				ORDER BY w.agent_email, w.message_id LIMIT q.most) j
 			WHERE q.drain_after IS NOT NULL),
 		ranked AS (
 			SELECT d.*, row_number() OVER (PARTITION BY d.agent_email
@@ -224,7 +226,8 @@ BEGIN
 			SELECT j.message_id, f.n FROM unnest(found_ids[: room])
 				WITH ORDINALITY f (message_id, n)
 			JOIN webhook_jobs j ON j.message_id = f.message_id
-			WHERE CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
+			WHERE j.message_id = ANY (found_ids)
+			AND CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
 				ELSE true END
 			FOR UPDATE OF j SKIP LOCKED),
 		sized AS MATERIALIZED (
@@ -283,9 +286,10 @@ BEGIN
 					THEN now() + s.drained * 1000 / drain_rate * interval '1 ms'
 					ELSE s.due_at END
 				WHEN s.next_at > now() OR s.next_at IS NULL THEN s.next_at
-				WHEN s.n > 0 AND random() < 0.1 AND EXISTS (SELECT FROM webhook_queues w
-					WHERE w.user_id = s.user_id AND w.due_at <= now()
-					AND NOT w.agent_email = ANY (skip)) THEN clock_timestamp()
+				WHEN s.n > 0 AND random() < 0.1 AND (SELECT true FROM webhook_queues w
+					WHERE w.user_id BETWEEN s.user_id AND s.user_id
+					AND w.due_at <= now() AND NOT w.agent_email = ANY (skip)
+					ORDER BY w.user_id, w.due_at LIMIT 1) THEN clock_timestamp()
 				ELSE s.due_at END AS new_due_at,
 				CASE WHEN s.drains > 0 THEN greatest(s.drain_after, s.last) END AS new_drain
 			FROM state s)
