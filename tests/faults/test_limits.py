@@ -14,10 +14,9 @@ import pytest
 
 from scripts.stack.mail import compose
 from scripts.stack.part import CLEAN_ENV, wait_until, write_file
-from tests.faults.audit import audit, send
+from tests.faults.audit import MIB, audit, kept_by_sanitizer, send
 from tests.integration.wire import Lmtp, Wire
 
-MIB = 1024 * 1024
 SETTINGS = {"memory_budget": "64m", "lmtp_max_connections": "20", "lmtp_timeout": "3s",
             "webhook_schedule": "1s 1s", "webhook_allow": "127.0.0.1/32"}
 SENDER = "alice@sender.example"
@@ -57,8 +56,7 @@ def test_a_mail_beyond_the_memory_budget_is_put_off(stack, make_agent):
 
 
 def test_many_large_mails_are_delivered_in_bounded_memory(stack, make_agent, journal, receiver):
-    # AddressSanitizer keeps what was freed for a while: quarantine_size_mb
-    allowed = 2 * 64 * MIB + (256 * MIB if "address" in stack.build.name else 0)
+    allowed = 2 * 64 * MIB + kept_by_sanitizer(stack)
     to = [make_agent(receiver.url)]
     stack.deliverd.restart()
     before = resident_peak(stack.deliverd.pid)

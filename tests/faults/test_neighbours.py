@@ -20,6 +20,7 @@ from scripts.stack import Stack
 from scripts.stack.mail import compose
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Delivery, WebhookReceiver, WebSocketListener
+from tests.faults.audit import kept_by_sanitizer
 from tests.faults.test_endpoints import HARMFUL, REDIRECTS, Endpoint, redirects
 
 PROBE_SECONDS = 2
@@ -132,7 +133,7 @@ def test_a_dead_endpoint_with_100000_mails_gets_probes_and_disturbs_nobody(stack
     check_undisturbed(before, during)
     assert calls <= CALLS_MAX
     assert probes <= seconds / (PROBE_SECONDS * 0.8) + 1
-    assert growth < GROWTH_KB
+    assert growth < GROWTH_KB + kept_by_sanitizer(stack) // 1024
     assert one(stack, "SELECT count(*) FROM webhook_jobs WHERE agent_email = %s "
                "AND state = 'pending'", agent) == MANY
 
@@ -184,7 +185,7 @@ def test_all_hostile_endpoints_together_disturb_no_neighbour(stack, make_agent, 
     growth = resident_kb(stack) - memory
     print(f"{len(agents)} hostile endpoints; {growth} KB more")
     check_undisturbed(before, during)
-    assert growth < GROWTH_KB
+    assert growth < GROWTH_KB + kept_by_sanitizer(stack) // 1024
 
 
 @pytest.fixture
