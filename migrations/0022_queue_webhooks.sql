@@ -144,7 +144,10 @@ DECLARE
 	found_ids text[];
 	found_agents text[];
 	found_drains boolean[];
+	tried text[];
 	ids text[];
+	id_agents text[];
+	id_drains boolean[];
 	got text[] := '{}';
 	left_bytes bigint := max_bytes;
 	taken_bytes bigint;
@@ -222,25 +225,28 @@ BEGIN
 			SELECT t.message_id, t.agent_email, t.drains FROM turn t
 			ORDER BY t.turn, array_position(users, t.user_id)) t;
 
+		tried := found_ids[: room];
 		WITH mine AS MATERIALIZED (
-			SELECT j.message_id, f.n FROM unnest(found_ids[: room])
+			SELECT j.message_id, j.agent_email, f.n FROM unnest(tried)
 				WITH ORDINALITY f (message_id, n)
 			JOIN webhook_jobs j ON j.message_id = f.message_id
-			WHERE j.message_id = ANY (found_ids)
+			WHERE j.message_id = ANY (tried)
 			AND CASE WHEN j.state <> 'pending' OR j.lease_until >= now() THEN false
 				ELSE true END
 			FOR UPDATE OF j SKIP LOCKED),
 		sized AS MATERIALIZED (
-			SELECT t.message_id, sum(r.size) OVER w AS total, row_number() OVER w AS n
+			SELECT t.message_id, t.agent_email, t.n AS place,
+				sum(r.size) OVER w AS total, row_number() OVER w AS n
 			FROM mine t JOIN messages m ON m.id = t.message_id
-			JOIN raw_messages r ON r.id = m.raw_id WINDOW w AS (ORDER BY t.n)),
-		leased AS (
-			UPDATE webhook_jobs j SET lease_id = new_lease, lease_until = over,
-				drained = j.due_at > now()
-			FROM sized s WHERE j.message_id = s.message_id
-			AND j.message_id = ANY (found_ids) AND (s.total <= left_bytes OR s.n = 1 AND got = '{}')
-			RETURNING j.message_id, s.total)
-		SELECT array_agg(l.message_id), max(l.total) INTO ids, taken_bytes FROM leased l;
+			JOIN raw_messages r ON r.id = m.raw_id WINDOW w AS (ORDER BY t.n))
+		SELECT array_agg(s.message_id), array_agg(s.agent_email),
+			array_agg(found_drains[s.place]), max(s.total)
+		INTO ids, id_agents, id_drains, taken_bytes FROM sized s
+		WHERE s.total <= left_bytes OR s.n = 1 AND got = '{}';
+		-- Not joined to anything: an array that is looked up in an index is sorted each time.
+		UPDATE webhook_jobs j SET lease_id = new_lease, lease_until = over,
+			drained = j.due_at > now()
+		WHERE j.message_id = ANY (ids);
 		got := got || coalesce(ids, '{}');
 		room := wanted - cardinality(got);
 		left_bytes := left_bytes - coalesce(taken_bytes, 0);
@@ -250,16 +256,19 @@ BEGIN
 		-- behind others of its user; one with nothing but leased jobs is looked at when
 		-- the last lease that there can be is over.
 		WITH taken AS MATERIALIZED (
-			SELECT f.agent_email, count(*) FILTER (WHERE f.drains) AS drains,
-				count(i.id) AS n, max(i.id) FILTER (WHERE f.drains) AS last,
-				count(i.id) FILTER (WHERE f.drains) AS drained, min(i.id) AS one
-			FROM unnest(found_ids, found_agents, found_drains)
-				AS f (id, agent_email, drains)
-			LEFT JOIN unnest(ids) AS i (id) ON i.id = f.id GROUP BY f.agent_email),
+			SELECT t.agent_email, count(*) FILTER (WHERE t.drains AND t.id IS NULL) AS drains,
+				count(t.id) AS n, max(t.id) FILTER (WHERE t.drains) AS last,
+				count(t.id) FILTER (WHERE t.drains) AS drained, min(t.id) AS one
+			FROM (SELECT q.agent_email, NULL AS id, false AS drains
+				FROM unnest(queues) q (agent_email)
+				UNION ALL SELECT f.agent_email, NULL, f.drains
+				FROM unnest(found_agents, found_drains) f (agent_email, drains)
+				UNION ALL SELECT i.agent_email, i.id, i.drains
+				FROM unnest(ids, id_agents, id_drains) i (id, agent_email, drains)) t
+			GROUP BY t.agent_email),
 		state AS MATERIALIZED (
 			SELECT q.agent_email, q.user_id, q.disabled_at, q.open_until, q.drain_after,
-				q.due_at, q.first_due_at, coalesce(t.n, 0) AS n,
-				coalesce(t.drained, 0) AS drained, coalesce(t.drains, 0) AS drains,
+				q.due_at, q.first_due_at, t.n, t.drained, t.drains,
 				t.last, t.one, first.at AS first_at, CASE WHEN q.open_until > now()
 				THEN q.open_until ELSE (SELECT p.lease_until FROM webhook_jobs p
 					WHERE p.message_id = q.probe AND p.state = 'pending'
@@ -270,8 +279,8 @@ BEGIN
 					AND w.queued AND w.due_at >= first.at
 					AND CASE WHEN w.lease_until >= now() THEN false ELSE true END
 					ORDER BY w.due_at LIMIT 1)) AS next_at
-			FROM webhook_queues q
-			LEFT JOIN taken t ON t.agent_email = q.agent_email
+			FROM taken t
+			JOIN webhook_queues q ON q.agent_email = t.agent_email
 			LEFT JOIN LATERAL (SELECT w.due_at AS at FROM webhook_jobs w
 				WHERE w.agent_email = q.agent_email AND w.state = 'pending'
 				AND w.queued AND w.due_at >= q.first_due_at
