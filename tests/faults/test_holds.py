@@ -88,15 +88,18 @@ def locked(stack: Stack, table: str) -> Iterator[None]:
         db.close()
 
 
-def waiting(stack: Stack, role: str, event: str = "relation") -> int:
-    """How many sessions of the role do. (That of e2a-apid which tells of a new hold, in a
-    statement alone, may be late and is none of them.)"""
+def waiting(stack: Stack, role: str, event: str = "relation", asked: str = "") -> int:
+    """How many sessions of the role do, in a statement with `asked` in it. (That of e2a-apid
+    which tells of a new hold, in a statement alone, may be late and is none of them; nor is the
+    one by which e2a-deliverd measures the depth of its queues.)"""
     db = stack.postgres.connect("postgres")
     try:
         with db.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s "
                            "AND wait_event = %s AND state = 'active' "
-                           "AND query NOT LIKE 'SELECT pg_notify%%'", [role, event])
+                           "AND query NOT LIKE 'SELECT pg_notify%%' "
+                           "AND query NOT LIKE 'SELECT 0, %%' AND position(%s IN query) > 0",
+                           [role, event, asked])
             return cursor.fetchone()[0]
     finally:
         db.close()
@@ -413,7 +416,8 @@ def test_two_deliverds_end_each_hold_once(stack, second, make_author):
         with locked(stack, "outbound_jobs"):  # so that neither is done before the other begins
             second.start()
             stack.deliverd.start()
-            wait_until("both to be at it", lambda: waiting(stack, "e2a_deliverd") == 2, 30)
+            wait_until("both to be at it", lambda: waiting(
+                stack, "e2a_deliverd", asked="expire_holds") == 2, 30)
     assert wait_ended(*sent) == {"expired_approved"}
     assert wait_ended(*dropped) == {"expired_rejected"}
     rows = query(stack, "SELECT message_id, count(*) FROM message_events WHERE stage = 'hold' "
