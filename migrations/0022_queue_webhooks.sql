@@ -623,7 +623,8 @@ BEGIN
 		UPDATE webhook_jobs j SET
 			give_up_at = coalesce(o.failing_since, now()) + lifetime
 		FROM over o WHERE j.message_id = o.message_id
-		AND j.message_id = ANY (ARRAY(SELECT v.message_id FROM over v)) AND CASE WHEN o.failing_since + lifetime <= now() THEN false ELSE true END),
+		AND j.message_id = ANY (ARRAY(SELECT v.message_id FROM over v))
+		AND CASE WHEN o.failing_since + lifetime <= now() THEN false ELSE true END),
 	refused AS MATERIALIZED (
 		SELECT j.message_id FROM (SELECT w.agent_email FROM webhook_queues w
 			WHERE w.ending ORDER BY w.agent_email LIMIT queues) q
