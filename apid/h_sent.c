@@ -5,6 +5,7 @@
  */
 #include "apid/handlers.h"
 #include "apid/held_content.h"
+#include "apid/held_mail.h"
 #include "apid/page_query.h"
 #include "apid/sent_json.h"
 
@@ -34,6 +35,14 @@ void outbound_get(struct req *r)
 			e = held_content_write(r, m.id, &fail);
 		jsonw_object_end(w);
 	}
+	answer_failure(r, e, &fail);
+}
+
+void outbound_get_html(struct req *r)
+{
+	struct fail fail = { 0 };
+	enum err e = held_mail_show_html(r, r->principal.user_id, r->param[0], &fail);
+
 	answer_failure(r, e, &fail);
 }
 

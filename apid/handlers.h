@@ -71,6 +71,7 @@ void mail_send(struct req *r);
 void mail_reply(struct req *r);
 void mail_test(struct req *r);
 void outbound_get(struct req *r);
+void outbound_get_html(struct req *r);
 void hold_list(struct req *r);
 void hold_approve(struct req *r);
 void hold_reject(struct req *r);

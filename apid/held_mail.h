@@ -41,5 +41,8 @@ void held_mail_write_rest(struct buf *out, const struct held_mail *m, struct sli
  */
 enum err held_mail_send(struct req *r, struct slice user_id, struct slice id, struct slice part,
 			struct fail *fail) MUST_CHECK;
+/* The same with its HTML, to be shown (mail_html.h). */
+enum err held_mail_show_html(struct req *r, struct slice user_id, struct slice id,
+			     struct fail *fail) MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "apid/disposition.h"
 #include "apid/held_mail.h"
+#include "apid/mail_html.h"
 #include "common/mail/mime_param.h"
 
 enum {
@@ -82,28 +83,56 @@ static bool find_part(const struct store_hold *hold, struct slice name, struct a
 	return ret->size > 0;
 }
 
-enum err held_mail_send(struct req *r, struct slice user_id, struct slice id, struct slice part,
-			struct fail *fail)
+static enum err find(struct req *r, struct slice user_id, struct slice id, struct slice name,
+		     struct part *ret, struct fail *fail)
 {
-	struct part *p = arena_alloc(&r->arena, sizeof(*p));
 	struct store_hold hold;
 	enum err e = store_hold_find(r->db, user_id, id, &r->arena, &hold, fail);
 
-	*p = (struct part){ .user_id = user_id, .id = id, .chunk = BUF_INIT(CHUNK) };
+	*ret = (struct part){ .user_id = user_id, .id = id, .chunk = BUF_INIT(CHUNK) };
 	if (e)
 		return e;
-	if (!find_part(&hold, part, &r->arena, p))
-		return fail_set(fail, ERR_NOT_FOUND, "it has no such part");
-	resp_bytes(&r->resp, 200, "application/octet-stream");
-	resp_header(&r->resp, "Content-Disposition", disposition(p->filename, &r->arena));
-	resp_header(&r->resp, "Content-Security-Policy", S("sandbox; default-src 'none'"));
-	resp_header(&r->resp, "Referrer-Policy", S("no-referrer"));
-	resp_header(&r->resp, "X-Robots-Tag", S("noindex, nofollow"));
-	r->resp.source = (struct resp_source){
+	return find_part(&hold, name, &r->arena, ret)
+		       ? OK
+		       : fail_set(fail, ERR_NOT_FOUND, "it has no such part");
+}
+
+static struct resp_source source_of(struct part *p)
+{
+	return (struct resp_source){
 		.next = next_piece,
 		.free = part_free,
 		.arg = p,
 		.size = p->size,
 	};
+}
+
+enum err held_mail_send(struct req *r, struct slice user_id, struct slice id, struct slice part,
+			struct fail *fail)
+{
+	struct part *p = arena_alloc(&r->arena, sizeof(*p));
+	enum err e = find(r, user_id, id, part, p, fail);
+
+	if (e)
+		return e;
+	resp_bytes(&r->resp, 200, "application/octet-stream");
+	resp_header(&r->resp, "Content-Disposition", disposition(p->filename, &r->arena));
+	resp_header(&r->resp, "Content-Security-Policy", S("sandbox; default-src 'none'"));
+	resp_header(&r->resp, "Referrer-Policy", S("no-referrer"));
+	resp_header(&r->resp, "X-Robots-Tag", S("noindex, nofollow"));
+	r->resp.source = source_of(p);
+	return OK;
+}
+
+enum err held_mail_show_html(struct req *r, struct slice user_id, struct slice id,
+			     struct fail *fail)
+{
+	struct part *p = arena_alloc(&r->arena, sizeof(*p));
+	enum err e = find(r, user_id, id, S("html"), p, fail);
+
+	if (e)
+		return e;
+	mail_html_begin(r);
+	r->resp.source = source_of(p);
 	return OK;
 }

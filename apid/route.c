@@ -95,6 +95,8 @@ const struct route route_table[] = {
 	{ "GET", "/api/v1/messages", .access = ACCESS_ACCOUNT, .run = hold_list },
 	{ "GET", "/api/v1/messages/{}", .access = ACCESS_ACCOUNT, .run = outbound_get,
 	  ABSENT_MESSAGE },
+	{ "GET", "/api/v1/messages/{}/html", .access = ACCESS_ACCOUNT, .run = outbound_get_html,
+	  ABSENT_MESSAGE },
 	{ "POST", "/api/v1/messages/{}/approve", .access = ACCESS_ACCOUNT, .body_max = BODY_MAIL,
 	  .run = hold_approve, ABSENT_MESSAGE },
 	{ "POST", "/api/v1/messages/{}/reject", .access = ACCESS_ACCOUNT, .body_max = BODY_64K,

@@ -372,6 +372,39 @@ def test_deciding_while_the_agent_goes_away_is_no_fault(stack, account):
             assert len(outcomes) == 1 and outcomes[0] in ("approved", "rejected", "dropped")
 
 
+# ---- its HTML ----
+
+HOSTILE = ("<h1 style='color:red'>Hi \u00e9</h1><script>parent.x=1</script><form action=//evil.example>"
+           "<img src=https://evil.example/a.png><iframe src=/api/v1/messages></iframe>" + "x" * 300000)
+
+
+def test_html_is_shown_as_a_document_that_can_do_nothing(stack, me):
+    message = hold(me, html_body=HOSTILE)
+    path = f"{HELD}/{message}/html"
+    before = everything(stack, message)
+    for call in deciders(stack, me).values():
+        answer = call("GET", path)
+        assert (answer.status, answer.body.decode()) == (200, HOSTILE)
+        headers = answer.headers
+        assert headers["content-type"] == "text/html; charset=utf-8"
+        assert headers["content-security-policy"] == (
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+            "form-action 'none'; base-uri 'none'; frame-ancestors 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store")
+    assert everything(stack, message) == before
+    assert reject(me, message).status == 200
+    assert said(me.call("GET", path)) == ABSENT
+
+
+def test_html_that_is_not_there(stack, me, other):
+    plain, foreign = hold(me), hold(other, html_body="<p>x")
+    agent_key = with_key(stack.http_port, add_key(stack, me.user_id, agent=me.agent)[1])
+    for message in (plain, foreign, ID, "x"):
+        assert said(me.call("GET", f"{HELD}/{message}/html")) == ABSENT
+    assert said(agent_key("GET", f"{HELD}/{hold(me, html_body='<p>x')}/html")) == ABSENT
+
+
 # ---- edits ----
 
 WHOLE = {"to": ["a@b.example"], "cc": ["c@b.example"], "bcc": ["d@b.example"],

@@ -60,6 +60,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "POST", "/api/v1/send", ACCESS_SENDER, 26214400 },
 		{ "GET", "/api/v1/messages", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/messages/m", ACCESS_ACCOUNT, 0 },
+		{ "GET", "/api/v1/messages/m/html", ACCESS_ACCOUNT, 0 },
 		{ "POST", "/api/v1/messages/m/approve", ACCESS_ACCOUNT, 26214400 },
 		{ "POST", "/api/v1/messages/m/reject", ACCESS_ACCOUNT, 65536 },
 		{ "GET", "/api/v1/approve", ACCESS_HANDLER, 0 },
