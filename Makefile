@@ -184,11 +184,18 @@ $(B)/gen/reference.c: docs/openapi.yaml $(wildcard scripts/reference/*)
 $(B)/gen/reference.o: $(B)/gen/reference.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# The dashboard that e2a-apid serves.
+$(B)/gen/web.c: $(wildcard apid/web/* scripts/web/*)
+	@mkdir -p $(@D)
+	$(PYTHON) -B -m scripts.web apid/web > $@
+$(B)/gen/web.o: $(B)/gen/web.c
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
 $(BASE): $(call objects,common/base)
 $(MAIL): $(call objects,common/mail)
 $(STORE): $(call objects,common/store) $(B)/gen/migrations.o
 $(foreach p,$(PROGRAMS),$(eval $(B)/lib$(p).a: $(filter-out $(B)/$(p)/main.o,$(call objects,$(p)))))
-$(B)/libapid.a: $(B)/gen/reference.o
+$(B)/libapid.a: $(B)/gen/reference.o $(B)/gen/web.o
 $(B)/lib%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reference, for anybody. Answered on the HTTP thread: bytes of this program, nothing that
  * waits. */
+#include "apid/etag.h"
 #include "apid/handlers.h"
 #include "apid/reference.h"
 #include "apid/req.h"
 
-/* Is the tag, or any ("*"), in the list that If-None-Match is (RFC 9110 13.1.2)? */
-static bool known(struct slice list, struct slice etag)
-{
-	struct slice item;
-
-	while (slice_cut(&list, ',', &item)) {
-		item = slice_trim(item);
-		if (slice_starts(item, S("W/")))
-			item = slice_sub(item, 2, item.n);
-		if (slice_eq(item, etag) || slice_eq(item, S("*")))
-			return true;
-	}
-	return false;
-}
-
 static void serve(struct req *r, const struct reference *f)
 {
-	if (known(r->field.if_none_match, slice_str(f->etag))) {
+	if (etag_known(r->field.if_none_match, slice_str(f->etag))) {
 		resp_empty(&r->resp, 304);
 	} else {
 		buf_add_slice(resp_bytes(&r->resp, 200, f->type), f->bytes);

@@ -13,6 +13,8 @@ void info_get(struct req *r);
 void reference_get_page(struct req *r);
 void reference_get_yaml(struct req *r);
 void reference_get_json(struct req *r);
+void web_get_page(struct req *r);
+void web_get_file(struct req *r);
 
 void feedback_create(struct req *r);
 

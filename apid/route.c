@@ -30,6 +30,10 @@ const struct route route_table[] = {
 	{ "GET", "/api/docs", .access = ACCESS_PUBLIC, .run = reference_get_page },
 	{ "GET", "/api/openapi.yaml", .access = ACCESS_PUBLIC, .run = reference_get_yaml },
 	{ "GET", "/api/openapi.json", .access = ACCESS_PUBLIC, .run = reference_get_json },
+	{ "GET", "/", .access = ACCESS_PUBLIC, .run = web_get_page },
+	{ "HEAD", "/", .access = ACCESS_PUBLIC, .run = web_get_page },
+	{ "GET", "/web/{}/{}", .access = ACCESS_PUBLIC, .run = web_get_file },
+	{ "HEAD", "/web/{}/{}", .access = ACCESS_PUBLIC, .run = web_get_file },
 
 	{ "GET", "/api/v1/agents", .access = ACCESS_ACCOUNT, .run = agent_list },
 	{ "POST", "/api/v1/agents", .access = ACCESS_HANDLER, .limit = LIMIT_REGISTRATION,

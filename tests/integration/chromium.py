@@ -45,6 +45,7 @@ def options_for(home: Path, size: tuple[int, int], scripts: bool) -> webdriver.C
                          0o755)
     options = webdriver.ChromeOptions()
     options.binary_location = str(program)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for flag in (*FLAGS, f"--user-data-dir={home}/profile", f"--window-size={size[0]},{size[1]}"):
         options.add_argument(flag)
     if size == PHONE:
@@ -156,6 +157,45 @@ class Chromium:
             assert "ERR_ABORTED" in str(e), e  # it was not shown but saved
         self.driver.execute_async_script(
             "const done = arguments[0]; requestIdleCallback(() => setTimeout(done, 100));")
+
+    def put_cookie(self, url: str, name: str, value: str) -> None:
+        self.driver.execute_cdp_cmd("Network.setCookie", {
+            "url": url, "name": name, "value": value, "path": "/", "httpOnly": True,
+            "sameSite": "Lax"})
+
+    def forget(self) -> None:
+        """Cookies, what pages have stored, and what the console says."""
+        if self.url.startswith("http"):
+            self.driver.execute_script("localStorage.clear(); sessionStorage.clear();")
+        self.open("about:blank")
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.console()
+
+    def console(self) -> list[str]:
+        """What was said there since the last call: level, source and text of each entry."""
+        return [f"{e['level']} {e.get('source', '')}: {e['message']}"
+                for e in self.driver.get_log("browser")]
+
+    def resize(self, size: tuple[int, int] | None) -> None:
+        """The window as a phone's or another; None: as it was."""
+        if size is None:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            return
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": size[0], "height": size[1], "deviceScaleFactor": 2 if size == PHONE else 1,
+            "mobile": size == PHONE})
+
+    def prefer(self, scheme: str) -> None:
+        """dark or light; "" is the browser's own choice."""
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+            "features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def accessible(self) -> list[dict]:
+        """The accessibility tree, of what is in it: role, name, level of each, in order."""
+        nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        return [{"role": n["role"]["value"], "name": n.get("name", {}).get("value", "").strip(),
+                 **{p["name"]: p["value"].get("value") for p in n.get("properties", [])}}
+                for n in nodes if not n["ignored"]]
 
     def is_read(self) -> bool:
         """Whole, and its scripts have run."""

@@ -23,6 +23,8 @@ from scripts.stack.reader import Reader
 from scripts.stack.stack import NO_LIMITS, SHARED_DOMAIN, Account
 from scripts.stack.world import World
 from tests.integration import schema
+from tests.integration.chromium import Chromium
+from tests.integration.dashboard import Dashboard
 from tests.integration.outbound import Author
 
 HONEST = "127.0.0.7"  # the address that sender.example may send from
@@ -147,6 +149,21 @@ def own_domain_author(stack: Stack, account: Account, api: Api) -> Author:
     assert status == 201, made
     stack.wait_for_domain(domain)
     return Author(stack, api, made["email"])
+
+
+@pytest.fixture(scope="session")
+def window(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all tests of the dashboard."""
+    with Chromium(build, tmp_path_factory.mktemp("window")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def dashboard(stack: Stack, account: Account, window: Chromium) -> Iterator[Dashboard]:
+    """Signed in as an account of its own, which has nothing yet."""
+    owner = stack.bootstrap(f"owner-{os.urandom(4).hex()}@other.example")
+    yield Dashboard(stack, window, owner)
+    window.forget()
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_an_error_is_one_line_of_plain_text(http):
 
 ROUTES = [
     ("GET", "/api/v1/nothing", 404, "404 page not found\n"),
-    ("GET", "/", 404, "404 page not found\n"),
+    ("GET", "/x", 404, "404 page not found\n"),
     ("GET", "/api/health/", 404, "404 page not found\n"),
     ("GET", "/api/v1/agents/", 404, "404 page not found\n"),
     ("GET", "/API/health", 404, "404 page not found\n"),

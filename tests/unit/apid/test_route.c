@@ -26,6 +26,10 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "GET", "/api/docs", ACCESS_PUBLIC, 0 },
 		{ "GET", "/api/openapi.yaml", ACCESS_PUBLIC, 0 },
 		{ "GET", "/api/openapi.json", ACCESS_PUBLIC, 0 },
+		{ "GET", "/", ACCESS_PUBLIC, 0 },
+		{ "HEAD", "/", ACCESS_PUBLIC, 0 },
+		{ "GET", "/web/0/app.js", ACCESS_PUBLIC, 0 },
+		{ "HEAD", "/web/0/app.js", ACCESS_PUBLIC, 0 },
 		{ "GET", "/api/v1/agents", ACCESS_ACCOUNT, 0 },
 		{ "POST", "/api/v1/agents", ACCESS_HANDLER, 65536 },
 		{ "GET", "/api/v1/agents/b%40x", ACCESS_AGENT, 0 },
@@ -130,7 +134,8 @@ static void unknown_paths_and_methods_are_told_apart(void **state)
 		const char *method, *target;
 		bool other_method;
 	} rows[] = {
-		{ "GET", "/", false },
+		{ "GET", "/web", false },
+		{ "GET", "/web/0/a/b", false },
 		{ "GET", "/api/health/", false },
 		{ "GET", "/api/v1/agents/", false },
 		{ "GET", "/API/v1/agents", false },

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shell: who is signed in, which page the hash names, and what all pages have in common.
+import {isAbort} from "./api.js";
+import {byId, h, replace} from "./dom.js";
+import {button} from "./form.js";
+import {send} from "./http.js";
+import {mailText} from "./mailtext.js";
+import {markNav, showNav} from "./nav.js";
+import {forgetErrors, sayError, wordsOf} from "./say.js";
+import {setMe, watchMe, whoIs} from "./session.js";
+import {comeBack, leaveToSignIn} from "./signin.js";
+import {waitOut} from "./trouble.js";
+
+import account from "./page_account.js";
+import agent from "./page_agent.js";
+import delegations from "./page_delegations.js";
+import deliveries from "./page_deliveries.js";
+import domains from "./page_domains.js";
+import feedback from "./page_feedback.js";
+import inbox from "./page_inbox.js";
+import keys from "./page_keys.js";
+import message from "./page_message.js";
+import overview from "./page_overview.js";
+import pending from "./page_pending.js";
+import review from "./page_review.js";
+import reviewers from "./page_reviewers.js";
+import secrets from "./page_secrets.js";
+import sent from "./page_sent.js";
+import suppressions from "./page_suppressions.js";
+
+const PAGES = [
+	["#/", overview],
+	["#/agents/{email}", agent],
+	["#/agents/{email}/delegations", delegations],
+	["#/agents/{email}/reviewers", reviewers],
+	["#/agents/{email}/inbox", inbox],
+	["#/agents/{email}/sent", sent],
+	["#/agents/{email}/messages/{id}", message],
+	["#/agents/{email}/deliveries", deliveries],
+	["#/pending", pending],
+	["#/pending/{id}", review],
+	["#/domains", domains],
+	["#/keys", keys],
+	["#/secrets", secrets],
+	["#/suppressions", suppressions],
+	["#/account", account],
+	["#/feedback", feedback],
+].map(([pattern, page]) => ({page, pattern: new RegExp(
+	`^${pattern.replace(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`)}));
+
+const ABSENT = {
+	title: () => "There is no such page",
+	show: main => main.append(h("p", h("a", {href: "#/"}, "To the overview"))),
+};
+const NEWER_MS = 10 * 60 * 1000, OWN_FOLDER = new URL(".", import.meta.url).pathname;
+
+let leave = new AbortController();
+
+function decoded(params) {
+	return Object.fromEntries(Object.entries(params ?? {})
+		.map(([name, value]) => [name, decodeURIComponent(value)]));
+}
+
+// A hash may be followed by a query of the page's own: #/pending?x=y.
+function find(hash) {
+	const [place, query] = hash.split("?", 2);
+
+	for (const {page, pattern} of PAGES) {
+		const found = pattern.exec(place);
+		try {
+			if (found)
+				return {page, params: decoded(found.groups), query: new URLSearchParams(query)};
+		} catch {
+			break; // not UTF-8
+		}
+	}
+	return {page: ABSENT, params: {}, query: new URLSearchParams()};
+}
+
+function titled(heading) {
+	return text => {
+		document.title = `${text} — e2a`;
+		replace(heading, mailText(text));
+	};
+}
+
+function failed(main, e) {
+	if (isAbort(e))
+		return;
+	replace(main, h("p", {class: "error", role: "alert"}, wordsOf(e)),
+		h("p", button("Try again", () => go())));
+}
+
+/** Shows the page that the hash names; the one before is told to stop. */
+async function go() {
+	const {page, params, query} = find(location.hash || "#/");
+	const heading = h("h1", {tabindex: "-1"});
+	const content = h("div");
+	const setTitle = titled(heading);
+
+	leave.abort();
+	leave = new AbortController();
+	const {signal} = leave;
+	forgetErrors();
+	setTitle(page.title(params));
+	replace(byId("main"), heading, content);
+	byId("main").setAttribute("aria-busy", "true");
+	markNav((location.hash || "#/").split("?")[0]);
+	scrollTo(0, 0);
+	heading.focus({preventScroll: true});
+	try {
+		await page.show(content, params, {signal, query, title: setTitle});
+	} catch (e) {
+		failed(content, e);
+	}
+	if (!signal.aborted)
+		byId("main").removeAttribute("aria-busy");
+}
+
+// After an upgrade of the server the page goes on, with its old modules: say so once.
+async function lookForNewer() {
+	try {
+		const answer = await send("HEAD", "/", {raw: true});
+		const folder = `/web/${answer.headers.get("ETag")?.replaceAll('"', "")}/`;
+		if (folder !== OWN_FOLDER)
+			replace(byId("newer"), h("p", "There is a newer version of this page."),
+				h("button", {type: "button", class: "small", onclick: () => location.reload()},
+					"Load it"));
+	} catch {
+		// whatever is asked next tells
+	}
+}
+
+async function askWho() {
+	for (let tries = 0; ; tries++) {
+		try {
+			return await whoIs();
+		} catch (e) {
+			if (e.status === 401)
+				return leaveToSignIn();
+			await waitOut(e.text, e.retryAfter || Math.min(2 ** tries, 30));
+		}
+	}
+}
+
+async function start() {
+	addEventListener("unhandledrejection", e => {
+		e.preventDefault();
+		sayError(e.reason);
+	});
+	byId("skip").addEventListener("click", e => {
+		e.preventDefault();
+		byId("main").focus();
+	});
+	setMe(await askWho());
+	watchMe();
+	comeBack();
+	showNav();
+	addEventListener("hashchange", go);
+	setInterval(() => document.hidden || lookForNewer(), NEWER_MS);
+	await go();
+}
+
+start();

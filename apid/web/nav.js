@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way to the pages, who is signed in, and how many messages wait.
+import {post} from "./api.js";
+import {byId, h, replace} from "./dom.js";
+import {button} from "./form.js";
+import {send} from "./http.js";
+import {mailText} from "./mailtext.js";
+import {me} from "./session.js";
+
+const LINKS = [
+	["#/", "Overview"], ["#/pending", "Pending"], ["#/domains", "Domains"], ["#/keys", "API keys"],
+	["#/secrets", "Signing"], ["#/suppressions", "Suppressions"], ["#/account", "Account"],
+	["#/feedback", "Feedback"],
+];
+const COUNT_MAX = 100, EACH_MS = 60000;
+
+const count = h("span", {class: "count", hidden: true});
+
+function setMenu(open) {
+	byId("menu").setAttribute("aria-expanded", open);
+	byId("nav").classList.toggle("open", open);
+}
+
+async function signOut() {
+	await post("/api/auth/logout");
+	location.replace("/api/auth/login");
+}
+
+function link([href, words]) {
+	return h("li", h("a", {href}, words, href === "#/pending" ? [" ", count] : null));
+}
+
+export function showNav() {
+	replace(byId("nav"), h("ul", LINKS.map(link)),
+		h("div", {class: "who"}, h("p", mailText(me().email)),
+			button("Sign out", signOut, {less: true, small: true})));
+	byId("menu").addEventListener("click",
+		() => setMenu(byId("menu").getAttribute("aria-expanded") !== "true"));
+	setInterval(() => document.hidden || countPending(), EACH_MS);
+	countPending();
+}
+
+/** Marks the page one is on; pages of an agent belong to the overview. */
+export function markNav(hash) {
+	const at = LINKS.map(([href]) => href).filter(href => href !== "#/")
+		.find(href => hash === href || hash.startsWith(`${href}/`)) ?? "#/";
+
+	setMenu(false);
+	for (const a of byId("nav").querySelectorAll("a")) {
+		const here = a.getAttribute("href") === at;
+
+		if (here)
+			a.setAttribute("aria-current", at === hash ? "page" : "true");
+		else
+			a.removeAttribute("aria-current");
+	}
+}
+
+/** Counts anew; to be called after a decision. Of failures the page itself tells. */
+export async function countPending() {
+	try {
+		const {messages} = await send("GET", `/api/v1/messages?page_size=${COUNT_MAX}`);
+		const n = messages.length;
+
+		count.hidden = n === 0;
+		replace(count, n < COUNT_MAX ? String(n) : `${COUNT_MAX} or more`,
+			h("span", {class: "unseen"}, " wait"));
+	} catch {
+		count.hidden = true;
+	}
+}

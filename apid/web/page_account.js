@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+import {soon} from "./soon.js";
+
+export default soon("Account");
