@@ -29,6 +29,15 @@ const struct jsonf_row draft_attachment_rows[] = {
 	{ 0 },
 };
 
+const struct jsonf_row draft_edit_attachment_rows[] = {
+	OF_FILE(filename, JSONF_TEXT),
+	OF_FILE(content_type, JSONF_TEXT),
+	OF_FILE(data, JSONF_BASE64),
+	{ "index", JSONF_INT, offsetof(struct draft_attachment, index),
+	  offsetof(struct draft_attachment, stays) },
+	{ 0 },
+};
+
 const struct jsonf_row draft_send_rows[] = {
 	OF_MAIL(from, JSONF_TEXT),
 	OF_MAIL(to, JSONF_TEXTS),
@@ -208,6 +217,34 @@ static enum err read_attachment(const struct draft_attachment *d, size_t number,
 	return OK;
 }
 
+/* NULL, or what is wrong with keeping it. */
+static const char *wrong_with_index(const struct draft *d, const struct draft_attachment *v,
+				    const struct draft_parts *parts)
+{
+	if (v->index < 0 || (uint64_t)v->index >= d->files_n)
+		return "the mail has none of that index";
+	if (v->filename.n || v->content_type.n || v->data.v.n || v->data.bad)
+		return "index stands alone";
+	for (size_t i = 0; i < parts->kept_n; i++)
+		if (parts->kept[i] == v->index)
+			return "index is there twice";
+	return NULL;
+}
+
+static enum err keep_attachment(const struct draft *d, size_t number, struct draft_parts *ret,
+				struct buf *reason)
+{
+	const struct draft_attachment *v = d->attachments.v;
+	const char *wrong = wrong_with_index(d, &v[number - 1], ret);
+
+	if (wrong) {
+		buf_addf(reason, "attachment %zu: %s", number, wrong);
+		return ERR_INPUT;
+	}
+	ret->kept[ret->kept_n++] = v[number - 1].index;
+	return OK;
+}
+
 static enum err read_attachments(const struct draft *d, struct arena *a, struct draft_parts *ret,
 				 struct buf *reason)
 {
@@ -219,9 +256,11 @@ static enum err read_attachments(const struct draft *d, struct arena *a, struct 
 		return ERR_INPUT;
 	}
 	ret->attachments = arena_calloc(a, n, sizeof(*ret->attachments));
-	ret->attachments_n = n;
+	ret->kept = arena_calloc(a, n, sizeof(*ret->kept));
 	for (size_t i = 0; i < n; i++)
-		if (read_attachment(&v[i], i + 1, a, &ret->attachments[i], reason))
+		if (v[i].stays ? keep_attachment(d, i + 1, ret, reason)
+			       : read_attachment(&v[i], i + 1, a,
+						 &ret->attachments[ret->attachments_n++], reason))
 			return ERR_INPUT;
 	return OK;
 }

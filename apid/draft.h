@@ -23,11 +23,14 @@ enum {
 struct draft_attachment {
 	struct slice filename, content_type;
 	struct jsonf_bytes data;
+	/* Of an edit only: one that the mail has already, and that stays. */
+	int64_t index; /* from 0 */
+	bool stays;
 };
 
 /* What the body of each route has: into struct draft, and within it struct draft_attachment. */
 extern const struct jsonf_row draft_send_rows[], draft_reply_rows[], draft_edit_rows[],
-	draft_attachment_rows[];
+	draft_attachment_rows[], draft_edit_attachment_rows[];
 
 struct draft {
 	struct slice from;
@@ -42,26 +45,28 @@ struct draft {
 	struct {
 		bool to, cc, bcc, subject, body, html_body, attachments;
 	} given;           /* what is not stays as it is */
+	size_t files_n;    /* attachments that the mail has */
 	size_t kept_bytes; /* draft_sent_bytes() of all texts and attachments that stay */
 };
 
-#define DRAFT_ATTACHMENTS_INIT                                                                     \
+#define DRAFT_ATTACHMENTS_INIT(rows)                                                               \
 	{                                                                                          \
-		.table = draft_attachment_rows, .size = sizeof(struct draft_attachment),           \
-		.max = JSONF_TEXTS_MAX,                                                            \
+		.table = (rows), .size = sizeof(struct draft_attachment), .max = JSONF_TEXTS_MAX,  \
 	}
 #define DRAFT_INIT                                                                                 \
 	{                                                                                          \
-		.attachments = DRAFT_ATTACHMENTS_INIT                                              \
+		.attachments = DRAFT_ATTACHMENTS_INIT(draft_attachment_rows)                       \
 	}
 #define DRAFT_EDIT_INIT                                                                            \
 	{                                                                                          \
-		.attachments = DRAFT_ATTACHMENTS_INIT, .edit = true                                \
+		.attachments = DRAFT_ATTACHMENTS_INIT(draft_edit_attachment_rows), .edit = true    \
 	}
 
 struct draft_parts {
-	struct store_attachment *attachments;
+	struct store_attachment *attachments; /* new ones */
 	size_t attachments_n;
+	int64_t *kept; /* indexes of those that stay */
+	size_t kept_n;
 	struct slice in_reply_to;       /* from reply_to_message_id */
 	struct thread_texts references; /* and from that and `references`: a chain */
 };

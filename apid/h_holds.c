@@ -166,6 +166,16 @@ static bool find_stored(struct req *r, struct stored *ret)
 	return e == OK && outgoing_verified(r, &ret->agent, UNVERIFIED);
 }
 
+static bool stays(const struct draft *d, size_t file)
+{
+	const struct draft_attachment *v = d->attachments.v;
+
+	for (size_t i = 0; d->given.attachments && i < d->attachments.n; i++)
+		if (v[i].stays && v[i].index == (int64_t)file)
+			return true;
+	return !d->given.attachments;
+}
+
 /* How much of the mail that is sent the edits leave as it is. */
 static bool count_kept(struct req *r, struct draft *d)
 {
@@ -187,8 +197,10 @@ static bool count_kept(struct req *r, struct draft *d)
 		d->kept_bytes += draft_sent_bytes((size_t)text);
 	if (!d->given.html_body)
 		d->kept_bytes += draft_sent_bytes((size_t)html);
-	for (size_t i = 0; i < hold.files_n && !d->given.attachments; i++)
-		d->kept_bytes += draft_sent_bytes((size_t)hold.files[i].size);
+	d->files_n = hold.files_n;
+	for (size_t i = 0; i < hold.files_n; i++)
+		if (stays(d, i))
+			d->kept_bytes += draft_sent_bytes((size_t)hold.files[i].size);
 	return true;
 }
 
@@ -246,6 +258,9 @@ static void fill_edit(const struct draft *d, const struct draft_parts *parts,
 		.bcc = { to->bcc.v, to->bcc.n },
 		.folded = { to->v, to->n },
 		.has_attachments = d->given.attachments,
+		.kept = parts->kept,
+		.kept_n = parts->kept_n,
+		.files_n = d->files_n,
 		.attachments = parts->attachments,
 		.attachments_n = parts->attachments_n,
 	};

@@ -6,6 +6,7 @@
 #include "apid/handlers.h"
 #include "apid/held_content.h"
 #include "apid/held_mail.h"
+#include "apid/held_review.h"
 #include "apid/page_query.h"
 #include "apid/sent_json.h"
 
@@ -19,7 +20,39 @@ static void answer_failure(struct req *r, enum err e, const struct fail *fail)
 		req_fail(r, fail, "failed to fetch message");
 }
 
-void outbound_get(struct req *r)
+/* How much of what it says is shown. */
+enum detail { ALL, REVIEW, STATE };
+
+static const struct slice views[] = {
+	[ALL] = SLICE_INIT("full"),
+	[REVIEW] = SLICE_INIT("review"),
+	[STATE] = SLICE_INIT("state"),
+};
+
+static bool read_view(struct req *r, enum detail *ret)
+{
+	struct slice asked = target_query(&r->target, S("view"));
+
+	*ret = ALL;
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		if (slice_eq(asked, views[i])) {
+			*ret = (enum detail)i;
+			return true;
+		}
+	if (asked.n)
+		resp_error(&r->resp, 400, "view must be full, review or state");
+	return asked.n == 0;
+}
+
+static enum err write_content(struct req *r, const struct store_sent *m, enum detail view,
+			      struct fail *fail)
+{
+	if (view == REVIEW)
+		return held_review_write(r, m, fail);
+	return view == ALL && m->held ? held_content_write(r, m->id, fail) : OK;
+}
+
+static void show(struct req *r, enum detail view)
 {
 	struct store_sent m;
 	struct fail fail = { 0 };
@@ -31,11 +64,18 @@ void outbound_get(struct req *r)
 		w = resp_json(&r->resp, 200);
 		jsonw_object(w);
 		sent_json_keys(w, &m, SENT_FOR_ACCOUNT);
-		if (m.held)
-			e = held_content_write(r, m.id, &fail);
+		e = write_content(r, &m, view, &fail);
 		jsonw_object_end(w);
 	}
 	answer_failure(r, e, &fail);
+}
+
+void outbound_get(struct req *r)
+{
+	enum detail view;
+
+	if (read_view(r, &view))
+		show(r, view);
 }
 
 void outbound_get_html(struct req *r)

@@ -62,7 +62,7 @@ GRANT SELECT ON outbound_drafts, outbound_attachments, outbound_recipients, outb
 	TO e2a_apid;
 GRANT EXECUTE ON FUNCTION submit_outbound, attach_outbound, set_hitl TO e2a_apid;
 -- So is what a human decides about it, by functions that look at the credential.
-GRANT EXECUTE ON FUNCTION edit_hold, approve_hold, reject_hold, draft_hash, hold_reviewers
+GRANT EXECUTE ON FUNCTION edit_hold, keep_attachments, approve_hold, reject_hold, draft_hash, hold_reviewers
 	TO e2a_apid;
 GRANT SELECT ON approval_tokens, reviewers TO e2a_apid;
 -- ... as do those by which reviewers are named, and agree.

@@ -2,12 +2,14 @@
 /* Decisions. Nothing here writes a row itself: who may decide is not for a caller to say. */
 #include "common/store/store_decide.h"
 
-enum { EDIT, APPROVE, REJECT, EXPIRE };
+enum { EDIT, KEEP, APPROVE, REJECT, EXPIRE };
 
 const struct db_stmt store_decide_stmts[] = {
 	[EDIT] = { "decide_edit",
 		   "SELECT edit_hold($1, $2, $3, $4::bytea, $5, $6, $7, $8::text[], $9::text[], "
 		   "$10::text[], $11::text[], $12::boolean)",
+		   true },
+	[KEEP] = { "decide_edit_keep", "SELECT keep_attachments($1, $2::bigint[]::integer[])",
 		   true },
 	[APPROVE] = { "decide_approve",
 		      "SELECT approve_hold($1, $2, $3, $4::bytea, $5::bytea, $6::boolean, "
@@ -76,6 +78,34 @@ static void arg_texts(struct db_args *args, bool given, const struct store_submi
 		db_arg_null(args);
 }
 
+static enum err keep(struct db *db, struct slice message_id, const struct store_hold_edit *edit,
+		     struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	int64_t *places = mem_calloc(edit->kept_n, sizeof(*places));
+	enum err e;
+
+	for (size_t i = 0; i < edit->kept_n; i++)
+		places[i] = edit->kept[i] + 1; /* SQL counts from 1 */
+	db_arg_text(&args, message_id);
+	db_arg_ints(&args, places, edit->kept_n);
+	e = db_query(db, &store_decide_stmts[KEEP], &args, NULL, fail);
+	free(places);
+	return e;
+}
+
+/* Behind those that are kept, whose numbers stay. */
+static enum err attach(struct db *db, struct slice message_id, const struct store_hold_edit *edit,
+		       struct fail *fail)
+{
+	const size_t from = edit->kept_n ? edit->files_n : 0;
+	enum err e = edit->kept_n ? keep(db, message_id, edit, fail) : OK;
+
+	for (size_t i = 0; e == OK && i < edit->attachments_n; i++)
+		e = store_submit_attach(db, message_id, &edit->attachments[i], from + i, fail);
+	return e;
+}
+
 enum err store_decide_edit(struct db *db, const struct store_decider *by, struct slice message_id,
 			   const struct store_hold_edit *edit, enum store_decision *ret,
 			   struct fail *fail)
@@ -92,10 +122,10 @@ enum err store_decide_edit(struct db *db, const struct store_decider *by, struct
 	arg_texts(&args, edit->has_recipients, &edit->cc);
 	arg_texts(&args, edit->has_recipients, &edit->bcc);
 	arg_texts(&args, edit->has_recipients, &edit->folded);
-	db_arg_bool(&args, edit->has_attachments);
+	db_arg_bool(&args, edit->has_attachments && edit->kept_n == 0);
 	e = ask(db, EDIT, &args, &is, fail);
-	for (size_t i = 0; e == OK && is == STORE_DECIDED && i < edit->attachments_n; i++)
-		e = store_submit_attach(db, message_id, &edit->attachments[i], i, fail);
+	if (e == OK && is == STORE_DECIDED)
+		e = attach(db, message_id, edit, fail);
 	if (e == OK)
 		*ret = is;
 	return e;

@@ -36,7 +36,9 @@ struct store_hold_edit {
 	/* to, cc, bcc and their compared form (as in store_submission) come together */
 	bool has_recipients;
 	struct store_submit_texts to, cc, bcc, folded;
-	bool has_attachments; /* these replace all that there are */
+	bool has_attachments; /* those that are kept, and then these, replace all that there are */
+	const int64_t *kept;  /* their numbers from 0 */
+	size_t kept_n, files_n; /* of so many */
 	const struct store_attachment *attachments;
 	size_t attachments_n;
 };

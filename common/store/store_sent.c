@@ -15,7 +15,7 @@
 #define OF_USER "m.user_id = $1 AND m.direction = 'outbound'"
 #define OF_AGENT OF_USER " AND m.agent_email = $2 AND " LEFT " AND m.expires_at > now()"
 
-enum { FIND, FIND_OWN, LIST, LIST_HELD, RECIPIENTS };
+enum { FIND, FIND_OWN, FIND_ANSWERED, LIST, LIST_HELD, RECIPIENTS };
 
 const struct db_stmt store_sent_stmts[] = {
 	[FIND] = { "sent_find",
@@ -25,6 +25,17 @@ const struct db_stmt store_sent_stmts[] = {
 	[FIND_OWN] = { "sent_find_own",
 		       "SELECT " COLUMNS " FROM messages m WHERE " OF_AGENT " AND m.id = $3",
 		       false },
+	/* a mailbox may be large, and nothing finds mail by its Message-ID alone */
+	[FIND_ANSWERED] = { "sent_find_answered",
+			    "SELECT i.id FROM messages m CROSS JOIN LATERAL ("
+			    "SELECT p.id, p.email_message_id, p.created_at FROM messages p "
+			    "WHERE p.agent_email = m.agent_email AND p.direction = 'inbound' "
+			    "AND p.created_at <= m.created_at AND p.expires_at > now() "
+			    "ORDER BY p.created_at DESC, p.id DESC LIMIT 5000) i "
+			    "WHERE " OF_USER " AND m.id = $2 AND m.in_reply_to <> '' "
+			    "AND i.email_message_id = m.in_reply_to "
+			    "ORDER BY i.created_at DESC, i.id DESC LIMIT 1",
+			    false },
 	/* $3 $4 where to go on, $5 rows */
 	[LIST] = { "sent_list",
 		   "SELECT " COLUMNS " FROM messages m WHERE " OF_AGENT
@@ -179,6 +190,24 @@ enum err store_sent_find(struct db *db, struct slice user_id, struct slice id, s
 	db_arg_text(&args, user_id);
 	db_arg_text(&args, id);
 	return find_one(db, FIND, &args, user_id, a, ret, fail);
+}
+
+enum err store_sent_find_answered(struct db *db, struct slice user_id, struct slice id,
+				  struct arena *a, struct slice *ret, struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	AUTO(db_rows_freep) struct db_rows *r = NULL;
+	enum err e;
+
+	db_arg_text(&args, user_id);
+	db_arg_text(&args, id);
+	e = db_query(db, &store_sent_stmts[FIND_ANSWERED], &args, &r, fail);
+	if (e)
+		return e;
+	if (db_rows_count(r) == 0)
+		return fail_set(fail, ERR_NOT_FOUND, "it answers nothing that is there");
+	*ret = db_text(r, 0, 0, a);
+	return OK;
 }
 
 enum err store_sent_find_own(struct db *db, struct slice user_id, struct slice agent,

@@ -54,6 +54,13 @@ enum err store_sent_find_own(struct db *db, struct slice user_id, struct slice a
 			     struct slice id, struct arena *a, struct store_sent *ret,
 			     struct fail *fail) MUST_CHECK;
 
+/*
+ * The id of the newest mail of its agent's that this one answers, among the 5000 that came
+ * before it. ERR_NOT_FOUND.
+ */
+enum err store_sent_find_answered(struct db *db, struct slice user_id, struct slice id,
+				  struct arena *a, struct slice *ret, struct fail *fail) MUST_CHECK;
+
 struct store_sent_page {
 	struct slice user_id;
 	struct slice agent;     /* email */

@@ -372,6 +372,55 @@ def test_deciding_while_the_agent_goes_away_is_no_fault(stack, account):
             assert len(outcomes) == 1 and outcomes[0] in ("approved", "rejected", "dropped")
 
 
+# ---- what a reviewer looks at ----
+
+def view(sender: Sender, message: str, name: str) -> dict[str, Any]:
+    answer = sender.call("GET", f"{HELD}/{message}?view={name}")
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def test_a_review_has_all_that_a_page_can_hold(me):
+    long = "\u00e9\n" * 200000
+    message = hold(me, body=long, html_body="<p>x", attachments=[
+        attachment("a.txt", "text/plain", b"abc"), attachment("", "", b"")])
+    whole, state, review = (view(me, message, v) for v in ("full", "state", "review"))
+    assert whole == detail(me, message) and whole["body_text"] == long
+    texts = {"body_text", "body_html", "attachments"}
+    assert state == {k: v for k, v in whole.items() if k not in texts}
+    assert {k: v for k, v in review.items() if k in state} == state
+    assert len(review["body_text"].encode()) == 256 * 1024 - 1
+    assert long.startswith(review["body_text"]) and review["body_html"] == "<p>x"
+    assert (review["body_text_size"], review["body_html_size"]) == (len(long.encode()), 4)
+    assert review["attachments"] == [
+        {"index": 0, "filename": "a.txt", "content_type": "text/plain", "size": 3},
+        {"index": 1, "filename": "", "content_type": "application/octet-stream", "size": 0}]
+    for name in ("x", "Review", "review ", "1"):
+        assert said(me.call("GET", f"{HELD}/{message}?view={name}".replace(" ", "%20"))) == (
+            400, "view must be full, review or state\n")
+    assert reject(me, message).status == 200
+    assert view(me, message, "review") == view(me, message, "state") == detail(me, message)
+
+
+def test_a_review_of_an_answer_names_what_it_answers(stack, author, strange_author):
+    to, subject = address(), f"About {os.urandom(8).hex()}"
+    mail = {"Message-ID": f"<{os.urandom(8).hex()}@far.example>"}
+    for agent, count in ((strange_author, 1), (author, 1), (author, 2)):
+        assert stack.send(to, agent.address, compose(to, agent.address, subject, **mail)).code == 250
+        got = agent.wait_mail(subject, count)
+    assert author.api.call("PUT", author.path, {"hitl_enabled": True})[0] == 200
+    status, answer = author.ask_reply(got["message_id"])
+    assert status == 202
+    shown = author.api.get(f"{HELD}/{answer['message_id']}?view=review")[1]
+    newest = query(stack, "SELECT id FROM messages WHERE agent_email = %s AND direction = 'inbound' "
+                   "AND email_message_id = %s ORDER BY created_at DESC LIMIT 1",
+                   author.address, mail["Message-ID"])[0][0]
+    assert shown["answers"] == newest and shown["email_message_id"] == mail["Message-ID"]
+    query(stack, "UPDATE messages SET expires_at = now() WHERE email_message_id = %s",
+          mail["Message-ID"])
+    assert "answers" not in author.api.get(f"{HELD}/{answer['message_id']}?view=review")[1]
+
+
 # ---- its HTML ----
 
 HOSTILE = ("<h1 style='color:red'>Hi \u00e9</h1><script>parent.x=1</script><form action=//evil.example>"
@@ -486,6 +535,11 @@ BAD_EDITS: list[tuple[Any, str]] = [
     ({"to": [" "], "cc": [""], "bcc": ["x@b.example"]}, "no valid recipients"),
     ({"to": [f"u{n}@b.example" for n in range(49)]}, "too many recipients (max 50)"),
     ({"attachments": [{}] * 101}, "too many attachments (max 100)"),
+    ({"attachments": [{"index": 1}]}, "attachment 1: the mail has none of that index"),
+    ({"attachments": [{"index": -1}]}, "attachment 1: the mail has none of that index"),
+    ({"attachments": [{"index": 0}, {"index": 0}]}, "attachment 2: index is there twice"),
+    ({"attachments": [{"index": 0, "filename": "b"}]}, "attachment 1: index stands alone"),
+    ({"attachments": [{"index": "0"}]}, "invalid request body"),
     ({"attachments": [{}, {"data": "a b="}]}, "attachment 2: data is not valid base64"),
     ({"attachments": [{"filename": "a\r\nX: y"}]},
      "attachment 1: filename contains CR/LF: header injection refused"),
@@ -661,6 +715,16 @@ def test_an_edited_mail_arrives_as_it_was_edited_and_nowhere_else(stack, world, 
     assert b"old" not in mail.raw.lower()
     author.wait_status(message, {to: "delivered", cc: "delivered"})
     assert world.knocks_for(old) == []
+
+
+def test_attachments_that_stay_are_sent_once_with_those_that_are_new(world, author):
+    to = address()
+    files = [(f"{n}.txt", "text/plain", f"file {n}".encode()) for n in range(4)]
+    message = waiting(author, to=[to], attachments=[attachment(*f) for f in files])
+    new = ("new.csv", "text/csv", b"new")
+    answer = let(author, message, attachments=[{"index": 3}, attachment(*new), {"index": 1}])
+    assert answer["edited"] is True
+    assert attachments(world.wait_mail(to).parsed) == [files[1], files[3], new]
 
 
 def test_a_mail_that_was_emptied_arrives_empty(world, author):

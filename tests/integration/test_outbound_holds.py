@@ -96,6 +96,7 @@ ATTEMPTS = {
     "an envelope sender": "INSERT INTO outbound_attempts (verp, message_id, job_id, part, host) "
         "VALUES ('bounce-x@agents.example', %(id)s, 'job_x', 'world', 'x')",
     "an attachment more": "SELECT attach_outbound(%(id)s, 0, 'a', 'text/plain', 'x')",
+    "an attachment less": "SELECT keep_attachments(%(id)s, '{}')",
     "an attachment to what was touched": "UPDATE messages SET inbox_status = 'read' "
         "WHERE id = %(id)s; SELECT attach_outbound(%(id)s, 0, 'a', 'text/plain', 'x')",
     "no hold, without a credential": "SELECT set_hitl(%(user)s, %(agent)s, '', '', false, 1, "
@@ -176,6 +177,7 @@ def test_the_role_of_apid_gets_past_no_hold(stack, account, stranger, world, hel
 APPROVE = ("SELECT approve_hold(%(id)s, %(user)s, %(key)s, '', '', false, 3600000, false)")
 AFTERWARDS = {
     "an attachment": "SELECT attach_outbound(%(id)s, 7, 'a', 'text/plain', 'x')",
+    "no attachment": "SELECT keep_attachments(%(id)s, '{}')",
     "another text": "UPDATE outbound_drafts SET body_text = 'x' WHERE message_id = %(id)s",
     "another recipient": "UPDATE outbound_recipients SET address = 'x@far.example' "
         "WHERE message_id = %(id)s",

@@ -186,7 +186,8 @@ class World:
             assert status == 200, answer
             if enabled:
                 status, made = self.api.post("/api/v1/send", {
-                    "from": agent, "to": [SENDER], "subject": "Hello", "body": "Hi.\n"})
+                    "from": agent, "to": [SENDER], "subject": "Hello", "body": "Hi.\n",
+                    "html_body": "<p>Hi.\n"})
                 assert status == 202, made
         return made["id"]
 

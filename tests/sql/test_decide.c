@@ -344,6 +344,31 @@ static void what_is_given_replaces_what_was_there(void **state)
 	assert_text(LEDGER, "outbound held hitl, hold approved api ak true");
 }
 
+static void attachments_that_stay_keep_their_place(void **state)
+{
+	static const struct store_attachment file = { SLICE_INIT("x"), SLICE_INIT("a/b"),
+						      SLICE_INIT("new") };
+	static const int64_t kept[] = { 2, 0 };
+	const struct store_hold_edit e = {
+		.has_attachments = true,
+		.kept = kept,
+		.kept_n = ARRAY_LEN(kept),
+		.files_n = 3,
+		.attachments = &file,
+		.attachments_n = 1,
+	};
+	const struct act t = { .by = &by_key, .id = S("msg_1"), .verb = APPROVE, .edit = &e };
+
+	(void)state;
+	change("INSERT INTO outbound_attachments (message_id, n, filename, content_type, data) "
+	       "SELECT 'msg_1', i, 'f' || i, 'a/b', 'old' FROM generate_series(2, 3) i");
+	assert_int_equal(act(t), STORE_DECIDED);
+	assert_text("SELECT string_agg(n || filename, ' ' ORDER BY n) FROM outbound_attachments",
+		    "1a.txt 3f3 4x");
+	assert_text("SELECT concat_ws(' ', edited, approved_hash = draft_hash(id)) FROM messages",
+		    "t t");
+}
+
 static void edited_means_that_something_differs(void **state)
 {
 	static const struct slice to[] = { SLICE_INIT("a@w.example"), SLICE_INIT("bot@y.example"),
@@ -790,6 +815,7 @@ int main(void)
 		cmocka_unit_test_setup(what_cannot_leave_now_stays_held, held),
 		cmocka_unit_test_setup(a_hold_without_its_draft_is_not_sent, held),
 		cmocka_unit_test_setup(what_is_given_replaces_what_was_there, held),
+		cmocka_unit_test_setup(attachments_that_stay_keep_their_place, held),
 		cmocka_unit_test_setup(edited_means_that_something_differs, held),
 		cmocka_unit_test_setup(a_test_mail_goes_to_nobody_but_its_agent, held),
 		cmocka_unit_test_setup(another_draft_has_another_hash, held),

@@ -194,6 +194,68 @@ static void attachments_come_out_as_they_are_stored(void **state)
 	assert_slice(parts.attachments[1].content_type, S("application/octet-stream"));
 }
 
+static struct draft_attachment kept(int64_t index)
+{
+	return (struct draft_attachment){ .index = index, .stays = true };
+}
+
+static void attachments_that_stay_are_named_by_their_index(void **state)
+{
+	struct draft_attachment named = kept(0), filled = kept(0), spoilt = kept(0);
+	const struct {
+		struct draft_attachment file;
+		const char *want; /* NULL: nothing is wrong */
+	} rows[] = {
+		{ kept(0), NULL },
+		{ kept(2), "attachment 3: index is there twice" },
+		{ kept(3), "attachment 3: the mail has none of that index" },
+		{ kept(-1), "attachment 3: the mail has none of that index" },
+		{ kept(INT64_MAX), "attachment 3: the mail has none of that index" },
+		{ kept(INT64_MIN), "attachment 3: the mail has none of that index" },
+		{ named, "attachment 3: index stands alone" },
+		{ filled, "attachment 3: index stands alone" },
+		{ spoilt, "attachment 3: index stands alone" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct draft_attachment v[] = { kept(2), file("a", "text/plain"), rows[i].file };
+		struct draft d = with_files(v, 3);
+
+		if (i == 6)
+			v[2].filename = S("a");
+		if (i == 7)
+			v[2].data.v = S("x");
+		if (i == 8)
+			v[2].data.bad = true;
+		d.edit = true;
+		d.files_n = 3;
+		if (rows[i].want)
+			refused(d, rows[i].want, i);
+		else
+			admitted(d, i);
+	}
+}
+
+static void what_stays_and_what_is_new_are_told_apart(void **state)
+{
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	AUTO(buf_release) struct buf reason = BUF_INIT(DRAFT_REASON_MAX);
+	struct draft_attachment v[] = { kept(2), file("new", "text/csv"), kept(0) };
+	struct draft d = with_files(v, 3);
+	struct draft_parts parts;
+
+	(void)state;
+	d.edit = true;
+	d.files_n = 3;
+	assert_int_equal(read_draft(&d, &a, &parts, &reason), OK);
+	assert_int_equal(parts.attachments_n, 1);
+	assert_slice(parts.attachments[0].filename, S("new"));
+	assert_int_equal(parts.kept_n, 2);
+	assert_int_equal(parts.kept[0], 2);
+	assert_int_equal(parts.kept[1], 0);
+}
+
 static void there_are_so_many_attachments_and_no_more(void **state)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
@@ -349,6 +411,8 @@ int main(void)
 		cmocka_unit_test(texts_have_the_length_that_a_header_takes),
 		cmocka_unit_test(attachments_are_named_by_their_number),
 		cmocka_unit_test(attachments_come_out_as_they_are_stored),
+		cmocka_unit_test(attachments_that_stay_are_named_by_their_index),
+		cmocka_unit_test(what_stays_and_what_is_new_are_told_apart),
 		cmocka_unit_test(there_are_so_many_attachments_and_no_more),
 		cmocka_unit_test(the_mail_as_it_will_be_sent_has_a_size),
 		cmocka_unit_test(edits_know_what_is_given_and_what_stays),
