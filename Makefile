@@ -14,6 +14,7 @@ PYTHON := /usr/bin/python3
 
 PROGRAMS := milter deliverd apid admin
 BINARIES := $(PROGRAMS:%=$(B)/e2a-%)
+COMMAND := $(B)/e2a
 
 # What the build, the run and the tests need, all from Debian 12.
 PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
@@ -54,6 +55,7 @@ milter_LIBS := -lmilter -lopendkim -lspf2 -lopendmarc -lpsl -lseccomp $(METRICS_
 deliverd_LIBS := -luv -lcurl -lopendkim $(METRICS_LIBS)
 apid_LIBS := $(METRICS_LIBS) -lwebsockets -lcurl
 admin_LIBS :=
+cli_LIBS := -lcurl -lwebsockets
 
 objects = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard $(1)/*.c)))
 library = $(B)/lib$(notdir $(1)).a
@@ -82,7 +84,7 @@ Q := $(if $(V),,@)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
 
-all: $(BINARIES) ## build the programs
+all: $(BINARIES) $(COMMAND) ## build the programs
 	@:
 
 deps: ## install the Debian packages that are missing
@@ -160,6 +162,8 @@ install: all ## below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/e2a/postfix $(DESTDIR)$(SYSCONFDIR)/e2a
 	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard postfix-conf/*) $(DESTDIR)$(PREFIX)/share/e2a/postfix
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin
 
 clean: ## remove build/
 	rm -rf build
@@ -194,7 +198,7 @@ $(B)/gen/web.o: $(B)/gen/web.c
 $(BASE): $(call objects,common/base)
 $(MAIL): $(call objects,common/mail)
 $(STORE): $(call objects,common/store) $(B)/gen/migrations.o
-$(foreach p,$(PROGRAMS),$(eval $(B)/lib$(p).a: $(filter-out $(B)/$(p)/main.o,$(call objects,$(p)))))
+$(foreach p,$(PROGRAMS) cli,$(eval $(B)/lib$(p).a: $(filter-out $(B)/$(p)/main.o,$(call objects,$(p)))))
 $(B)/libapid.a: $(B)/gen/reference.o $(B)/gen/web.o
 $(B)/lib%.a:
 	@rm -f $@
@@ -207,6 +211,10 @@ $(B)/e2a-%: $(B)/%/main.o $(B)/lib%.a $(COMMON)
 $(B)/e2a-milter: $(B)/milter/main.o $(B)/libmilter.a $(MAIL) $(BASE)
 	@echo "LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(milter_LIBS) $(MAIL_LIBS) $(BASE_LIBS) -o $@
+# The users' command knows the public API only: no Postgres either.
+$(COMMAND): $(B)/cli/main.o $(B)/libcli.a $(MAIL) $(BASE)
+	@echo "LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(cli_LIBS) $(MAIL_LIBS) $(BASE_LIBS) -o $@
 
 # A test of folder X links X's library and everything below it.
 define test_rule
@@ -217,6 +225,7 @@ endef
 $(eval $(call test_rule,base,$$(BASE),$$(METRICS_LIBS) $$(BASE_LIBS)))
 $(eval $(call test_rule,mail,$$(MAIL) $$(BASE),$$(MAIL_LIBS) $$(BASE_LIBS)))
 $(eval $(call test_rule,store,$$(COMMON),$$(COMMON_LIBS)))
+$(eval $(call test_rule,cli,$(B)/libcli.a $$(MAIL) $$(BASE),$$(cli_LIBS) $$(MAIL_LIBS) $$(BASE_LIBS)))
 $(foreach p,$(PROGRAMS),$(eval $(call test_rule,$(p),$(B)/lib$(p).a $$(COMMON),$$($(p)_LIBS) $$(COMMON_LIBS))))
 $(B)/tests/sql/%: $(B)/tests/sql/%.o $(COMMON)
 	@echo "LD $@"
@@ -249,8 +258,10 @@ $(B)/gen/store_tables.h: $(sort $(wildcard common/store/*.c))
 $(B)/tests/sql/test_statements.o: $(B)/gen/store_tables.h
 $(B)/tests/sql/test_statements.o: ALL_CFLAGS += -I$(B)/gen
 # A fuzz target without libFuzzer replays its corpus (tests/fuzz/replay.c).
-$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libdeliverd.a $(B)/libmilter.a $(B)/libapid.a $(COMMON)
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libdeliverd.a $(B)/libmilter.a $(B)/libapid.a \
+	$(B)/libcli.a $(COMMON)
 	@echo "LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(deliverd_LIBS) $(milter_LIBS) $(apid_LIBS) $(COMMON_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(deliverd_LIBS) $(milter_LIBS) $(apid_LIBS) $(cli_LIBS) \
+		$(COMMON_LIBS) -o $@
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -20,6 +20,7 @@ void info_get(struct req *r)
 	jsonw_object(w);
 	jsonw_key_text(w, "shared_domain", slice_str(s->shared_domain));
 	jsonw_key_bool(w, "slug_registration_enabled", *s->shared_domain != 0);
+	jsonw_key_bool(w, "idempotency_keys", true); /* a client may repeat what it is not sure of */
 	if (*s->public_url)
 		jsonw_key_text(w, "public_url", slice_str(s->public_url));
 	jsonw_object_end(w);

@@ -18,7 +18,7 @@ static void decrefp(json_t **j)
  * jansson recurses once per level and makes an object of each value, so both are
  * counted before it sees the text: brackets and commas outside of strings.
  */
-static bool is_excessive(struct slice text)
+bool jsonf_is_excessive(struct slice text)
 {
 	size_t depth = 0, values = 0;
 	bool quoted = false;
@@ -165,7 +165,7 @@ static json_t *load(struct slice text)
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct slice clean;
 
-	if (is_excessive(text))
+	if (jsonf_is_excessive(text))
 		return NULL;
 	/* A raw NUL is no JSON; utf8_clean() would hide it. */
 	if (slice_find(text, '\0') >= 0)

@@ -71,6 +71,12 @@ enum {
 enum err jsonf_read(struct slice text, const struct jsonf_row *table, struct arena *a,
 		    void *ret) MUST_CHECK;
 
+/*
+ * More than JSONF_VALUES_MAX values, or deeper than JSONF_DEPTH_MAX: for who reads JSON by other
+ * means than this module.
+ */
+bool jsonf_is_excessive(struct slice text);
+
 struct jsonw {
 	struct buf *out;
 	bool comma; /* a value stands before the next one */

@@ -79,6 +79,7 @@ def test_health_is_ok_without_a_key(nobody):
 def test_info_tells_the_shared_domain(stack, nobody):
     answer = nobody.request("GET", "/api/v1/info")
     assert answer.json == {"shared_domain": SHARED_DOMAIN, "slug_registration_enabled": True,
+                           "idempotency_keys": True,
                            "public_url": stack.url}
 
 
