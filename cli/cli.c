@@ -24,8 +24,7 @@ enum err cli_usage(struct cli *c, struct fail *fail, const char *fmt, ...)
 void cli_warn(const char *fmt, ...)
 {
 	AUTO(buf_release)
-	struct buf b = BUF_INIT(LINE_MAX_BYTES),
-		   safe = BUF_INIT(8 * LINE_MAX_BYTES);
+	struct buf b = BUF_INIT(LINE_MAX_BYTES), safe = BUF_INIT(8 * LINE_MAX_BYTES);
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of commands, how one is found, and how it ends. */
+/* From the words that were typed to the exit status. */
 #include "cli/cli.h"
+#include "cli/commands.h"
 
 #include "common/base/version.h"
 
@@ -9,54 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { COMMANDS_MAX = 64, NAME_WORDS_MAX = 2, ERROR_BYTES_MAX = 4096 };
-
-/* In the order of `e2a --help`. */
-static const struct command *const groups[] = {
-	agents_commands,
-};
-
-static const struct command *command_at(size_t n)
-{
-	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-		for (const struct command *c = groups[i]; c->name; c++)
-			if (n-- == 0)
-				return c;
-	return NULL;
-}
-
-/* ---- which command ---- */
-
-/* Does the name consist of the first words of argv? Then how many they are. */
-static size_t match(const struct command *c, char **argv, size_t n)
-{
-	struct slice rest = slice_str(c->name), word;
-	size_t words = 0;
-
-	while (slice_cut(&rest, ' ', &word)) {
-		if (words == n || !slice_eq(word, slice_str(argv[words])))
-			return 0;
-		words++;
-	}
-	return words;
-}
-
-/* The longest name that matches. */
-static const struct command *find_command(char **argv, size_t n, size_t *ret_words)
-{
-	const struct command *best = NULL, *c;
-
-	*ret_words = 0;
-	for (size_t i = 0; (c = command_at(i)); i++) {
-		size_t words = match(c, argv, n);
-
-		if (words > *ret_words) {
-			best = c;
-			*ret_words = words;
-		}
-	}
-	return best;
-}
+enum { ERROR_BYTES_MAX = 4096 };
 
 /* ---- usage ---- */
 
@@ -64,27 +18,9 @@ static void print_commands(struct out *o, struct slice group)
 {
 	const struct command *c;
 
-	for (size_t i = 0; (c = command_at(i)); i++) {
-		struct slice rest = slice_str(c->name), first = S("");
-
-		slice_cut(&rest, ' ', &first);
-		if (group.n == 0 || slice_eq(first, group))
+	for (size_t i = 0; (c = commands_at(i)); i++)
+		if (group.n == 0 || slice_eq(commands_group(c), group))
 			out_strf(o, "  %-18s %-20s %s\n", c->name, c->args, c->help);
-	}
-}
-
-static bool is_group(struct slice word)
-{
-	const struct command *c;
-
-	for (size_t i = 0; (c = command_at(i)); i++) {
-		struct slice rest = slice_str(c->name), first = S("");
-
-		slice_cut(&rest, ' ', &first);
-		if (slice_eq(first, word) && rest.n)
-			return true;
-	}
-	return false;
 }
 
 static void print_overview(struct out *o, struct slice group)
@@ -204,12 +140,12 @@ static int run_without(struct cli *c, char **argv, size_t n)
 		print_overview(&c->out, S(""));
 		return finish(c, OK, &fail);
 	}
-	if (is_group(slice_str(argv[0])) && n == 1)
+	if (commands_is_group(slice_str(argv[0])) && n == 1)
 		buf_addf(&what, "what about %s?", argv[0]);
 	else
 		buf_addf(&what, "unknown command: %s%s%s", argv[0], n > 1 ? " " : "",
 			 n > 1 ? argv[1] : "");
-	return usage_error(is_group(slice_str(argv[0])) ? argv[0] : "", buf_cstr(&what));
+	return usage_error(commands_is_group(slice_str(argv[0])) ? argv[0] : "", buf_cstr(&what));
 }
 
 /* Options that stand before the command: only the common ones. `help` is one of them. */
@@ -246,14 +182,14 @@ static int run(struct cli *c, char **argv, size_t n)
 		out_str(&c->out, E2A_VERSION "\n");
 		return finish(c, OK, &fail);
 	}
-	c->command = find_command(argv + at, n - at, &words);
+	c->command = commands_find(argv + at, n - at, &words);
 	parsed.common = leading;
 	if (c->command)
 		return run_command(c, argv + at + words, n - at - words, &parsed);
 	for (size_t i = at; i < n; i++) /* of a group: e2a agents --help */
 		leading.help |= slice_eq(slice_str(argv[i]), S("--help"));
 	if (leading.help) {
-		print_overview(&c->out, at < n && is_group(slice_str(argv[at]))
+		print_overview(&c->out, at < n && commands_is_group(slice_str(argv[at]))
 						? slice_str(argv[at])
 						: S(""));
 		return finish(c, OK, &fail);
