@@ -33,7 +33,6 @@ const struct route route_table[] = {
 	{ "GET", "/", .access = ACCESS_PUBLIC, .run = web_get_page },
 	{ "HEAD", "/", .access = ACCESS_PUBLIC, .run = web_get_page },
 	{ "GET", "/web/{}/{}", .access = ACCESS_PUBLIC, .run = web_get_file },
-	{ "HEAD", "/web/{}/{}", .access = ACCESS_PUBLIC, .run = web_get_file },
 
 	{ "GET", "/api/v1/agents", .access = ACCESS_ACCOUNT, .run = agent_list },
 	{ "POST", "/api/v1/agents", .access = ACCESS_HANDLER, .limit = LIMIT_REGISTRATION,

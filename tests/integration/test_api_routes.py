@@ -27,7 +27,7 @@ ALL = list(OPERATIONS.values())
 JSON = [o for o in ALL if o.body and not o.form]
 FORMS = [o for o in ALL if o.body and o.form]
 CLOSED = [o for o in ALL if o.security and {} not in o.security]
-OF_THINGS = [o for o in ALL if o.parameters_in("path") and o.id != "openWebSocket"]
+OF_THINGS = [o for o in CLOSED if o.parameters_in("path") and o.id != "openWebSocket"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
            "GETS")
 SMALL = 65536  # the body that most routes admit

@@ -93,6 +93,8 @@ class Things:
     cloud_email: str
     cloud_message_id: str
     index: str = "0"
+    version: str = ""
+    file: str = "app.js"
 
     def named(self, operation: Operation, parameter: str) -> str:
         return getattr(self, kind_of(operation, parameter))
@@ -146,13 +148,17 @@ class World:
                              self.make_secret(), self.make_signing_key(), self.make_key()[0], self.make_suppression(),
                              self.make_delegation(email), self.make_reviewer(email),
                              self.make_outbound(email), self.make_held(email),
-                             cloud, self.make_message(cloud))
+                             cloud, self.make_message(cloud), version=self.web_version())
         self.agent_key = self.make_key(email)[1]
         self.revoked_key = add_key(self.stack, self.user_id, revoked=True)[1]
         self.expired_key = add_key(self.stack, self.user_id, expires="-1 s")[1]
         self.ended_session = add_session(self.stack, self.user_id, "-1 s")
 
     # ---- what there is ----
+
+    def web_version(self) -> str:
+        with Http(self.stack.http_port) as http:
+            return http.request("GET", "/").headers["etag"].strip('"')
 
     def make_agent(self, webhook: str = "") -> str:
         return self.api.make_agent(f"w{next(numbers)}-{os.urandom(4).hex()}", webhook)
