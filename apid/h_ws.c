@@ -14,6 +14,8 @@ static const struct {
 } refusals[] = {
 	[WS_NO_TOKEN] = { 401, "token query parameter required" },
 	[WS_BAD_TOKEN] = { 401, "invalid token" },
+	[WS_NO_SESSION] = { 401, "not authenticated" },
+	[WS_STRANGE_PAGE] = { 403, "cross-site request refused" },
 	[WS_NO_AGENT] = { 404, "agent not found" },
 	[WS_NOT_LOCAL] = { 400, "WebSocket is only available for local-mode agents" },
 };
@@ -45,14 +47,17 @@ static void refuse_upgrade(struct req *r, struct slice address)
 
 void ws_refuse(struct req *r)
 {
-	struct slice token = target_query(&r->target, S("token"));
+	struct head head = {
+		.agent = r->param[0],
+		.origin = { r->field.sec_fetch_site, r->field.origin, r->field.host },
+	};
 	struct store_agent agent = { 0 };
 	struct fail fail = { 0 };
 	enum ws_admission admission;
 
-	if (token.n == 0)
-		token = auth_token(r->field.authorization);
-	admission = ws_admit(r->db, r->param[0], token, &r->arena, &r->principal, &agent, &fail);
+	head_credential(&head, target_query(&r->target, S("token")), r->field.authorization,
+			r->field.cookie);
+	admission = ws_admit(r->app, r->db, &head, &r->arena, &r->principal, &agent, &fail);
 	if (admission == WS_ADMITTED)
 		refuse_upgrade(r, agent.address);
 	else if (admission == WS_TROUBLE)

@@ -6,8 +6,10 @@
 #include "apid/head.h"
 
 #include "apid/auth.h"
+#include "apid/cookie.h"
 #include "apid/target.h"
 #include "apid/upgrade.h"
+#include "common/base/mem.h"
 
 enum { FIELDS_MAX = 100 };
 
@@ -51,25 +53,51 @@ static bool read_request_line(struct slice line, struct upgrade *u, struct slice
 	return u->http_1_1;
 }
 
+/* The fields beside those of the upgrade. Each may come once. */
+struct fields {
+	struct slice authorization, cookie;
+	struct origin origin;
+};
+
+static bool keep_field(struct fields *f, struct slice name, struct slice value)
+{
+	const struct {
+		struct slice name;
+		struct slice *at;
+	} known[] = {
+		{ S("Authorization"), &f->authorization },
+		{ S("Cookie"), &f->cookie },
+		{ S("Host"), &f->origin.host },
+		{ S("Origin"), &f->origin.origin },
+		{ S("Sec-Fetch-Site"), &f->origin.sec_fetch_site },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!slice_ieq(name, known[i].name))
+			continue;
+		if (known[i].at->p)
+			return false;
+		*known[i].at = slice_trim(value);
+	}
+	return true;
+}
+
 /* False for what a handshake does not have: folds, odd names, a body, two credentials. */
-static bool read_fields(struct slice rest, struct upgrade *u, struct slice *ret_authorization)
+static bool read_fields(struct slice rest, struct upgrade *u, struct fields *f)
 {
 	struct slice line, name;
-	size_t n = 0, hosts = 0, credentials = 0;
+	size_t n = 0;
 
 	while (cut_line(&rest, &line) && line.n) {
 		if (++n > FIELDS_MAX || !slice_cut(&line, ':', &name) || !is_name(name) || !line.p)
 			return false;
 		if (slice_ieq(name, S("Content-Length")) || slice_ieq(name, S("Transfer-Encoding")))
 			return false;
-		hosts += slice_ieq(name, S("Host"));
 		upgrade_field(u, name, line);
-		if (slice_ieq(name, S("Authorization"))) {
-			credentials++;
-			*ret_authorization = slice_trim(line);
-		}
+		if (!keep_field(f, name, line))
+			return false;
 	}
-	return line.n == 0 && rest.n == 0 && hosts == 1 && credentials <= 1;
+	return line.n == 0 && rest.n == 0 && f->origin.host.p;
 }
 
 static bool read_path(struct slice raw, struct arena *a, struct target *ret)
@@ -80,23 +108,31 @@ static bool read_path(struct slice raw, struct arena *a, struct target *ret)
 	       slice_eq(ret->segment[4], S("ws"));
 }
 
+void head_credential(struct head *h, struct slice query_token, struct slice authorization,
+		     struct slice cookie)
+{
+	h->token = query_token.n ? query_token : auth_token(authorization);
+	h->session = h->token.n || authorization.n ? slice_of(NULL, 0)
+						   : cookie_find(cookie, S(AUTH_SESSION_COOKIE));
+}
+
 enum head_kind head_look(struct slice bytes, struct arena *a, struct head *ret)
 {
 	size_t n = head_length(bytes);
 	struct slice rest = slice_sub(bytes, 0, n);
-	struct slice line = slice_of(NULL, 0), target = line, authorization = line;
+	struct slice line = slice_of(NULL, 0), target = line;
+	struct fields f = { 0 };
 	struct upgrade u = { 0 };
 	struct target t;
 
 	if (n == 0)
 		return HEAD_MORE;
 	if (!cut_line(&rest, &line) || !read_request_line(line, &u, &target) ||
-	    !read_fields(rest, &u, &authorization) || upgrade_check(&u) != UPGRADE_OK ||
+	    !read_fields(rest, &u, &f) || upgrade_check(&u) != UPGRADE_OK ||
 	    !read_path(target, a, &t))
 		return HEAD_HTTP;
 	ret->agent = t.segment[3];
-	ret->token = target_query(&t, S("token"));
-	if (ret->token.n == 0)
-		ret->token = arena_slice(a, auth_token(authorization));
+	ret->origin = f.origin;
+	head_credential(ret, target_query(&t, S("token")), f.authorization, f.cookie);
 	return HEAD_UPGRADE;
 }

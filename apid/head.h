@@ -7,6 +7,7 @@
 #ifndef E2A_APID_HEAD_H
 #define E2A_APID_HEAD_H
 
+#include "apid/origin.h"
 #include "common/base/arena.h"
 #include "common/base/slice.h"
 
@@ -17,11 +18,22 @@ enum head_kind {
 };
 
 struct head {
-	struct slice agent; /* decoded path segment */
-	struct slice token; /* of ?token=, or of the Authorization header */
+	struct slice agent;   /* decoded path segment */
+	struct slice token;   /* of ?token=, or of the Authorization header */
+	struct slice session; /* of the session cookie, where neither shows a token */
+	struct origin origin;
 };
 
-/* `bytes` is what has come so far. *ret is filled for HEAD_UPGRADE, from the arena. */
+/*
+ * Fills token or session by what was shown: a token in the query, else the Authorization field,
+ * else the session cookie. A token that is wrong is not helped by a cookie.
+ */
+void head_credential(struct head *h, struct slice query_token, struct slice authorization,
+		     struct slice cookie);
+/*
+ * `bytes` is what has come so far. *ret is filled for HEAD_UPGRADE; its texts live in the arena
+ * and in the bytes.
+ */
 enum head_kind head_look(struct slice bytes, struct arena *a, struct head *ret);
 
 #endif

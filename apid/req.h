@@ -111,10 +111,7 @@ bool req_authenticate(struct req *r, const char *text);
  * the request was made: what acts on it calls req_same_origin() too.
  */
 enum err req_session(struct req *r, struct fail *fail) MUST_CHECK;
-/*
- * The value of the first cookie of that name (RFC 6265 5.4; quotes belong to
- * it), or an empty slice.
- */
+/* The value of the first cookie of that name (cookie.h), or an empty slice. */
 struct slice req_cookie(const struct req *r, struct slice name);
 /*
  * A field of a body that is an HTML form (multipart/form-data where Content-Type says so, else

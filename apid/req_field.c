@@ -5,6 +5,7 @@
  */
 #include "apid/req.h"
 
+#include "apid/cookie.h"
 #include "apid/form_data.h"
 #include "apid/origin.h"
 
@@ -64,16 +65,7 @@ void req_came_from(struct req *r, const struct client_peer *peer)
 
 struct slice req_cookie(const struct req *r, struct slice name)
 {
-	struct slice rest = r->field.cookie, pair, key;
-
-	while (slice_cut(&rest, ';', &pair)) {
-		if (slice_find(pair, '=') < 0)
-			continue;
-		slice_cut(&pair, '=', &key);
-		if (slice_eq(slice_trim(key), name))
-			return slice_trim(pair);
-	}
-	return slice_of(NULL, 0);
+	return cookie_find(r->field.cookie, name);
 }
 
 struct slice req_form(struct req *r, struct slice name)

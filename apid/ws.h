@@ -11,7 +11,8 @@
 
 /* Whom a socket is for. */
 struct ws_subscriber {
-	struct slice key_id, user_id;
+	struct slice key_id, session_hash; /* one of them */
+	struct slice user_id;
 	struct slice email, address; /* of the agent */
 	int64_t live_us;             /* database time of the admission */
 };
@@ -26,7 +27,7 @@ bool ws_full(struct ws *ws, struct slice user_id, struct slice address);
 enum err ws_adopt(struct ws *ws, int fd, const struct ws_subscriber *sub) MUST_CHECK;
 /* These agents (addresses separated by spaces, or "*") may have new mail. Thread-safe. */
 void ws_wake(struct ws *ws, struct slice agents);
-/* Keys or agents of this user, or "*" of anybody, may have changed. Thread-safe. */
+/* Keys, sessions or agents of this user, or "*" of anybody, may have changed. Thread-safe. */
 void ws_suspect(struct ws *ws, struct slice user_id);
 /* Closes all sockets with 1001 and ends the thread; takes a few seconds at most. */
 void ws_stop(struct ws *ws);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission of WebSockets. A token is used here once and is kept nowhere. */
+/* Admission of WebSockets. A token or cookie is used here once and is kept nowhere. */
 #include "apid/ws_admit.h"
 
 #include "apid/peers.h"
@@ -35,20 +35,42 @@ static enum ws_admission find_agent(struct db *db, struct slice name, struct are
 	return slice_eq(ret->agent_mode, S("local")) ? WS_ADMITTED : WS_NOT_LOCAL;
 }
 
-enum ws_admission ws_admit(struct db *db, struct slice agent, struct slice token, struct arena *a,
-			   struct principal *ret_principal, struct store_agent *ret_agent,
-			   struct fail *fail)
+static enum ws_admission find_session(const struct app *app, struct db *db, const struct head *head,
+				      struct arena *a, struct principal *ret, struct fail *fail)
+{
+	enum err e;
+
+	if (!origin_is_own(&head->origin, slice_str(app->settings->public_url)))
+		return WS_STRANGE_PAGE;
+	e = auth_session(db, head->session, a, ret, fail);
+	if (e == ERR_UNAUTHORIZED)
+		return WS_NO_SESSION;
+	return e ? WS_TROUBLE : WS_ADMITTED;
+}
+
+static enum ws_admission find_key(struct db *db, struct slice token, struct arena *a,
+				  struct principal *ret, struct fail *fail)
 {
 	enum err e;
 
 	if (token.n == 0)
 		return WS_NO_TOKEN;
-	e = auth_principal(db, token, a, ret_principal, fail);
+	e = auth_principal(db, token, a, ret, fail);
 	if (e == ERR_UNAUTHORIZED)
 		return WS_BAD_TOKEN;
-	if (e)
-		return WS_TROUBLE;
-	return find_agent(db, agent, a, ret_principal, ret_agent, fail);
+	return e ? WS_TROUBLE : WS_ADMITTED;
+}
+
+enum ws_admission ws_admit(const struct app *app, struct db *db, const struct head *head,
+			   struct arena *a, struct principal *ret_principal,
+			   struct store_agent *ret_agent, struct fail *fail)
+{
+	enum ws_admission found = head->session.n
+					  ? find_session(app, db, head, a, ret_principal, fail)
+					  : find_key(db, head->token, a, ret_principal, fail);
+
+	return found == WS_ADMITTED ? find_agent(db, head->agent, a, ret_principal, ret_agent, fail)
+				    : found;
 }
 
 /* OK: the WebSocket thread has the socket. */
@@ -59,9 +81,13 @@ static enum err try_upgrade(struct candidate *c, struct db *db, struct fail *fai
 	struct store_agent agent;
 	enum err e;
 
-	if (ws_admit(db, c->head.agent, c->head.token, &c->arena, &p, &agent, fail) != WS_ADMITTED)
+	if (ws_admit(c->app, db, &c->head, &c->arena, &p, &agent, fail) != WS_ADMITTED)
 		return ERR_UNAUTHORIZED;
-	sub = (struct ws_subscriber){ p.key_id, p.user_id, agent.email, agent.address, 0 };
+	sub = (struct ws_subscriber){ .key_id = p.key_id,
+				      .session_hash = auth_account(&p).session_hash,
+				      .user_id = p.user_id,
+				      .email = agent.email,
+				      .address = agent.address };
 	e = store_message_clock(db, &sub.live_us, fail);
 	return e ? e : ws_adopt(c->app->ws, c->fd, &sub);
 }
@@ -80,6 +106,18 @@ static void admit_job(struct job *job, struct db *db)
 	free(c);
 }
 
+static void copy_head(struct head *to, const struct head *from, struct arena *a)
+{
+	*to = (struct head){
+		.agent = arena_slice(a, from->agent),
+		.token = arena_slice(a, from->token),
+		.session = arena_slice(a, from->session),
+		.origin = { .sec_fetch_site = arena_slice(a, from->origin.sec_fetch_site),
+			    .origin = arena_slice(a, from->origin.origin),
+			    .host = arena_slice(a, from->origin.host) },
+	};
+}
+
 bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
 		     const struct client_peer *peer)
 {
@@ -89,8 +127,7 @@ bool ws_admit_socket(const struct app *app, int fd, const struct head *head,
 	c->app = app;
 	c->fd = fd;
 	c->peer = *peer;
-	c->head.agent = arena_slice(&c->arena, head->agent);
-	c->head.token = arena_slice(&c->arena, head->token);
+	copy_head(&c->head, head, &c->arena);
 	if (workers_post(app->workers, &c->job, JOB_REQUEST))
 		return true;
 	arena_release(&c->arena);

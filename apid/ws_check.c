@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether open sockets may still listen: those of a user whose keys or agents changed,
+ * Whether open sockets may still listen: those of a user whose keys, sessions or agents changed,
  * and each now and then, many in one statement.
  */
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
-#include "common/store/store_key.h"
+#include "common/store/store_listener.h"
 
 #include <stddef.h>
 
@@ -18,7 +18,7 @@ struct check {
 	struct arena arena;
 	int64_t began_ms;
 	struct ws_conn *conns[BATCH]; /* not for the worker */
-	struct slice key_ids[BATCH], addresses[BATCH];
+	struct store_listener listeners[BATCH];
 	size_t n;
 	enum err e;
 	struct fail fail;
@@ -30,8 +30,8 @@ static void check_job(struct job *job, struct db *db)
 {
 	struct check *c = (struct check *)job;
 
-	c->e = store_key_cut_off(db, c->key_ids, c->addresses, c->n, &c->arena, &c->cut_off,
-				 &c->cut_off_n, &c->fail);
+	c->e = store_listener_cut_off(db, c->listeners, c->n, &c->arena, &c->cut_off, &c->cut_off_n,
+				      &c->fail);
 	ws_post(c->ws, &c->done);
 }
 
@@ -79,8 +79,7 @@ static void add_due(struct ws_conn *conn, void *arg)
 	conn->suspect = false;
 	conn->checking = true;
 	c->conns[c->n] = conn;
-	c->key_ids[c->n] = arena_slice(&c->arena, conn->sub.key_id);
-	c->addresses[c->n++] = arena_slice(&c->arena, conn->sub.address);
+	c->listeners[c->n++] = ws_conn_listener(conn, &c->arena);
 }
 
 void ws_check_start(struct ws *ws)

@@ -28,7 +28,8 @@ static struct slice keep(char **at, struct slice s)
 {
 	char *p = *at;
 
-	memcpy(p, s.p, s.n);
+	if (s.n)
+		memcpy(p, s.p, s.n);
 	*at += s.n;
 	return slice_of(p, s.n);
 }
@@ -36,11 +37,12 @@ static struct slice keep(char **at, struct slice s)
 /* There may be very many: one block for all texts. */
 static void keep_subscriber(struct ws_conn *conn, const struct ws_subscriber *sub)
 {
-	char *at = conn->texts =
-		mem_alloc(sub->key_id.n + sub->user_id.n + sub->email.n + sub->address.n);
+	char *at = conn->texts = mem_alloc(sub->key_id.n + sub->session_hash.n + sub->user_id.n +
+					   sub->email.n + sub->address.n);
 
 	conn->sub = (struct ws_subscriber){
 		.key_id = keep(&at, sub->key_id),
+		.session_hash = keep(&at, sub->session_hash),
 		.user_id = keep(&at, sub->user_id),
 		.email = keep(&at, sub->email),
 		.address = keep(&at, sub->address),
@@ -62,6 +64,15 @@ struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *s
 	conn->adopted_ms = conn->checked_ms = conn->ping_ms = clock_mono_ms();
 	ws_stream_init(&conn->stream, sub->live_us);
 	return conn;
+}
+
+struct store_listener ws_conn_listener(const struct ws_conn *conn, struct arena *a)
+{
+	return (struct store_listener){
+		.key_id = arena_slice(a, conn->sub.key_id),
+		.session_hash = arena_slice(a, conn->sub.session_hash),
+		.address = arena_slice(a, conn->sub.address),
+	};
 }
 
 void ws_hold(struct ws *ws, size_t more, size_t less)
@@ -98,7 +109,8 @@ int ws_conn_established(struct ws_conn *conn, struct lws *wsi)
 	conn->established = true;
 	metric_add(&apid_metrics[APID_SOCKETS], 1);
 	conn->progress_ms = conn->ping_ms = clock_mono_ms();
-	log_info("ws_open", LF_SLICE("agent", conn->sub.email), LF_SLICE("key", conn->sub.key_id));
+	log_info("ws_open", LF_SLICE("agent", conn->sub.email),
+		 LF_SLICE("key", conn->sub.key_id.n ? conn->sub.key_id : S("session")));
 	if (conn->ws->stop_deadline_ms)
 		ws_conn_close(conn, LWS_CLOSE_STATUS_GOINGAWAY, "server shutting down");
 	else

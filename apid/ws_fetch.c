@@ -152,8 +152,7 @@ void ws_fetch_start(struct ws_conn *conn)
 	f->done.run = fetch_done;
 	f->conn = conn;
 	f->ws = conn->ws;
-	f->query.key_id = arena_slice(&f->arena, conn->sub.key_id);
-	f->query.address = arena_slice(&f->arena, conn->sub.address);
+	f->query.listener = ws_conn_listener(conn, &f->arena);
 	f->query.user_id = arena_slice(&f->arena, conn->sub.user_id);
 	f->query.agent = arena_slice(&f->arena, conn->sub.email);
 	set_budget(f);

@@ -101,6 +101,7 @@ void ws_index_of_user(struct ws *ws, struct slice user_id,
 		      void (*fn)(struct ws_conn *conn, void *arg), void *arg);
 
 /* ws_conn.c: one socket. */
+struct store_listener ws_conn_listener(const struct ws_conn *conn, struct arena *a);
 struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *sub);
 void ws_conn_free(struct ws_conn *conn);
 /* Libwebsockets' callbacks; what they return goes back to it. */

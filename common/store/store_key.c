@@ -12,7 +12,7 @@ _Static_assert(STORE_KEY_TOUCH_S == 60, "TOUCH_DUE says the same");
 
 #define ITEM "k.id, k.name, k.prefix, k.agent_email, k.created_at, k.expires_at, k.last_used_at"
 
-enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, CHECK, MAY_LISTEN, CUT_OFF };
+enum { FIND, CREATE, LIST, REVOKE, REVOKE_AGENT, TOUCH, CHECK };
 
 const struct db_stmt store_key_stmts[] = {
 	[FIND] = { "key_find",
@@ -53,11 +53,6 @@ const struct db_stmt store_key_stmts[] = {
 		    true },
 	[CHECK] = { "key_check", "SELECT 1 FROM api_keys k WHERE k.id = $1 AND " KEY_USABLE,
 		    false },
-	[CUT_OFF] = { "key_cut_off",
-		      "SELECT s.n - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY "
-		      "AS s (id, address, n) WHERE NOT EXISTS (SELECT FROM api_keys k JOIN agents a "
-		      "ON " KEY_LISTENS " WHERE k.id = s.id AND a.address = s.address OFFSET 0)",
-		      false },
 	{ 0 },
 };
 
@@ -206,24 +201,4 @@ enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail)
 	if (e == OK && db_rows_count(r) == 0)
 		e = fail_set(fail, ERR_UNAUTHORIZED, "the key was revoked or has expired");
 	return e;
-}
-
-enum err store_key_cut_off(struct db *db, const struct slice *key_ids,
-			   const struct slice *addresses, size_t n, struct arena *a, size_t **ret,
-			   size_t *ret_n, struct fail *fail)
-{
-	struct db_args args = DB_ARGS_INIT;
-	AUTO(db_rows_freep) struct db_rows *r = NULL;
-	enum err e;
-
-	db_arg_texts(&args, key_ids, n);
-	db_arg_texts(&args, addresses, n);
-	e = db_query(db, &store_key_stmts[CUT_OFF], &args, &r, fail);
-	if (e)
-		return e;
-	*ret_n = db_rows_count(r);
-	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
-	for (size_t i = 0; i < *ret_n; i++)
-		(*ret)[i] = (size_t)db_int(r, i, 0);
-	return OK;
 }

@@ -67,12 +67,5 @@ enum err store_key_revoke_agent(struct db *db, struct slice user_id, struct slic
 enum err store_key_touch(struct db *db, struct slice id, struct fail *fail) MUST_CHECK;
 /* OK while the key may be used, else ERR_UNAUTHORIZED. */
 enum err store_key_check(struct db *db, struct slice key_id, struct fail *fail) MUST_CHECK;
-/*
- * For which of n pairs of a key and an agent's folded address it is not so that the key may be
- * used and reaches the agent, which is in local mode: positions in the arrays.
- */
-enum err store_key_cut_off(struct db *db, const struct slice *key_ids,
-			   const struct slice *addresses, size_t n, struct arena *a, size_t **ret,
-			   size_t *ret_n, struct fail *fail) MUST_CHECK;
 
 #endif

@@ -10,9 +10,4 @@
 /* Is key `k` bound to agent `a`? */
 #define KEY_BOUND_TO_A "lower(k.agent_email) IN (lower(a.email), a.address)"
 
-/* Key `k` and agent `a` allow an open WebSocket. */
-#define KEY_LISTENS                                                                                \
-	"a.user_id = k.user_id AND a.agent_mode = 'local' "                                        \
-	"AND (k.scope = 'account' OR " KEY_BOUND_TO_A ") AND " KEY_USABLE
-
 #endif

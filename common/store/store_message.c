@@ -5,7 +5,7 @@
  */
 #include "common/store/store_message.h"
 
-#include "common/store/store_key_sql.h"
+#include "common/store/store_listener_sql.h"
 #include "common/store/store_message_row.h"
 
 /* $3 id, $4 bytes of the head */
@@ -17,18 +17,19 @@
 	" FROM messages m LEFT JOIN raw_messages r ON r.id = m.raw_id "                            \
 	"WHERE " MESSAGE_MINE " AND m.id = $3"
 
-/* $8 key, $9 folded address of the agent. The first row is there in any case. */
-#define STREAM(name, which)                                                                        \
-	{                                                                                          \
-		name,                                                                              \
-			"SELECT m.*, l.yes FROM (SELECT EXISTS (SELECT FROM api_keys k "           \
-			"JOIN agents a ON " KEY_LISTENS " WHERE k.id = $8 AND a.address = $9) "    \
-			"AS yes) l LEFT JOIN LATERAL (SELECT " MESSAGE_NOTICE                      \
-			" FROM messages m WHERE l.yes AND " MESSAGE_MINE                           \
-			" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) "       \
-			"AND " which " ORDER BY m.created_at, m.id LIMIT $7) m ON true "           \
-			"ORDER BY m.created_at, m.id",                                             \
-			false                                                                      \
+/* $8 key, $9 session, $10 folded address of the agent. The first row is there in any case. */
+#define STREAM(name, which)                                                                                 \
+	{                                                                                                   \
+		name,                                                                                       \
+			"SELECT m.*, l.yes FROM (SELECT " LISTENER_MAY(                                     \
+				"$8", "$9",                                                                 \
+				"$10") " AS yes) l LEFT JOIN LATERAL (SELECT " MESSAGE_NOTICE               \
+				       " FROM messages m WHERE l.yes AND " MESSAGE_MINE                     \
+				       " AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) " \
+				       "AND " which                                                         \
+				       " ORDER BY m.created_at, m.id LIMIT $7) m ON true "                  \
+				       "ORDER BY m.created_at, m.id",                                       \
+			false                                                                               \
 	}
 
 enum { READ, MARK, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
@@ -150,8 +151,9 @@ static void arg_stream(struct db_args *args, const struct store_message_stream *
 	db_arg_texts(args, s->except, s->except_n);
 	db_arg_time(args, s->live_us);
 	db_arg_int(args, s->limit);
-	db_arg_text(args, s->key_id);
-	db_arg_text(args, s->address);
+	db_arg_text(args, s->listener.key_id);
+	db_arg_bytes(args, s->listener.session_hash);
+	db_arg_text(args, s->listener.address);
 }
 
 enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
@@ -166,7 +168,8 @@ enum err store_message_stream(struct db *db, const struct store_message_stream *
 	if (e)
 		return e;
 	if (!db_bool(r, 0, MESSAGE_NOTICE_COLUMNS))
-		return fail_set(fail, ERR_FORBIDDEN, "key or agent does not allow listening");
+		return fail_set(fail, ERR_FORBIDDEN,
+				"key, session or agent does not allow listening");
 	*ret_n = db_is_null(r, 0, 0) ? 0 : db_rows_count(r);
 	*ret = arena_calloc(a, *ret_n, sizeof(**ret));
 	for (size_t i = 0; i < *ret_n; i++)

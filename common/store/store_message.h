@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/store/db.h"
+#include "common/store/store_listener.h"
 
 extern const struct db_stmt store_message_stmts[];
 
@@ -79,9 +80,9 @@ enum err store_message_raw(struct db *db, struct slice raw_id, int64_t offset, i
  */
 struct store_message_stream {
 	struct slice user_id;
-	struct slice agent;           /* email */
-	struct slice key_id, address; /* the key, and the agent's folded address */
-	bool backlog;                 /* only messages from before live_us */
+	struct slice agent; /* email */
+	struct store_listener listener;
+	bool backlog; /* only messages from before live_us */
 	int64_t live_us;
 	struct store_message_key after;
 	const struct slice *except;
@@ -90,8 +91,8 @@ struct store_message_stream {
 };
 
 /*
- * Fills id, created_us, from, recipient, subject, conversation_id. ERR_FORBIDDEN when the key does
- * not reach the agent, or the agent is not in local mode.
+ * Fills id, created_us, from, recipient, subject, conversation_id. ERR_FORBIDDEN when the
+ * listener may listen no longer.
  */
 enum err store_message_stream(struct db *db, const struct store_message_stream *s, struct arena *a,
 			      struct store_message **ret, size_t *ret_n,

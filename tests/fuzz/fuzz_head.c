@@ -16,8 +16,10 @@ static void check_head(struct slice bytes)
 	struct head head;
 	enum head_kind kind = head_look(bytes, &a, &head);
 
-	if (kind == HEAD_UPGRADE)
-		FUZZ_CHECK(head.agent.n > 0);
+	if (kind == HEAD_UPGRADE) {
+		FUZZ_CHECK(head.agent.n > 0 && head.origin.host.p);
+		FUZZ_CHECK(head.token.n == 0 || head.session.n == 0);
+	}
 	buf_add_slice(&longer, bytes);
 	buf_add_char(&longer, 'x');
 	if (kind != HEAD_MORE)

@@ -187,13 +187,13 @@ class WebSocket(Http):
     """An open WebSocket (RFC 6455), or StackError with the server's refusal. Pings
     are answered unless `silent`."""
 
-    def __init__(self, port: int, agent: str, key: str, *, in_header: bool = False,
+    def __init__(self, port: int, agent: str, key: str, *fields: str, in_header: bool = False,
                  silent: bool = False, **options):
         super().__init__(port, key if in_header else "", **options)
         self.silent = silent
         self.pings: list[bytes] = []
         self.write(self.head("GET", ws_target(agent, "" if in_header else key),
-                             *upgrade_fields()))
+                             *upgrade_fields(), *fields))
         self.opening = self.answer()
         if self.opening.status != 101:
             self.close()

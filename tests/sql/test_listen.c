@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may hold a WebSocket open, that changes of it are told, and what a poll finds. */
-#include "common/store/store_key.h"
+#include "common/store/store_listener.h"
 #include "common/store/store_message.h"
 #include "tests/sql/fresh.h"
 
@@ -10,18 +10,27 @@ static const char sql_users[] =
 	"INSERT INTO users (id, email) VALUES ('u', 'u@example.com'), ('v', 'v@example.com')";
 
 static const char sql_anew[] =
-	"DELETE FROM api_keys; DELETE FROM agents;"
+	"DELETE FROM api_keys; DELETE FROM sessions; DELETE FROM agents;"
 	"INSERT INTO agents (email, address, domain, user_id, agent_mode)"
 	" SELECT n || '@example.com', n || '@example.com', 'example.com', 'u', 'local'"
 	" FROM unnest('{a,b}'::text[]) n;"
 	"INSERT INTO api_keys (id, user_id, prefix, hash, scope, agent_email) VALUES"
 	" ('k', 'u', 'e2a_1', 'x', 'account', NULL),"
-	" ('l', 'u', 'e2a_2', 'y', 'agent', 'B@example.com');";
+	" ('l', 'u', 'e2a_2', 'y', 'agent', 'B@example.com');"
+	"INSERT INTO sessions (hash, user_id, expires_at)"
+	" VALUES ('\\x7300', 'u', now() + interval '1 day')";
 
-/* Key k of the account with both agents, key l of agent b with its own. */
-static const struct slice key_ids[] = { SLICE_INIT("k"), SLICE_INIT("k"), SLICE_INIT("l") };
-static const struct slice addresses[] = { SLICE_INIT("a@example.com"), SLICE_INIT("b@example.com"),
-					  SLICE_INIT("b@example.com") };
+#define NONE SLICE_INIT("")
+#define A SLICE_INIT("a@example.com")
+#define B SLICE_INIT("b@example.com")
+#define C SLICE_INIT("c@example.com")
+
+/* Key k of the account with both agents, key l of agent b with its own, session s with both. */
+static const struct store_listener listeners[] = {
+	{ SLICE_INIT("k"), NONE, A },   { SLICE_INIT("k"), NONE, B },
+	{ SLICE_INIT("l"), NONE, B },   { NONE, SLICE_INIT("s\0"), A },
+	{ NONE, SLICE_INIT("s\0"), B },
+};
 
 static int migrated(void **state)
 {
@@ -55,7 +64,7 @@ static void assert_cut_off(struct db *db, const char *want)
 	struct fail fail = { 0 };
 	size_t *v, n;
 
-	assert_ok(store_key_cut_off(db, key_ids, addresses, ARRAY_LEN(key_ids), &a, &v, &n, &fail),
+	assert_ok(store_listener_cut_off(db, listeners, ARRAY_LEN(listeners), &a, &v, &n, &fail),
 		  &fail);
 	for (size_t i = 0; i < n; i++)
 		buf_addf(&got, "%zu", v[i]);
@@ -73,11 +82,14 @@ static void what_changes_who_may_listen_is_told(void **state)
 		{ "UPDATE api_keys SET expires_at = now() + interval '1 h'", "u", "" },
 		{ "UPDATE api_keys SET agent_email = 'a@example.com' WHERE id = 'l'", "u", "2" },
 		{ "DELETE FROM api_keys", "u", "012" },
-		{ "DELETE FROM agents WHERE email LIKE 'b%'", "u", "12" },
+		{ "DELETE FROM agents WHERE email LIKE 'b%'", "u", "124" },
 		{ "UPDATE agents SET agent_mode = 'cloud', webhook_url = 'https://x.example/'"
 		  " WHERE email LIKE 'a%'",
-		  "u", "0" },
-		{ "UPDATE agents SET user_id = 'v' WHERE email LIKE 'a%'", "u", "0" },
+		  "u", "03" },
+		{ "UPDATE agents SET user_id = 'v' WHERE email LIKE 'a%'", "u", "03" },
+		{ "DELETE FROM sessions", "u", "34" },
+		{ "UPDATE sessions SET expires_at = now()", "u", "34" },
+		{ "UPDATE sessions SET user_id = 'v'", "u", "34" },
 		{ "UPDATE agents SET name = 'other'", NULL, "" },
 		{ "UPDATE api_keys SET last_used_at = now(), name = 'other'", NULL, "" },
 	};
@@ -162,19 +174,23 @@ static void recent_mail_of_all_agents_is_found_page_by_page(void **state)
 }
 
 /* Messages m0 ... m4 of each agent are there, of which m1 was sent. */
-static void a_stream_needs_a_key_that_reaches_its_agent(void **state)
+static void a_stream_needs_a_credential_that_reaches_its_agent(void **state)
 {
 	static const struct {
-		struct slice key_id, agent;
+		struct store_listener who;
 		enum err want;
 		size_t n;
 	} rows[] = {
-		{ SLICE_INIT("k"), SLICE_INIT("a@example.com"), OK, 4 },
-		{ SLICE_INIT("k"), SLICE_INIT("c@example.com"), OK, 0 },
-		{ SLICE_INIT("l"), SLICE_INIT("b@example.com"), OK, 4 },
-		{ SLICE_INIT("l"), SLICE_INIT("a@example.com"), ERR_FORBIDDEN, 0 },
-		{ SLICE_INIT("no"), SLICE_INIT("a@example.com"), ERR_FORBIDDEN, 0 },
-		{ SLICE_INIT("k"), SLICE_INIT("no@example.com"), ERR_FORBIDDEN, 0 },
+		{ { SLICE_INIT("k"), NONE, A }, OK, 4 },
+		{ { SLICE_INIT("k"), NONE, C }, OK, 0 },
+		{ { SLICE_INIT("l"), NONE, B }, OK, 4 },
+		{ { NONE, SLICE_INIT("s\0"), B }, OK, 4 },
+		{ { SLICE_INIT("l"), NONE, A }, ERR_FORBIDDEN, 0 },
+		{ { SLICE_INIT("no"), NONE, A }, ERR_FORBIDDEN, 0 },
+		{ { NONE, SLICE_INIT("s"), A }, ERR_FORBIDDEN, 0 },
+		{ { NONE, NONE, A }, ERR_FORBIDDEN, 0 },
+		{ { SLICE_INIT("k"), NONE, SLICE_INIT("no@example.com") }, ERR_FORBIDDEN, 0 },
+		{ { NONE, SLICE_INIT("s\0"), SLICE_INIT("no@example.com") }, ERR_FORBIDDEN, 0 },
 	};
 	AUTO(db_closep) struct db *owner = fresh_open(DATABASE, NULL);
 	AUTO(db_closep) struct db *db = fresh_open(DATABASE, "e2a_apid");
@@ -187,9 +203,8 @@ static void a_stream_needs_a_key_that_reaches_its_agent(void **state)
 	fresh_script(owner, sql_mail);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct store_message_stream s = { .user_id = S("u"),
-							.agent = rows[i].agent,
-							.key_id = rows[i].key_id,
-							.address = rows[i].agent,
+							.agent = rows[i].who.address,
+							.listener = rows[i].who,
 							.limit = 100 };
 		AUTO(arena_release) struct arena a = ARENA_INIT;
 		struct store_message *v = NULL;
@@ -208,7 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_changes_who_may_listen_is_told),
 		cmocka_unit_test(recent_mail_of_all_agents_is_found_page_by_page),
-		cmocka_unit_test(a_stream_needs_a_key_that_reaches_its_agent),
+		cmocka_unit_test(a_stream_needs_a_credential_that_reaches_its_agent),
 	};
 
 	return cmocka_run_group_tests(tests, migrated, NULL);

@@ -64,6 +64,7 @@ static const struct {
 	{ "mail_", DELIVERD },
 	{ "mail_add", APID | DELIVERD },
 	{ "limit_", APID },
+	{ "listener_", APID },
 	{ "map_", DELIVERD },
 	{ "message_", APID },
 	{ "moment_", APID },

@@ -4,6 +4,7 @@
 #include "tests/unit/test.h"
 
 #define LINE "GET /api/v1/agents/bot%40x.io/ws?token=e2a_1 HTTP/1.1\r\n"
+#define BARE "GET /api/v1/agents/b/ws HTTP/1.1\r\n"
 #define HOST "Host: h\r\n"
 #define UPGRADE "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
 #define VERSION "Sec-WebSocket-Version: 13\r\n"
@@ -36,6 +37,43 @@ static void a_handshake_yields_agent_and_token(void **state)
 		assert_row(i, head_look(rows[i].head, &a, &head) == HEAD_UPGRADE);
 		assert_slice_row(head.agent, rows[i].agent, i);
 		assert_slice_row(head.token, rows[i].token, i);
+	}
+}
+
+#define OWN "Origin: https://e2a.example\r\n"
+
+static void a_cookie_counts_where_no_key_is_shown(void **state)
+{
+	static const struct {
+		struct slice head, token, session, origin, site;
+	} rows[] = {
+		{ SLICE_INIT(BARE OWN "Cookie: a=b; e2a_session=e2a_s; c\r\n" REST), SLICE_INIT(""),
+		  SLICE_INIT("e2a_s"), SLICE_INIT("https://e2a.example"), SLICE_INIT("") },
+		{ SLICE_INIT(BARE "cookie:e2a_session=s\r\nsec-fetch-site: same-origin\r\n" REST),
+		  SLICE_INIT(""), SLICE_INIT("s"), SLICE_INIT(""), SLICE_INIT("same-origin") },
+		{ SLICE_INIT(LINE OWN "Cookie: e2a_session=s\r\n" REST), SLICE_INIT("e2a_1"),
+		  SLICE_INIT(""), SLICE_INIT("https://e2a.example"), SLICE_INIT("") },
+		{ SLICE_INIT(BARE "Cookie: e2a_session=s\r\nAuthorization: Bearer k\r\n" REST),
+		  SLICE_INIT("k"), SLICE_INIT(""), SLICE_INIT(""), SLICE_INIT("") },
+		{ SLICE_INIT(BARE "Cookie: e2a_session=s\r\nAuthorization: Bearer \r\n" REST),
+		  SLICE_INIT("Bearer"), SLICE_INIT(""), SLICE_INIT(""), SLICE_INIT("") },
+		{ SLICE_INIT(BARE "Cookie: e2a_session=s\r\nAuthorization:\r\n" REST),
+		  SLICE_INIT(""), SLICE_INIT("s"), SLICE_INIT(""), SLICE_INIT("") },
+		{ SLICE_INIT(BARE "Cookie: session=s; Xe2a_session=t; e2a_session=\r\n" REST),
+		  SLICE_INIT(""), SLICE_INIT(""), SLICE_INIT(""), SLICE_INIT("") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_release) struct arena a = ARENA_INIT;
+		struct head head;
+
+		assert_row(i, head_look(rows[i].head, &a, &head) == HEAD_UPGRADE);
+		assert_slice_row(head.token, rows[i].token, i);
+		assert_slice_row(head.session, rows[i].session, i);
+		assert_slice_row(head.origin.origin, rows[i].origin, i);
+		assert_slice_row(head.origin.sec_fetch_site, rows[i].site, i);
+		assert_slice_row(head.origin.host, S("h"), i);
 	}
 }
 
@@ -78,6 +116,11 @@ static void all_else_is_plain_http(void **state)
 		SLICE_INIT(LINE "Content-Length: 0\r\n" REST),
 		SLICE_INIT(LINE "Transfer-Encoding: chunked\r\n" REST),
 		SLICE_INIT(LINE "Authorization: a\r\nAuthorization: b\r\n" REST),
+		SLICE_INIT(BARE "Cookie: a=b\r\nCookie: e2a_session=s\r\n" REST),
+		SLICE_INIT(BARE "Cookie: \r\ncookie: e2a_session=s\r\n" REST),
+		SLICE_INIT(BARE "Origin: https://e2a.example\r\nOrigin: null\r\n" REST),
+		SLICE_INIT(BARE
+			   "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Site: same-origin\r\n" REST),
 		SLICE_INIT(LINE "Bad Name: x\r\n" REST),
 		SLICE_INIT(LINE "Name : x\r\n" REST),
 		SLICE_INIT(LINE "no colon\r\n" REST),
@@ -100,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handshake_yields_agent_and_token),
+		cmocka_unit_test(a_cookie_counts_where_no_key_is_shown),
 		cmocka_unit_test(every_cut_of_a_handshake_is_incomplete),
 		cmocka_unit_test(all_else_is_plain_http),
 	};
