@@ -34,6 +34,8 @@ static const struct {
 			    NULL },
 	[LIMIT_POLL] = { "poll", BY_USER, offsetof(struct settings, rate_poll), MINUTE_MS,
 			 "requests per minute" },
+	[LIMIT_PAGES] = { "pages", BY_USER, offsetof(struct settings, rate_pages), MINUTE_MS,
+			  "requests per minute" },
 	[LIMIT_DOMAINS] = { "domains", BY_USER, offsetof(struct settings, rate_domains), MINUTE_MS,
 			    "requests per minute" },
 	[LIMIT_DELEGATIONS] = { "delegations", BY_USER, offsetof(struct settings, rate_delegations),
@@ -128,8 +130,15 @@ static bool admit(struct req *r, enum limit limit, struct slice who)
 	return false;
 }
 
+/* A person who looks on must not use up what the agents have. */
+static enum limit limit_of(const struct req *r, enum limit limit)
+{
+	return limit == LIMIT_POLL && r->principal.session ? LIMIT_PAGES : limit;
+}
+
 bool limit_admit(struct req *r, enum limit limit)
 {
+	limit = limit_of(r, limit);
 	return limit == LIMIT_NONE || admit(r, limit, subject(r, limit));
 }
 

@@ -19,7 +19,8 @@ enum limit {
 	LIMIT_REGISTRATION,         /* by client address, before everything else */
 	LIMIT_FEEDBACK,             /* the same */
 	LIMIT_SIGN_IN,              /* the same */
-	LIMIT_POLL,                 /* by user, after authentication */
+	LIMIT_POLL,                 /* by user, after authentication; sessions: the next one */
+	LIMIT_PAGES,                /* the same */
 	LIMIT_DOMAINS,              /* the same */
 	LIMIT_DELEGATIONS,          /* the same */
 	LIMIT_DELEGATION_MAILS,     /* by account and address that is mailed to */

@@ -206,6 +206,8 @@ const struct conf_row settings_table[] = {
 	  .help = "agents that one client address may try to register in an hour" },
 	{ ROW(rate_poll), .type = CONF_INT, .min = 1, .max = RATE_MAX, .def = "60",
 	  .help = "message lists and messages that one user may fetch in a minute" },
+	{ ROW(rate_pages), .type = CONF_INT, .min = 1, .max = RATE_MAX, .def = "600",
+	  .help = "the same for a user's browser that is signed in, counted apart" },
 	{ ROW(rate_feedback), .type = CONF_INT, .min = 1, .max = RATE_MAX, .def = "10",
 	  .help = "feedback that one client address may send in an hour" },
 	{ ROW(rate_domains), .type = CONF_INT, .min = 1, .max = RATE_MAX, .def = "60",

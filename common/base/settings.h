@@ -112,6 +112,7 @@ struct settings {
 	/* how often: admissions in a sliding window; and how many of a thing one user may have */
 	int64_t rate_registration;         /* an hour, per client address */
 	int64_t rate_poll;                 /* a minute, per user */
+	int64_t rate_pages;                /* the same, of a browser that is signed in */
 	int64_t rate_feedback;             /* an hour, per client address */
 	int64_t rate_domains;              /* a minute, per user */
 	int64_t rate_sign_in;              /* an hour, per account address and per client address */

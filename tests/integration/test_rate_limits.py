@@ -15,7 +15,8 @@ from contextlib import closing
 import pytest
 
 from scripts.stack.stack import SHARED_DOMAIN
-from tests.integration.client import Answer, Http, SecondApid, add_key, second_apid
+from tests.integration.client import (Answer, Http, SecondApid, add_key, second_apid,
+                                      signed_in)
 
 ABSENT_ID = "msg_" + "0" * 32
 DEFAULTS = {"rate_registration": "20", "rate_poll": "60", "rate_feedback": "10",
@@ -179,6 +180,15 @@ def test_all_keys_of_a_user_share_one_limit_that_is_nobody_elses(stack, limited,
             refused(client.get(messages()), POLL, MINUTE)
     with Client(limited, key=stack.bootstrap(f"{slug()}@other.example").api_key) as client:
         assert client.get(messages()).status == 404
+
+
+def test_a_browser_that_looks_on_takes_nothing_from_the_agents(stack, account, user):
+    with second_apid(stack, 13, rate_poll="3", rate_pages="5") as apid, \
+            Client(apid, key=user.api_key) as agent:
+        browser = signed_in(stack, user.user_id, apid.port)
+        assert [browser("GET", messages()).status for _ in range(6)] == [404] * 5 + [429]
+        assert [agent.get(messages()).status for _ in range(4)] == [404] * 3 + [429]
+        refused(browser("GET", messages()), POLL.replace("60", "5"), MINUTE)
 
 
 def test_two_servers_admit_exactly_as_many_as_one(limited, other, user):

@@ -7,6 +7,7 @@
 static const struct settings settings = {
 	.rate_registration = 20,
 	.rate_poll = 61,
+	.rate_pages = 601,
 	.rate_feedback = 10,
 	.rate_domains = 1000000000,
 	.rate_sign_in = 12,
@@ -24,6 +25,7 @@ static void the_refused_are_told_the_number_of_the_setting(void **state)
 		{ LIMIT_REGISTRATION, SLICE_INIT("rate limit exceeded — try again later") },
 		{ LIMIT_SIGN_IN, SLICE_INIT("rate limit exceeded — try again later") },
 		{ LIMIT_POLL, SLICE_INIT("rate limit exceeded — max 61 requests per minute") },
+		{ LIMIT_PAGES, SLICE_INIT("rate limit exceeded — max 601 requests per minute") },
 		{ LIMIT_FEEDBACK, SLICE_INIT("rate limit exceeded — max 10 feedback submissions "
 					     "per hour") },
 		{ LIMIT_DOMAINS,
