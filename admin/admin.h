@@ -15,7 +15,7 @@
 typedef enum err verb_fn(const struct settings *s, int argc, char **argv, struct fail *fail);
 
 verb_fn cmd_migrate, cmd_bootstrap, cmd_config, cmd_domain, cmd_key, cmd_keys, cmd_outbound,
-	cmd_webhook;
+	cmd_sign_in, cmd_webhook;
 
 DEFINE_FREEP(struct db, db_close)
 

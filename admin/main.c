@@ -18,6 +18,8 @@ static const struct verb {
 	{ "bootstrap", "<email>", cmd_bootstrap, "make a user (if new) and an API key" },
 	{ "key", "-u email [-a agent] [-e days] [-n name]", cmd_key,
 	  "make another API key; -a: for one agent only" },
+	{ "sign-in", "[-m minutes] <email>", cmd_sign_in,
+	  "print a link that signs a browser in, once" },
 	{ "outbound", "[-o age] | resend <job> | drop <job>", cmd_outbound,
 	  "list mail from agents that is stuck; send it again; give it up" },
 	{ "webhook", "[show | enable | disable <agent>]", cmd_webhook,

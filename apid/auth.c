@@ -62,13 +62,17 @@ enum err auth_session(struct db *db, struct slice token, struct arena *a, struct
 		      struct fail *fail)
 {
 	struct principal p = { .session = true };
+	struct store_session session;
 	enum err e = hash_token(token, p.session_hash, fail);
 
 	if (e == OK)
-		e = store_session_find(db, p.session_hash, a, &p.user_id, fail);
-	if (e == OK)
-		*ret = p;
-	return e;
+		e = store_session_find(db, p.session_hash, a, &session, fail);
+	if (e)
+		return e;
+	p.user_id = session.user_id;
+	p.by_key = session.by_key;
+	*ret = p;
+	return OK;
 }
 
 bool auth_reaches(const struct principal *p, struct slice address)

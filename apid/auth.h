@@ -18,6 +18,7 @@ struct principal {
 	struct slice key_id; /* of an API key, else empty */
 	struct slice user_id;
 	bool session;                     /* a browser that is signed in, by a cookie */
+	bool by_key;                      /* ... since somebody showed an API key there */
 	uint8_t session_hash[SHA256_LEN]; /* with this hash, for signing out */
 	bool agent_scope;                 /* reaches this agent only: */
 	struct slice agent_address;       /* folded */

@@ -41,6 +41,17 @@ static void write_provider(struct req *r, struct buf *out, const struct cli_logi
 	buf_add_str(out, "</a>\n");
 }
 
+static void write_key_form(struct buf *out)
+{
+	buf_add_str(out, "<details>\n<summary>Use an API key instead</summary>\n"
+			 "<form method=\"post\" action=\"" LOGIN_KEY_PATH "\">\n"
+			 "<label for=\"key\">API key of the account</label>\n"
+			 "<input type=\"password\" id=\"key\" name=\"key\" required "
+			 "autocomplete=\"off\" maxlength=\"200\">\n"
+			 "<button type=\"submit\" class=\"less\">Sign in with the key</button>\n"
+			 "</form>\n</details>\n");
+}
+
 static void show_form(struct req *r, int status, const char *note, const struct cli_login *cli)
 {
 	struct buf *out = page_begin(
@@ -55,15 +66,17 @@ static void show_form(struct req *r, int status, const char *note, const struct 
 		write_form(out, cli);
 	if (r->app->sign_in->oidc)
 		write_provider(r, out, cli);
+	if (cli->callback.n == 0) /* a key makes no keys */
+		write_key_form(out);
 	page_end(out);
 }
 
 static void say_off(struct req *r)
 {
-	page_message(r, 403, "Sign in", "Signing in is switched off on this server.");
+	page_message(r, 403, "Sign in", "Signing in by mail is switched off on this server.");
 }
 
-/* Whether the browser has a session already. False when the request was answered. */
+/* Whether somebody is signed in who may give a program a key. False when it was answered. */
 static bool look_for_session(struct req *r, bool *ret)
 {
 	struct fail fail = { 0 };
@@ -73,7 +86,7 @@ static bool look_for_session(struct req *r, bool *ret)
 		req_fail(r, &fail, "not available now, try again later");
 		return false;
 	}
-	*ret = e == OK;
+	*ret = e == OK && !r->principal.by_key;
 	return true;
 }
 
@@ -86,7 +99,7 @@ void login_page(struct req *r)
 
 	if (!cli_login_query(r, &cli))
 		return;
-	if (!s->mail && !s->oidc)
+	if (!s->mail && !s->oidc && cli.callback.n)
 		say_off(r);
 	else if (cli.callback.n && !look_for_session(r, &signed_in))
 		return;

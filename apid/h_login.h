@@ -5,6 +5,8 @@
 
 #include "apid/cli_login.h"
 
+#define LOGIN_HOME "/dashboard"
+#define LOGIN_KEY_PATH "/api/auth/key"
 #define LOGIN_LINK_PATH "/api/auth/link"
 #define LOGIN_COOKIE_PATH "/api/auth"
 #define LOGIN_BROWSER_COOKIE "e2a_sign_in" /* which browser asked for a link */

@@ -108,6 +108,8 @@ void login_consent_page(struct req *r)
 		return;
 	}
 	e = req_session(r, &fail);
+	if (e == OK && r->principal.by_key) /* which makes no keys */
+		e = ERR_UNAUTHORIZED;
 	if (e == OK)
 		e = store_login_user(r->db, r->principal.user_id, &r->arena, &user, &fail);
 	if (e == ERR_UNAUTHORIZED || e == ERR_NOT_FOUND)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second half of signing in by mail. GET shows a button and knows nothing;
+ * The second half of signing in by link. GET shows a button and knows nothing;
  * only POST, from that page and the browser that asked, uses the link up. Why one
- * is of no use is never told.
+ * is of no use is never told. A link that an operator made carries its token behind
+ * the `#`, which no server and no log sees, and presses its button by itself.
  */
 #include "apid/h_login.h"
 #include "apid/handlers.h"
@@ -41,6 +42,30 @@ void login_link_page(struct req *r)
 	page_end(out);
 }
 
+/* Whoever opened such a page before is signed in. */
+static const char open_script[] = "const form = document.getElementById(\"open\");\n"
+				  "form.elements.t.value = location.hash.slice(1);\n"
+				  "history.replaceState(null, \"\", location.pathname);\n"
+				  "if (form.elements.t.value)\n\tform.submit();\n";
+
+void login_open_page(struct req *r)
+{
+	char nonce[TOKEN_HEX_LEN + 1];
+	struct buf *out;
+
+	id_random_hex(TOKEN_HEX_LEN, nonce);
+	out = page_begin(r, 200,
+			 &(struct page_head){
+				 .title = "Sign in", .posts_to = PAGE_POST_SELF, .nonce = nonce });
+	page_paragraph(out, "Signing in with the link that you opened. It takes a browser that "
+			    "runs scripts.");
+	buf_add_str(out, "<form method=\"post\" id=\"open\" action=\"" LOGIN_LINK_PATH "\">\n"
+			 "<input type=\"hidden\" name=\"t\" value=\"\">\n</form>\n"
+			 "<p><a href=\"" LOGIN_PATH "\">Sign in another way</a></p>\n");
+	buf_addf(out, "<script nonce=\"%s\">\n%s</script>\n", nonce, open_script);
+	page_end(out);
+}
+
 struct use {
 	struct req *r;
 	struct slice token, browser;
@@ -65,8 +90,13 @@ static enum err use_link(struct db *db, void *arg, struct fail *fail)
 	return sign_in_enter(r, &u->entry, fail);
 }
 
+/* Who opens a link a second time wants to be where it led. */
 static void refuse(struct req *r)
 {
+	if (req_session(r, &(struct fail){ 0 }) == OK) {
+		sign_in_redirect(r, 303, LOGIN_HOME);
+		return;
+	}
 	page_message(
 		r, 410, "This link is of no use",
 		"It was used already, is too old, or was asked for by another browser. Ask for "
@@ -96,7 +126,7 @@ void login_link_use(struct req *r)
 	u.token = req_form(r, S("t"));
 	u.browser = req_cookie(r, S(LOGIN_BROWSER_COOKIE));
 	sign_in_entry_init(&u.entry);
-	if (id_token_valid(u.token) && id_token_valid(u.browser))
+	if (id_token_valid(u.token))
 		e = db_tx(r->db, use_link, &u, &fail);
 	if (e == OK)
 		finish(&u);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is signed in, and signing out. */
 #include "apid/handlers.h"
-#include "apid/page.h"
 #include "apid/pending.h"
 #include "apid/sign_in.h"
 #include "common/store/store_login.h"
@@ -31,33 +30,17 @@ void login_me(struct req *r)
 	jsonw_object_end(w);
 }
 
-static void welcome(struct req *r, struct slice email)
-{
-	const struct page_head head = { .title = "Signed in" };
-	struct buf *out = page_begin(r, 200, &head);
-
-	buf_add_str(out, "<p>You are signed in as <strong>");
-	page_text(out, email);
-	buf_add_str(out, "</strong>.</p>\n<p><a href=\"" PENDING_PATH
-			 "\">Messages that wait for you</a></p>\n"
-			 "<p><a href=\"/api/docs\">What this server offers</a></p>\n");
-	page_end(out);
-}
-
 void login_home(struct req *r)
 {
-	struct store_login_user user;
 	struct fail fail = { 0 };
 	enum err e = req_session(r, &fail);
 
-	if (e == OK)
-		e = store_login_user(r->db, r->principal.user_id, &r->arena, &user, &fail);
-	if (e == ERR_UNAUTHORIZED || e == ERR_NOT_FOUND)
-		sign_in_redirect(r, 303, "/api/auth/login");
+	if (e == ERR_UNAUTHORIZED)
+		sign_in_redirect(r, 303, LOGIN_PATH);
 	else if (e)
 		req_fail(r, &fail, "not available now, try again later");
 	else if (!pending_next(r))
-		welcome(r, user.email);
+		sign_in_redirect(r, 303, "/");
 }
 
 /* A session that cannot be deleted now is not said to be. */

@@ -31,6 +31,9 @@ void login_page(struct req *r);
 void login_ask(struct req *r);
 void login_link_page(struct req *r);
 void login_link_use(struct req *r);
+/* Where a link of an operator's leads. */
+void login_open_page(struct req *r);
+void login_by_key(struct req *r);
 void login_callback(struct req *r);
 void login_consent_page(struct req *r);
 void login_consent(struct req *r);

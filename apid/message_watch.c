@@ -24,9 +24,9 @@ void watch_release(struct watch *w)
 static enum err check_credential(const struct principal *p, struct db *db, struct arena *a,
 				 struct fail *fail)
 {
-	struct slice user_id;
+	struct store_session session;
 
-	return p->session ? store_session_find(db, p->session_hash, a, &user_id, fail)
+	return p->session ? store_session_find(db, p->session_hash, a, &session, fail)
 			  : store_key_check(db, p->key_id, fail);
 }
 

@@ -141,6 +141,15 @@ static bool signed_in(struct req *r, const char *text)
 	return is_known(r, e, &fail, text);
 }
 
+/* A key must not outlive itself by making others. */
+static bool is_person(struct req *r)
+{
+	if (!r->principal.by_key)
+		return true;
+	resp_error(&r->resp, 403, "signed in with an API key: sign in by mail to do this");
+	return false;
+}
+
 /* What the row's kind of access asks for. */
 static bool is_admitted(struct req *r)
 {
@@ -153,6 +162,8 @@ static bool is_admitted(struct req *r)
 		return req_authenticate(r, text ? text : "unauthorized") && in_scope(r);
 	case ACCESS_SESSION:
 		return signed_in(r, text ? text : "not authenticated");
+	case ACCESS_PERSON:
+		return signed_in(r, text ? text : "not authenticated") && is_person(r);
 	case ACCESS_PUBLIC:
 	case ACCESS_HANDLER:
 		break;

@@ -21,6 +21,7 @@ enum route_access {
 	ACCESS_AGENT,   /* ... or one that is bound to the agent in the path */
 	ACCESS_SENDER,  /* ... or one of any agent, which the handler holds to it */
 	ACCESS_SESSION, /* a browser that is signed in; no key */
+	ACCESS_PERSON,  /* ... and that no key has signed in: what makes keys */
 	ACCESS_HANDLER, /* the handler authenticates by itself, in its own order */
 };
 

@@ -24,16 +24,13 @@ enum { NAME_BYTES_MAX = 200, COOKIE_MAX = 512 };
 /* scheme "://" authority; it stays empty without a public_url. */
 static enum err read_public_url(struct slice url, struct sign_in *ret, struct fail *fail)
 {
-	size_t n = (size_t)slice_search(url, S("://")) + 3;
 	struct weburl u;
 
 	if (url.n == 0)
 		return OK;
 	if (weburl_parse(url, &u, NULL))
 		return fail_set(fail, ERR_CONFIG, "public_url is not an http or https URL");
-	while (n < url.n && !memchr("/?#", url.p[n], 3))
-		n++;
-	ret->origin = slice_sub(url, 0, n);
+	ret->origin = weburl_origin(url);
 	ret->secure = u.https;
 	ret->exposed = !u.https && !weburl_is_loopback(&u);
 	return OK;

@@ -120,3 +120,12 @@ bool weburl_port_allowed(uint16_t port)
 {
 	return port == 80 || port == 443 || port > 1023;
 }
+
+struct slice weburl_origin(struct slice url)
+{
+	size_t n = (size_t)slice_search(url, S("://")) + 3;
+
+	while (n < url.n && !memchr("/?#", url.p[n], 3))
+		n++;
+	return slice_sub(url, 0, n);
+}

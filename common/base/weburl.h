@@ -34,4 +34,7 @@ bool weburl_is_loopback(const struct weburl *u);
 /* Ports that may be called at public addresses: 80, 443 and those above 1023. */
 bool weburl_port_allowed(uint16_t port);
 
+/* scheme "://" authority of a URL that weburl_parse() took, as it is written there. */
+struct slice weburl_origin(struct slice url);
+
 #endif

@@ -22,7 +22,7 @@ const struct db_stmt store_login_stmts[] = {
 		       true },
 	[USE_LINK] = { "login_use_link",
 		       "UPDATE sign_in_links l SET used_at = clock_timestamp() "
-		       "WHERE l.hash = $1 AND l.browser_hash = $2 AND l.used_at IS NULL "
+		       "WHERE l.hash = $1 AND COALESCE(l.browser_hash, $2) = $2 AND l.used_at IS NULL "
 		       "AND l.expires_at > clock_timestamp() "
 		       "AND NOT " OURS(
 			       "split_part(l.email, '@', 2)") " RETURNING l.email, l.cli_callback, l.cli_state",
@@ -76,7 +76,10 @@ enum err store_login_add_link(struct db *db, const uint8_t token_hash[SHA256_LEN
 	struct db_args args = DB_ARGS_INIT;
 
 	add_hash(&args, token_hash);
-	add_hash(&args, browser_hash);
+	if (browser_hash)
+		add_hash(&args, browser_hash);
+	else
+		db_arg_null(&args);
 	db_arg_text(&args, link->email);
 	db_arg_text(&args, link->cli_callback);
 	db_arg_text(&args, link->cli_state);

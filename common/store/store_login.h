@@ -35,7 +35,8 @@ enum err store_login_find(struct db *db, struct slice email, struct slice domain
 			  struct store_login_address *ret, struct fail *fail) MUST_CHECK;
 /*
  * A link that is good for lifetime_ms: for whoever shows the token with this hash
- * and the cookie with that one. With 0 it is good for nobody.
+ * and the cookie with that one; without a browser_hash in whatever browser. With 0 it is good
+ * for nobody.
  */
 enum err store_login_add_link(struct db *db, const uint8_t token_hash[SHA256_LEN],
 			      const uint8_t browser_hash[SHA256_LEN],

@@ -2,15 +2,24 @@
 /* Sessions. An expired one is as good as none, whether it was deleted or not. */
 #include "common/store/store_session.h"
 
-enum { CREATE, FIND, DELETE };
+#include "common/store/store_key_sql.h"
+
+enum { CREATE, CREATE_BY_KEY, FIND, DELETE };
 
 const struct db_stmt store_session_stmts[] = {
 	[CREATE] = { "session_create",
 		     "INSERT INTO sessions (user_id, hash, expires_at) "
 		     "VALUES ($1, $2, clock_timestamp() + $3::bigint * interval '1 ms')",
 		     true },
+	/* FOR SHARE: a key that is being revoked ends the session or opens none. */
+	[CREATE_BY_KEY] = { "session_create_by_key",
+			    "INSERT INTO sessions (user_id, hash, key_id, expires_at) "
+			    "SELECT k.user_id, $2, k.id, LEAST(k.expires_at, clock_timestamp() "
+			    "+ $3::bigint * interval '1 ms') FROM api_keys k WHERE k.id = $1 "
+			    "AND k.scope = 'account' AND " KEY_USABLE " FOR SHARE RETURNING 1",
+			    true },
 	[FIND] = { "session_find",
-		   "SELECT s.user_id FROM sessions s "
+		   "SELECT s.user_id, s.key_id IS NOT NULL FROM sessions s "
 		   "WHERE s.hash = $1 AND s.expires_at > clock_timestamp()",
 		   false },
 	[DELETE] = { "session_delete", "DELETE FROM sessions WHERE hash = $1", true },
@@ -33,8 +42,25 @@ enum err store_session_create(struct db *db, struct slice user_id, const uint8_t
 	return db_query(db, &store_session_stmts[CREATE], &args, NULL, fail);
 }
 
+enum err store_session_create_by_key(struct db *db, struct slice key_id,
+				     const uint8_t hash[SHA256_LEN], int64_t lifetime_ms,
+				     struct fail *fail)
+{
+	struct db_args args = DB_ARGS_INIT;
+	size_t n;
+	enum err e;
+
+	db_arg_text(&args, key_id);
+	add_hash(&args, hash);
+	db_arg_int(&args, lifetime_ms);
+	e = db_query_count(db, &store_session_stmts[CREATE_BY_KEY], &args, &n, fail);
+	if (e)
+		return e;
+	return n ? OK : fail_set(fail, ERR_UNAUTHORIZED, "no key that opens sessions");
+}
+
 enum err store_session_find(struct db *db, const uint8_t hash[SHA256_LEN], struct arena *a,
-			    struct slice *ret_user_id, struct fail *fail)
+			    struct store_session *ret, struct fail *fail)
 {
 	struct db_args args = DB_ARGS_INIT;
 	AUTO(db_rows_freep) struct db_rows *r = NULL;
@@ -46,7 +72,10 @@ enum err store_session_find(struct db *db, const uint8_t hash[SHA256_LEN], struc
 		return e;
 	if (db_rows_count(r) == 0)
 		return fail_set(fail, ERR_UNAUTHORIZED, "no such session");
-	*ret_user_id = db_text(r, 0, 0, a);
+	*ret = (struct store_session){
+		.user_id = db_text(r, 0, 0, a),
+		.by_key = db_bool(r, 0, 1),
+	};
 	return OK;
 }
 

@@ -8,11 +8,23 @@
 
 extern const struct db_stmt store_session_stmts[];
 
+struct store_session {
+	struct slice user_id;
+	bool by_key; /* opened with an API key, and ends with it */
+};
+
 enum err store_session_create(struct db *db, struct slice user_id, const uint8_t hash[SHA256_LEN],
 			      int64_t lifetime_ms, struct fail *fail) MUST_CHECK;
-/* The user of a session that has not expired, else ERR_UNAUTHORIZED. */
+/*
+ * The same for whoever showed an API key: the session ends at the latest when that expires or is
+ * revoked. ERR_UNAUTHORIZED when it may not be used now, or is not one of a whole account.
+ */
+enum err store_session_create_by_key(struct db *db, struct slice key_id,
+				     const uint8_t hash[SHA256_LEN], int64_t lifetime_ms,
+				     struct fail *fail) MUST_CHECK;
+/* A session that has not expired, else ERR_UNAUTHORIZED. */
 enum err store_session_find(struct db *db, const uint8_t hash[SHA256_LEN], struct arena *a,
-			    struct slice *ret_user_id, struct fail *fail) MUST_CHECK;
+			    struct store_session *ret, struct fail *fail) MUST_CHECK;
 /* OK also when there is none. */
 enum err store_session_delete(struct db *db, const uint8_t hash[SHA256_LEN],
 			      struct fail *fail) MUST_CHECK;

@@ -15,6 +15,7 @@ from .peers import Api
 from .stack import SHARED_DOMAIN, Account, Stack
 
 CHECK_SECONDS = 0.5
+LINK_MINUTES = 24 * 60
 # `make run SMTP_PORT=...`: make hands its variables on in the environment
 PORTS = {"SMTP_PORT": 2525, "HTTP_PORT": 8080, "DNS_PORT": 2553}
 
@@ -55,7 +56,10 @@ def write_env(stack: Stack, account: Account, agent: str, agent_key: str) -> Pat
 def announce(stack: Stack, options: Options, account: Account, agent: str, agent_key: str) -> None:
     outbox = (f"goes to {options.relayhost}" if options.relayhost
               else f"is captured in {options.directory}/outbox/mail/new")
+    link = stack.sign_in_link(account.email, minutes=LINK_MINUTES)
     print(f"""
+open     {link}
+         (the dashboard, signed in: good once; afterwards {stack.url}/)
 URL      {stack.url}
 user     {account.email}  (signs in at {stack.url}/api/auth/login)
 API key  {account.api_key}  (of the account: reaches everything)

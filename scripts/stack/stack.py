@@ -282,6 +282,10 @@ class Stack:
             raise StackError(f"key said:\n{text}")
         return found.group(1)
 
+    def sign_in_link(self, email: str, minutes: int = 10) -> str:
+        """A URL that signs a browser in, once."""
+        return self.admin("sign-in", "-m", str(minutes), email).split("\n")[0]
+
     def stop(self) -> None:
         """Whatever runs, last started first; then a temporary directory goes. A
         second Ctrl-C does not cut it short."""

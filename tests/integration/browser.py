@@ -102,8 +102,10 @@ class Page:
 
     @property
     def form(self) -> Form:
-        assert len(self.forms) == 1, self.text
-        return self.forms[0]
+        """The one there is, beside that for an API key."""
+        found = [f for f in self.forms if f.action != "/api/auth/key"]
+        assert len(found) == 1, self.text
+        return found[0]
 
     def form_to(self, action: str) -> Form:
         """The one with a button of that value."""

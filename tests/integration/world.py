@@ -32,8 +32,9 @@ SIGNING_KEYS = "/api/v1/users/me/signing-keys"
 # A page of our own made the browser ask.
 OWN_PAGE = "Sec-Fetch-Site: same-origin"
 # What needs more than one request, and is tested where that is.
-NEEDS_MORE = {"useLink": "a mail", "linkPage": "a browser that asked for one",
-              "providerCallback": "a provider", "openWebSocket": "an upgrade"}
+NEEDS_MORE = {"useLink": "a mail", "signInByKey": "a key of the account",
+              "linkPage": "a browser that asked for one", "providerCallback": "a provider",
+              "openWebSocket": "an upgrade"}
 # What is asked of an agent with a webhook; the others' have a WebSocket.
 OF_WEBHOOKS = {"enableWebhook", "redeliverMessage", "redeliver"}
 # What a reviewer's token has to be for.

@@ -10,6 +10,7 @@ enum { LINE_MAX_BYTES = 4096 };
 static const char *const accesses[] = {
 	[ACCESS_PUBLIC] = "public", [ACCESS_ACCOUNT] = "account", [ACCESS_AGENT] = "agent",
 	[ACCESS_SENDER] = "sender", [ACCESS_SESSION] = "session", [ACCESS_HANDLER] = "handler",
+	[ACCESS_PERSON] = "person",
 };
 
 /* The settings that say how often. */
@@ -19,6 +20,7 @@ static const char *const limits[LIMIT_COUNT] = {
 	[LIMIT_FEEDBACK] = "rate_feedback",
 	[LIMIT_SIGN_IN] = "rate_sign_in",
 	[LIMIT_POLL] = "rate_poll",
+	[LIMIT_PAGES] = "rate_pages",
 	[LIMIT_DOMAINS] = "rate_domains",
 	[LIMIT_DELEGATIONS] = "rate_delegations",
 	[LIMIT_DELEGATION_MAILS] = "rate_delegation_mails",

@@ -42,6 +42,23 @@ static void urls_are_taken_apart(void **state)
 	}
 }
 
+static void the_origin_ends_where_the_path_begins(void **state)
+{
+	static const struct {
+		const char *url, *want;
+	} rows[] = {
+		{ "https://e2a.example", "https://e2a.example" },
+		{ "https://e2a.example:8443/a/b", "https://e2a.example:8443" },
+		{ "http://[::1]:8080?x=/", "http://[::1]:8080" },
+		{ "http://localhost#/", "http://localhost" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_true(
+			slice_eq(weburl_origin(slice_str(rows[i].url)), slice_str(rows[i].want)));
+}
+
 static void doubtful_urls_are_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -102,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_taken_apart),
+		cmocka_unit_test(the_origin_ends_where_the_path_begins),
 		cmocka_unit_test(doubtful_urls_are_refused),
 		cmocka_unit_test(system_ports_other_than_those_of_http_are_not_called),
 	};
