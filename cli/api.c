@@ -35,6 +35,8 @@ struct api {
 	char *base_url;
 	CURL *easy;
 	bool direct; /* the server is this computer: past any proxy */
+	api_progress_fn *progress;
+	void *progress_arg;
 };
 
 /* One attempt. */
@@ -76,6 +78,12 @@ void api_free(struct api *a)
 const char *api_base_url(const struct api *a)
 {
 	return a->base_url;
+}
+
+void api_on_progress(struct api *a, api_progress_fn *fn, void *arg)
+{
+	a->progress = fn;
+	a->progress_arg = arg;
 }
 
 void api_answer_release(struct api_answer *a)
@@ -170,12 +178,11 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 		       curl_off_t up)
 {
 	struct transfer *t = arg;
-	const struct api_options *o = &t->api->options;
 	bool is_up = down == 0;
 
-	if (o->progress && (up || down))
-		o->progress(o->arg, is_up, (uint64_t)(is_up ? up : down),
-			    (uint64_t)(is_up ? up_total : down_total));
+	if (t->api->progress && (up || down))
+		t->api->progress(t->api->progress_arg, is_up, (uint64_t)(is_up ? up : down),
+				 (uint64_t)(is_up ? up_total : down_total));
 	return 0;
 }
 

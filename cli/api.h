@@ -26,8 +26,6 @@ struct api_options {
 	const char *base_url; /* as config_check_url() lets it pass */
 	const char *key;      /* NULL: none */
 	unsigned silence_s;   /* 0: API_SILENCE_S */
-	/* Called while bytes move, a few times a second; total is 0 while it is not known. */
-	void (*progress)(void *arg, bool up, uint64_t done, uint64_t total);
 	/* Called before a wait that the server has asked for. */
 	void (*waiting)(void *arg, int64_t ms, const char *why);
 	void *arg;
@@ -37,6 +35,12 @@ struct api *api_new(const struct api_options *options);
 void api_free(struct api *a);
 DEFINE_FREEP(struct api, api_free)
 const char *api_base_url(const struct api *a);
+
+/* Called while bytes move, a few times a second; total is 0 while it is not known. */
+typedef void api_progress_fn(void *arg, bool up, uint64_t done, uint64_t total);
+
+/* For the requests that follow; NULL ends it. */
+void api_on_progress(struct api *a, api_progress_fn *fn, void *arg);
 
 struct api_request {
 	const char *method; /* NULL: GET */

@@ -97,6 +97,24 @@ enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret, 
 	return e ? e : api_json(api, q, ret, fail);
 }
 
+enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,
+		  const char *what, struct fail *fail)
+{
+	AUTO(doc_freep) struct doc *answer = NULL, *done = NULL;
+	enum err e = cli_call(c, q, &answer, fail);
+
+	if (e)
+		return e;
+	if (!c->json) {
+		out_field(&c->out, label, slice_str(what));
+		return OK;
+	}
+	done = doc_object();
+	doc_set_text(done, key, slice_str(what));
+	out_doc(&c->out, done, DOC_PRETTY);
+	return OK;
+}
+
 /* ---- the agent ---- */
 
 static enum err shared_domain(struct cli *c, const char **ret, struct fail *fail)

@@ -11,6 +11,7 @@
 #include "cli/config.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "common/base/jsonf.h"
 
 /* How the command ends; see docs/cli.md. */
 enum {
@@ -37,7 +38,8 @@ struct cli {
 	struct api *api;    /* see cli_api() */
 };
 
-extern const struct command agents_commands[];
+extern const struct command agents_commands[], domains_commands[], config_commands[],
+	login_commands[];
 
 /* The client, with the user's key. ERR_CONFIG "Not authenticated" when there is none. */
 enum err cli_api(struct cli *c, struct api **ret, struct fail *fail) MUST_CHECK;
@@ -46,6 +48,13 @@ enum err cli_api_anonymous(struct cli *c, struct api **ret, struct fail *fail) M
 /* One request and its JSON, by cli_api(). */
 enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret,
 		  struct fail *fail) MUST_CHECK;
+
+/*
+ * One request whose answer has nothing to say: prints "<label> <what>", or {"<key>":"<what>"}
+ * with --json.
+ */
+enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,
+		  const char *what, struct fail *fail) MUST_CHECK;
 
 /* The agent to act as: --agent (may be NULL), else the configured one. ERR_CONFIG when there is
  * none. */

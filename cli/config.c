@@ -130,6 +130,23 @@ static enum err read_file(const char *path, struct doc **ret, struct fail *fail)
 	return OK;
 }
 
+static const char *value_in_env(const struct config_row *row)
+{
+	const char *value = getenv(row->env);
+
+	return value && *value ? value : NULL;
+}
+
+const char *config_env(enum config_key key)
+{
+	return rows[key].env;
+}
+
+bool config_env_wins(enum config_key key)
+{
+	return !rows[key].file_first && value_in_env(&rows[key]);
+}
+
 /* The member of the file, NULL when it is absent or empty. */
 static enum err value_in_file(const struct config *c, const struct config_row *row,
 			      const char **ret, struct fail *fail)
@@ -143,13 +160,6 @@ static enum err value_in_file(const struct config *c, const struct config_row *r
 	if (text.n)
 		*ret = text.p; /* jansson's strings end with NUL */
 	return OK;
-}
-
-static const char *value_in_env(const struct config_row *row)
-{
-	const char *value = getenv(row->env);
-
-	return value && *value ? value : NULL;
 }
 
 /* Fills value and origin of one key. */
@@ -252,6 +262,16 @@ static enum err write_file(const char *path, const struct doc *d, struct fail *f
 	return file_replace(path, buf_slice(&text), 0600, fail);
 }
 
+/* Where nothing is to be changed: could it be? */
+static enum err may_write(const char *path, struct fail *fail)
+{
+	AUTO(mem_freep) char *copy = mem_strdup(path);
+	const char *folder = dirname(copy);
+
+	return access(folder, W_OK) ? fail_set(fail, ERR_IO, "%.180s: %s", folder, strerror(errno))
+				    : OK;
+}
+
 enum err config_change(struct config *c, const struct config_change *changes, size_t n,
 		       struct fail *fail)
 {
@@ -271,5 +291,7 @@ enum err config_change(struct config *c, const struct config_change *changes, si
 		d = doc_object();
 	for (size_t i = 0; e == OK && i < n; i++)
 		e = apply(d, &changes[i], fail);
-	return e ? e : write_file(path, d, fail);
+	if (e)
+		return e;
+	return n ? write_file(path, d, fail) : may_write(c->path, fail);
 }

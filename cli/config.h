@@ -33,6 +33,9 @@ enum err config_load(struct config *ret, struct fail *fail) MUST_CHECK;
 void config_release(struct config *c);
 
 const char *config_name(enum config_key key);
+/* The variable of the environment, and whether it is set and wins over the file. */
+const char *config_env(enum config_key key);
+bool config_env_wins(enum config_key key);
 /* ERR_INPUT when there is no such key. */
 enum err config_key_named(struct slice name, enum config_key *ret) MUST_CHECK;
 

@@ -65,6 +65,18 @@ const struct doc *doc_at(const struct doc *d, size_t i)
 	return doc_of(json_array_get(json_of(d), i));
 }
 
+const struct doc *doc_member(const struct doc *d, size_t i, const char **ret_name)
+{
+	json_t *j = json_of(d);
+	void *at = json_object_iter(j);
+
+	while (at && i-- > 0)
+		at = json_object_iter_next(j, at);
+	if (at)
+		*ret_name = json_object_iter_key(at);
+	return doc_of(json_object_iter_value(at));
+}
+
 bool doc_is_object(const struct doc *d)
 {
 	return json_is_object(json_of(d));

@@ -33,6 +33,8 @@ const struct doc *doc_get(const struct doc *d, const char *name);
 /* Elements of an array. */
 size_t doc_count(const struct doc *d);
 const struct doc *doc_at(const struct doc *d, size_t i);
+/* The members of an object in their order; NULL behind the last one. */
+const struct doc *doc_member(const struct doc *d, size_t i, const char **ret_name);
 bool doc_is_object(const struct doc *d);
 bool doc_is_array(const struct doc *d);
 bool doc_is_text(const struct doc *d);
