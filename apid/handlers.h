@@ -60,6 +60,8 @@ void dashboard_activity(struct req *r);
 
 void message_list(struct req *r);
 void message_get(struct req *r);
+void message_html_get(struct req *r);
+void history_get(struct req *r);
 void attachment_get(struct req *r);
 void conversation_list(struct req *r);
 void event_stream(struct req *r);

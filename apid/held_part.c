@@ -11,7 +11,7 @@
 enum {
 	CHUNK = 1024 *
 		1024, /* bytes that are fetched at once: of a text each time costs its whole */
-	STEP = 128 * 1024,
+	STEP = MAIL_HTML_PIECE_MAX,
 };
 
 _Static_assert((int)STEP < RESP_PIECE_MAX, "a piece is one step");
@@ -51,7 +51,7 @@ static enum err next_piece(void *arg, struct db *db, struct buf *piece, struct f
 	struct slice rest;
 	enum err e = OK;
 
-	if (p->chunk_at == p->chunk.len)
+	if (p->chunk_at == p->chunk.len && p->at.offset < p->size)
 		e = fetch_chunk(p, db, fail);
 	if (e)
 		return e;
@@ -129,10 +129,9 @@ enum err held_mail_show_html(struct req *r, struct slice user_id, struct slice i
 {
 	struct part *p = arena_alloc(&r->arena, sizeof(*p));
 	enum err e = find(r, user_id, id, S("html"), p, fail);
+	struct resp_source source = source_of(p);
 
-	if (e)
-		return e;
-	mail_html_begin(r);
-	r->resp.source = source_of(p);
-	return OK;
+	if (e == OK)
+		mail_html_answer(r, &source);
+	return e;
 }

@@ -5,18 +5,17 @@
  */
 #include "apid/message_content.h"
 
+#include "apid/body_text.h"
 #include "common/base/encode.h"
-#include "common/base/utf8.h"
 
 enum {
-	TEXT_STEP = 8 * 1024,  /* bytes of mail that are decoded at once */
 	RAW_STEP = 96 * 1024,  /* bytes of mail that are encoded at once; a multiple of 3 */
 	PIECE_FULL = 96 * 1024 /* a piece that has so much is not made larger */
 };
 
 _Static_assert(RAW_STEP % 3 == 0, "base64 in pieces");
 _Static_assert(PIECE_FULL + RAW_STEP / 3 * 4 < RESP_PIECE_MAX, "the step that fills a piece");
-_Static_assert(PIECE_FULL + MIME_TEXT_GROWTH * TEXT_STEP < RESP_PIECE_MAX, "the same for text");
+_Static_assert((int)PIECE_FULL + (int)BODY_TEXT_STEP_MAX < RESP_PIECE_MAX, "the same for text");
 
 enum phase { TEXT, HTML, RAW, DONE };
 
@@ -35,19 +34,22 @@ struct content {
 	struct stored_mail mail;
 	struct mime_tree tree;
 	enum phase phase;
-	bool begun;             /* the key of this phase is out */
-	size_t part;            /* the part that is read, or the next one to look at */
-	struct mime_text *text; /* of that part while it is read */
-	int64_t at;             /* in the mail */
-	size_t written;         /* of this phase's text */
-	bool line_open;         /* the text so far does not end with LF */
+	bool begun;            /* the key of this phase is out */
+	struct body_text body; /* of this phase, while it is one of text */
+	int64_t at;            /* in the mail, where its bytes go out */
 };
 
 static void content_free(void *arg)
 {
 	struct content *c = arg;
 
-	mime_text_free(TAKE(c->text));
+	body_text_release(&c->body);
+}
+
+static void begin_body(struct content *c)
+{
+	body_text_release(&c->body);
+	body_text_init(&c->body, &c->mail, &c->tree, phases[c->phase].role);
 }
 
 static void end_phase(struct content *c, bool cut, struct buf *out)
@@ -55,11 +57,10 @@ static void end_phase(struct content *c, bool cut, struct buf *out)
 	buf_add_str(out, !c->begun ? phases[c->phase].none
 			 : cut     ? phases[c->phase].cut
 				   : phases[c->phase].whole);
-	mime_text_free(TAKE(c->text));
 	c->phase++;
-	c->begun = c->line_open = false;
-	c->part = c->written = 0;
-	c->at = 0;
+	c->begun = false;
+	if (c->phase == HTML)
+		begin_body(c);
 }
 
 static void begin_phase(struct content *c, struct buf *out)
@@ -69,68 +70,19 @@ static void begin_phase(struct content *c, struct buf *out)
 	c->begun = true;
 }
 
-/* False when there is more text than goes out. */
-static bool add_text(struct content *c, struct slice text, struct buf *out)
+static enum err text_step(struct content *c, struct db *db, struct buf *out, struct fail *fail)
 {
-	struct slice fits = utf8_cut(text, CONTENT_TEXT_MAX - c->written);
-
-	jsonw_text_part(out, fits);
-	c->written += fits.n;
-	if (fits.n)
-		c->line_open = fits.p[fits.n - 1] != '\n';
-	return fits.n == text.n;
-}
-
-/* The next part of the body begins on a line of its own. False when there is none. */
-static bool next_part(struct content *c, struct buf *out)
-{
-	const struct mime_tree *t = &c->tree;
-
-	while (c->part < t->n && t->v[c->part].role != phases[c->phase].role)
-		c->part++;
-	if (c->part == t->n)
-		return false;
-	begin_phase(c, out);
-	if (c->line_open)
-		add_text(c, S("\n"), out);
-	c->at = t->v[c->part].start;
-	c->text = mime_text_new(t->v[c->part].encoding, t->v[c->part].charset);
-	return true;
-}
-
-static enum err decode_step(struct content *c, struct db *db, struct buf *text, struct fail *fail)
-{
-	AUTO(buf_release) struct buf bytes = BUF_INIT(TEXT_STEP);
-	const struct mime_part *p = &c->tree.v[c->part];
-	int64_t n = p->end - c->at < TEXT_STEP ? p->end - c->at : TEXT_STEP;
-	enum err e = n ? stored_mail_read(&c->mail, db, c->at, n, &bytes, fail) : OK;
+	AUTO(buf_release) struct buf text = BUF_INIT(BODY_TEXT_STEP_MAX);
+	enum err e = body_text_step(&c->body, db, &text, fail);
 
 	if (e)
 		return e;
-	c->at += n;
-	mime_text_feed(c->text, buf_slice(&bytes), text);
-	if (c->at < p->end)
-		return OK;
-	mime_text_end(c->text, text);
-	mime_text_free(TAKE(c->text));
-	c->part++;
+	if (c->body.found)
+		begin_phase(c, out);
+	jsonw_text_part(out, buf_slice(&text));
+	if (c->body.over)
+		end_phase(c, c->body.cut, out);
 	return OK;
-}
-
-static enum err text_step(struct content *c, struct db *db, struct buf *out, struct fail *fail)
-{
-	AUTO(buf_release)
-	struct buf text = BUF_INIT(MIME_TEXT_GROWTH * TEXT_STEP + 2 * MIME_TEXT_EXTRA);
-	enum err e;
-
-	if (!c->text && !next_part(c, out)) {
-		end_phase(c, false, out);
-		return OK;
-	}
-	e = decode_step(c, db, &text, fail);
-	if (e == OK && !add_text(c, buf_slice(&text), out))
-		end_phase(c, true, out);
-	return e;
 }
 
 static enum err raw_step(struct content *c, struct db *db, struct buf *out, struct fail *fail)
@@ -182,6 +134,7 @@ enum err message_content_write(struct req *r, const struct stored_mail *mail,
 	struct content *c = arena_alloc(&r->arena, sizeof(*c));
 
 	*c = (struct content){ .mail = *mail, .tree = *tree };
+	begin_body(c);
 	if (stored_mail_is_small(mail))
 		return write_all(r, c, fail);
 	r->resp.source = (struct resp_source){

@@ -9,8 +9,6 @@
 #include "apid/req.h"
 #include "apid/stored_mail.h"
 
-enum { CONTENT_TEXT_MAX = 1024 * 1024 }; /* bytes of text, and of HTML, as UTF-8 */
-
 /*
  * Writes the keys into the JSON of r's answer, or makes them its source. Everything is
  * borrowed until the answer is gone: it has to be in r's arena.

@@ -40,13 +40,15 @@ PAGE_SECONDS = 30
 MORTAL = "setpriv", "--pdeathsig", "KILL", "--"  # whatever ends the one above it
 
 
-def options_for(home: Path, size: tuple[int, int], scripts: bool) -> webdriver.ChromeOptions:
+def options_for(home: Path, size: tuple[int, int], scripts: bool,
+                flags: tuple[str, ...]) -> webdriver.ChromeOptions:
     program = write_file(home / "chromium", f"#!/bin/sh\nexec {' '.join(MORTAL)} chromium \"$@\"\n",
                          0o755)
     options = webdriver.ChromeOptions()
     options.binary_location = str(program)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={home}/profile", f"--window-size={size[0]},{size[1]}"):
+    for flag in (*FLAGS, f"--user-data-dir={home}/profile", f"--window-size={size[0]},{size[1]}",
+                 *flags):
         options.add_argument(flag)
     if size == PHONE:
         options.add_experimental_option("mobileEmulation", {"deviceMetrics": {
@@ -66,7 +68,7 @@ class Driver(Service):
 
 class Chromium:
     def __init__(self, build: Path, folder: Path, size: tuple[int, int] = DESKTOP,
-                 scripts: bool = True):
+                 scripts: bool = True, flags: tuple[str, ...] = ()):
         self.photos = build / "screenshots"
         self.photos.mkdir(parents=True, exist_ok=True)
         home = folder / "home"
@@ -74,7 +76,7 @@ class Chromium:
         service = Driver("/usr/bin/setpriv", log_path=str(folder / "chromedriver.log"),
                          env={**CLEAN_ENV, "HOME": str(home), "TMPDIR": str(folder)})
         self.driver = webdriver.Chrome(service=service,
-                                       options=options_for(home, size, scripts))
+                                       options=options_for(home, size, scripts, flags))
         self.driver.set_page_load_timeout(PAGE_SECONDS)
 
     def __enter__(self) -> Chromium:

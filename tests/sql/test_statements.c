@@ -55,6 +55,7 @@ static const struct {
 	{ "endpoint_disable", NOBODY },
 	{ "event_", DELIVERD },
 	{ "export_", APID },
+	{ "history_", APID },
 	{ "hold_", APID },
 	{ "idem_", APID },
 	{ "feedback_", APID },

@@ -36,6 +36,8 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "DELETE", "/api/v1/agents/b%40x", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/messages", ACCESS_AGENT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/messages/m", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/messages/m/html", ACCESS_AGENT, 0 },
+		{ "GET", "/api/v1/agents/b%40x/messages/m/history", ACCESS_AGENT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/messages/m/attachments/0", ACCESS_AGENT, 0 },
 		{ "GET", "/api/v1/agents/b%40x/webhook", ACCESS_AGENT, 0 },
 		{ "POST", "/api/v1/agents/b%40x/webhook/enable", ACCESS_ACCOUNT, 0 },
