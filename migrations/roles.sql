@@ -77,6 +77,10 @@ GRANT SELECT (domain_id, selector, state, public_key, published, status, checked
 	retired_at), INSERT, UPDATE (state, published, status, checked_at, retired_at)
 	ON dkim_keys TO e2a_apid;
 GRANT SELECT, INSERT, UPDATE, DELETE ON domain_records TO e2a_apid;
+-- Who listens, and what an account did first.
+GRANT SELECT, INSERT, UPDATE, DELETE ON apid_instances, listeners TO e2a_apid;
+GRANT SELECT, INSERT, UPDATE ON listened, first_steps TO e2a_apid;
+GRANT EXECUTE ON FUNCTION find_first_steps TO e2a_apid;
 
 -- e2a-deliverd: mail and its way to the agents. It sees no API key. At its start
 -- it makes the row of the shared domain.

@@ -2,22 +2,14 @@
 /* Endpoints. An agent without a row in webhook_queues never failed. */
 #include "common/store/store_endpoint.h"
 
-/* $n rows at most: a queue may hold millions */
-#define COUNT(state, most)                                                                         \
-	"(SELECT count(*) FROM (SELECT 1 FROM webhook_jobs j WHERE j.agent_email = a.email "       \
-	"AND j.state = '" state "' LIMIT " most "::bigint) t)"
-#define STATE                                                                                      \
-	"CASE WHEN a.agent_mode <> 'cloud' THEN 'none' "                                           \
-	"WHEN q.disabled_at IS NOT NULL THEN 'disabled' "                                          \
-	"WHEN q.open_until IS NOT NULL THEN 'open' "                                               \
-	"WHEN q.drain_after IS NOT NULL THEN 'draining' "                                          \
-	"WHEN q.failures > 0 THEN 'failing' ELSE 'ok' END"
-#define COLUMNS(most)                                                                              \
-	"a.email, a.user_id, a.webhook_url, " STATE ", q.failures, q.failing_since, "              \
-	"CASE WHEN q.open_until IS NOT NULL THEN greatest(q.due_at, q.open_until) "                \
-	"ELSE q.due_at END, "                                                                      \
-	"q.last_status, q.last_failed_at, q.last_error, q.disabled_at, q.disabled_reason, " COUNT( \
-		"pending", most) ", " COUNT("failed", most)
+#include "common/store/store_endpoint_sql.h"
+
+#define COLUMNS(most)                                                                                       \
+	"a.email, a.user_id, a.webhook_url, " ENDPOINT_STATE ", q.failures, q.failing_since, "              \
+	"CASE WHEN q.open_until IS NOT NULL THEN greatest(q.due_at, q.open_until) "                         \
+	"ELSE q.due_at END, "                                                                               \
+	"q.last_status, q.last_failed_at, q.last_error, q.disabled_at, q.disabled_reason, " ENDPOINT_COUNT( \
+		"pending", most) ", " ENDPOINT_COUNT("failed", most)
 #define AGENT " FROM agents a LEFT JOIN webhook_queues q ON q.agent_email = a.email "
 
 enum { FIND, FIND_ANY, ENABLE, DISABLE, TROUBLE, FAILED };

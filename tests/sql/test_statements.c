@@ -71,6 +71,8 @@ static const struct {
 	{ "moment_", APID },
 	{ "notice_", DELIVERD },
 	{ "outbound_", DELIVERD },
+	{ "overview_", APID },
+	{ "presence_", APID },
 	{ "ready_", APID },
 	{ "retention_", DELIVERD },
 	{ "redelivery_", APID },
