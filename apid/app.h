@@ -13,6 +13,7 @@
 struct announcer;
 struct exports;
 struct peers;
+struct presence;
 struct ready;
 struct server;
 struct sign_in;
@@ -28,6 +29,7 @@ struct app {
 	struct netcidr_list trusted_proxies;
 	struct dns *dns;
 	struct peers *peers;
+	struct presence *presence;
 	struct ready *ready;
 	struct announcer *announcer;
 	struct exports *exports;

@@ -172,6 +172,7 @@ static struct events *events_new(struct req *r, const struct store_agent *agent,
 	struct events *s = mem_zalloc(sizeof(*s));
 
 	s->wait.kind = WAITER_SSE;
+	s->wait.unseen = r->principal.session;
 	s->app = r->app;
 	s->user_id = r->principal.user_id;
 	watch_init(&s->watch, &r->principal, agent, &page, at);

@@ -18,6 +18,9 @@ void web_get_file(struct req *r);
 
 void feedback_create(struct req *r);
 
+/* The account at one look. */
+void overview_get(struct req *r);
+
 void agent_list(struct req *r);
 void agent_create(struct req *r);
 void agent_get(struct req *r);

@@ -9,6 +9,7 @@
 #include "apid/export.h"
 #include "apid/listen.h"
 #include "apid/peers.h"
+#include "apid/presence.h"
 #include "apid/ready.h"
 #include "apid/server.h"
 #include "apid/sign_in.h"
@@ -152,6 +153,7 @@ static enum err start(struct daemon *d, struct fail *fail)
 	d->app.ready = ready_new(&d->app);
 	d->app.exports = exports_new(&d->settings);
 	d->app.announcer = announcer_new(&d->settings);
+	d->app.presence = presence_new(&d->app);
 	d->app.waits = waits_new(&d->app);
 	d->app.workers = workers_new(&d->settings);
 	e = server_new(&d->app, &d->app.server, fail);
@@ -178,11 +180,14 @@ static void stop(struct daemon *d)
 	if (d->app.server)
 		server_drain(d->app.server, deadline_ms);
 	if (d->app.workers)
+		presence_stop(d->app.presence);
+	if (d->app.workers)
 		workers_stop(d->app.workers);
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);
 	waits_free(d->app.waits);
+	presence_free(d->app.presence);
 	announcer_free(d->app.announcer);
 	exports_free(d->app.exports);
 	ready_free(d->app.ready);

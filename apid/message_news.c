@@ -62,6 +62,7 @@ void message_news(struct req *r, const struct store_agent *agent, struct slice l
 	struct watch *w;
 
 	r->wait.place.kind = WAITER_POLL;
+	r->wait.place.unseen = r->principal.session;
 	if (wait_ms && !waits_enter(r->app->waits, &r->wait.place, r->principal.user_id, agent)) {
 		resp_error(&r->resp, 503, "too many requests wait for mail");
 		return;

@@ -34,6 +34,8 @@ const struct route route_table[] = {
 	{ "HEAD", "/", .access = ACCESS_PUBLIC, .run = web_get_page },
 	{ "GET", "/web/{}/{}", .access = ACCESS_PUBLIC, .run = web_get_file },
 
+	{ "GET", "/api/v1/overview", .access = ACCESS_ACCOUNT, .limit = LIMIT_POLL,
+	  .run = overview_get },
 	{ "GET", "/api/v1/agents", .access = ACCESS_ACCOUNT, .run = agent_list },
 	{ "POST", "/api/v1/agents", .access = ACCESS_HANDLER, .limit = LIMIT_REGISTRATION,
 	  .body_max = BODY_64K, .class = JOB_NAMES, .run = agent_create },

@@ -10,6 +10,7 @@
 #include "apid/body.h"
 #include "apid/conns.h"
 #include "apid/intake.h"
+#include "apid/presence.h"
 #include "apid/req.h"
 #include "apid/waits.h"
 #include "apid/workers.h"
@@ -526,6 +527,7 @@ void server_tick(struct server *s)
 
 	conns_sweep(&s->conns, now_ms);
 	waits_tick(s->app->waits, now_ms);
+	presence_tick(s->app->presence, now_ms);
 }
 
 void server_drain(struct server *s, int64_t deadline_ms)

@@ -3,6 +3,7 @@
 #include "apid/waits.h"
 
 #include "apid/conns.h"
+#include "apid/presence.h"
 #include "apid/workers.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -77,6 +78,11 @@ static bool has_room(const struct waits *all, struct slice user_id, struct slice
 	       of_user < (size_t)s->wait_per_user;
 }
 
+static enum presence_kind presence_of(enum apid_waiter kind)
+{
+	return kind == WAITER_SSE ? PRESENCE_STREAM : PRESENCE_POLL;
+}
+
 bool waits_enter(struct waits *all, struct wait *w, struct slice user_id,
 		 const struct store_agent *agent)
 {
@@ -89,12 +95,15 @@ bool waits_enter(struct waits *all, struct wait *w, struct slice user_id,
 		w->waits = all;
 		w->user_id = user_id;
 		w->address = agent->address;
+		w->email = agent->email;
 		w->next = *bucket;
 		*bucket = w;
 		all->n++;
 		metric_add_at(&apid_metrics[APID_WAITERS], w->kind, 1);
 	}
 	pthread_mutex_unlock(&all->lock);
+	if (room && !w->unseen)
+		presence_open(all->app->presence, presence_of(w->kind), agent->email);
 	return room;
 }
 
@@ -114,6 +123,8 @@ void waits_leave(struct wait *w)
 	all->n--;
 	metric_add_at(&apid_metrics[APID_WAITERS], w->kind, -1);
 	pthread_mutex_unlock(&all->lock);
+	if (!w->unseen)
+		presence_close(all->app->presence, presence_of(w->kind), w->email);
 }
 
 void waits_tell(struct wait *w, struct slice message_id)

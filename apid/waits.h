@@ -29,6 +29,7 @@ enum { WAITS_TOLD = 16 }; /* messages that are remembered */
 /* One that may wait. Its owner fills kind, go_on, arg and until_ms. */
 struct wait {
 	enum apid_waiter kind;
+	bool unseen; /* nobody has to know that there is a listener: it is a page of ours */
 	void (*go_on)(struct wait *w, enum waits_why why); /* on any thread; must not wait */
 	void *arg;
 	int64_t until_ms; /* of clock_mono_ms() */
@@ -36,7 +37,7 @@ struct wait {
 	/* private */
 	struct waits *waits; /* NULL: has not entered */
 	struct wait *next, *due;
-	struct slice user_id, address;
+	struct slice user_id, address, email;
 	const struct conn *conn; /* while it is parked */
 	uint64_t told[WAITS_TOLD];
 	size_t told_n; /* ever */

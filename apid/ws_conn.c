@@ -6,6 +6,7 @@
  * marks mail read.
  */
 #include "apid/apid_metrics.h"
+#include "apid/presence.h"
 #include "apid/ws_private.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -103,11 +104,19 @@ void ws_conn_free(struct ws_conn *conn)
 	free(conn);
 }
 
+/* Of the agent, and no page of ours. */
+static bool is_client(const struct ws_conn *conn)
+{
+	return conn->sub.key_id.n > 0;
+}
+
 int ws_conn_established(struct ws_conn *conn, struct lws *wsi)
 {
 	conn->wsi = wsi;
 	conn->established = true;
 	metric_add(&apid_metrics[APID_SOCKETS], 1);
+	if (is_client(conn))
+		presence_open(conn->ws->app->presence, PRESENCE_SOCKET, conn->sub.email);
 	conn->progress_ms = conn->ping_ms = clock_mono_ms();
 	log_info("ws_open", LF_SLICE("agent", conn->sub.email),
 		 LF_SLICE("key", conn->sub.key_id.n ? conn->sub.key_id : S("session")));
@@ -284,6 +293,8 @@ void ws_conn_gone(struct ws_conn *conn)
 {
 	if (conn->established && !conn->gone) {
 		apid_count_closed(conn->close_code);
+		if (is_client(conn))
+			presence_close(conn->ws->app->presence, PRESENCE_SOCKET, conn->sub.email);
 		log_info("ws_close", LF_SLICE("agent", conn->sub.email),
 			 LF_INT("code", conn->close_code));
 	}

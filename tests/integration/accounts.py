@@ -84,6 +84,11 @@ INSERT INTO feedback (id, user_id, email, category, message)
 	('anon_' || %(u)s, NULL, lower(%(email)s), 'bug', 'It hurts still');
 INSERT INTO usage_events (id, user_id, agent_email, domain, direction, counted)
 	VALUES ('ue_' || %(u)s, %(u)s, 'own@' || %(domain)s, %(domain)s, 'inbound', true);
+INSERT INTO apid_instances (id, seen_at) VALUES ('of ' || %(u)s, now());
+INSERT INTO listeners (agent_email, instance, sockets, streams, polls)
+	VALUES ('Own@' || %(domain)s, 'of ' || %(u)s, 1, 0, 0);
+INSERT INTO listened (agent_email, first_at, last_at) VALUES ('Own@' || %(domain)s, now(), now());
+INSERT INTO first_steps (user_id, received_at) VALUES (%(u)s, now());
 INSERT INTO usage_summaries (user_id, day, messages) VALUES (%(u)s, '2026-01-31', 7);
 """
 

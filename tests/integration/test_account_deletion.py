@@ -60,9 +60,10 @@ def owned(stack, user_id: str) -> dict[str, int]:
 
 
 def everything(stack) -> dict[str, Counter[str]]:
-    """All rows of all tables but those of limits and of keys, which note when they are used."""
+    """All rows of all tables but those of limits, and of keys and of each e2a-apid, which note
+    when they were used or seen."""
     return {name: Counter(text for text, in rows(stack, f"SELECT t::text FROM {name} t"))
-            for name in tables(stack) if not name.startswith("rate_") and name != "api_keys"}
+            for name in tables(stack) if not name.startswith("rate_") and name not in ("api_keys", "apid_instances")}
 
 
 # ---- what has to be said ----

@@ -29,6 +29,7 @@ static void each_route_has_its_access_and_its_body_limit(void **state)
 		{ "GET", "/", ACCESS_PUBLIC, 0 },
 		{ "HEAD", "/", ACCESS_PUBLIC, 0 },
 		{ "GET", "/web/0/app.js", ACCESS_PUBLIC, 0 },
+		{ "GET", "/api/v1/overview", ACCESS_ACCOUNT, 0 },
 		{ "GET", "/api/v1/agents", ACCESS_ACCOUNT, 0 },
 		{ "POST", "/api/v1/agents", ACCESS_HANDLER, 65536 },
 		{ "GET", "/api/v1/agents/b%40x", ACCESS_AGENT, 0 },
