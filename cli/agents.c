@@ -29,12 +29,36 @@ static void print_agent(struct out *o, const struct doc *agent, struct slice act
 	out_str(o, email.n && slice_eq(email, active) ? " (active)\n" : "\n");
 }
 
+/* A key of one agent reaches no list; what it does reach is the agent that came with it. */
+static enum err list_own(struct cli *c, struct doc **ret, struct fail *fail)
+{
+	const char *email = c->config.value[CONFIG_AGENT_EMAIL];
+	struct doc *own = NULL, *list;
+	struct api_request q = { 0 };
+	enum err e;
+
+	if (!email)
+		return fail->code;
+	q.path = api_path(&c->arena, AGENTS "/%s", email);
+	e = cli_call(c, &q, &own, fail);
+	if (e)
+		return e;
+	list = doc_array();
+	if (own)
+		doc_add(list, own);
+	*ret = doc_object();
+	doc_set(*ret, "agents", list);
+	return OK;
+}
+
 static enum err run_list(struct cli *c, struct fail *fail)
 {
 	AUTO(doc_freep) struct doc *answer = NULL;
 	const struct doc *agents;
 	enum err e = cli_call(c, &(struct api_request){ .path = AGENTS }, &answer, fail);
 
+	if (e == ERR_NOT_FOUND)
+		e = list_own(c, &answer, fail);
 	if (e)
 		return e;
 	agents = doc_get(answer, "agents");
@@ -224,7 +248,11 @@ static enum err run_delete(struct cli *c, struct fail *fail)
 }
 
 const struct command agents_commands[] = {
-	{ .name = "agents list", .args = "", .help = "List your agents.", .run = run_list },
+	{ .name = "agents list",
+	  .args = "",
+	  .help = "List your agents.",
+	  .details = "With a key of one agent that one, if it is the active one.",
+	  .run = run_list },
 	{ .name = "agents register",
 	  .args = "<slug>",
 	  .args_min = 1,

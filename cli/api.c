@@ -284,11 +284,12 @@ static void read_meta(struct transfer *t)
 }
 
 /* The attempt never reached the server, or nobody can tell what became of it. */
-static bool is_lost(CURLcode code)
+static bool is_lost(const struct api_request *q, CURLcode code)
 {
+	if (code == CURLE_OPERATION_TIMEDOUT) /* who only reads has waited long enough */
+		return q->creates;
 	return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-	       code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 ||
-	       code == CURLE_OPERATION_TIMEDOUT;
+	       code == CURLE_PARTIAL_FILE;
 }
 
 static enum err curl_fail(const struct transfer *t, CURLcode code, struct fail *fail)
@@ -303,7 +304,7 @@ static enum err curl_fail(const struct transfer *t, CURLcode code, struct fail *
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return fail_set(fail, ERR_TIMEOUT, "%.100s does not answer in time (%.80s)", where,
 				why);
-	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+	if (code == CURLE_URL_MALFORMAT)
 		return fail_set(fail, ERR_INPUT, "%.150s is no URL that can be used", where);
 	if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
 		return fail_set(fail, ERR_INPUT, "%.120s does not speak HTTP", where);
@@ -329,7 +330,7 @@ static enum err attempt(struct api *a, const struct api_request *q, const char *
 	set_request(&t, url);
 	set_headers(&t, idempotency_key);
 	code = curl_easy_perform(a->easy);
-	*ret_lost = is_lost(code) && !t.sink_refused;
+	*ret_lost = is_lost(q, code) && !t.sink_refused;
 	if (code)
 		return curl_fail(&t, code, fail);
 	read_meta(&t);
@@ -470,6 +471,10 @@ enum err api_error(const struct api_answer *answer, struct fail *fail)
 				answer->status);
 	if (text.n == 0)
 		return fail_set(fail, code, "the server answers HTTP %d", answer->status);
+	if (slice_eq(text, S("404 page not found"))) /* also for a key of one agent */
+		return fail_set(fail, code,
+				"the server does not know this request, or the key does "
+				"not reach so far (HTTP 404)");
 	if (code == ERR_RATE && answer->retry_after_ms >= 0)
 		return fail_set(fail, code, "%.*s (HTTP 429, try again in %lld s)",
 				SLICE_ARGS(text), (long long)(answer->retry_after_ms + 999) / 1000);
