@@ -58,7 +58,7 @@ static enum err silence(unsigned *ret, struct fail *fail)
 
 static void say_wait(void *arg, int64_t ms, const char *why)
 {
-	(void)arg;
+	progress_end(arg);
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "Waiting %lld s: %s\n", (long long)(ms + 999) / 1000, why);
 }
@@ -69,6 +69,7 @@ enum err cli_api_anonymous(struct cli *c, struct api **ret, struct fail *fail)
 		.base_url = c->config.value[CONFIG_API_URL],
 		.key = c->config.value[CONFIG_API_KEY],
 		.waiting = say_wait,
+		.arg = &c->progress,
 	};
 	enum err e = silence(&o.silence_s, fail);
 
@@ -94,7 +95,18 @@ enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret, 
 	struct api *api;
 	enum err e = cli_api(c, &api, fail);
 
-	return e ? e : api_json(api, q, ret, fail);
+	if (e)
+		return e;
+	api_on_progress(api, progress_show, &c->progress);
+	e = api_json(api, q, ret, fail);
+	api_on_progress(api, NULL, NULL);
+	progress_end(&c->progress);
+	return e;
+}
+
+enum err cli_id(struct cli *c, const char *arg, const char *what, struct fail *fail)
+{
+	return *arg ? OK : cli_usage(c, fail, "the %s is empty", what);
 }
 
 enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,

@@ -11,6 +11,7 @@
 #include "cli/config.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "common/base/jsonf.h"
 
 /* How the command ends; see docs/cli.md. */
@@ -36,10 +37,11 @@ struct cli {
 	struct config config;
 	struct arena arena; /* until the command ends */
 	struct api *api;    /* see cli_api() */
+	struct progress progress;
 };
 
 extern const struct command agents_commands[], domains_commands[], config_commands[],
-	login_commands[];
+	login_commands[], inbox_commands[], read_commands[], send_commands[], pending_commands[];
 
 /* The client, with the user's key. ERR_CONFIG "Not authenticated" when there is none. */
 enum err cli_api(struct cli *c, struct api **ret, struct fail *fail) MUST_CHECK;
@@ -55,6 +57,8 @@ enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret,
  */
 enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,
 		  const char *what, struct fail *fail) MUST_CHECK;
+/* What an argument names, such as the id of a mail; a usage error when it is empty. */
+enum err cli_id(struct cli *c, const char *arg, const char *what, struct fail *fail) MUST_CHECK;
 
 /* The agent to act as: --agent (may be NULL), else the configured one. ERR_CONFIG when there is
  * none. */

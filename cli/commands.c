@@ -6,10 +6,8 @@
 
 /* In the order of `e2a --help`. */
 static const struct command *const groups[] = {
-	login_commands,
-	agents_commands,
-	domains_commands,
-	config_commands,
+	login_commands, agents_commands,  inbox_commands,   read_commands,
+	send_commands,  pending_commands, domains_commands, config_commands,
 };
 
 const struct command *commands_at(size_t n)

@@ -17,6 +17,22 @@ enum {
 
 /* ---- header ---- */
 
+/* Only commands that read mail pay for GMime. */
+static void init_once(void)
+{
+	static bool done;
+
+	if (!done)
+		mime_init();
+	done = true;
+}
+
+struct slice mail_field_text(struct slice value, struct arena *a)
+{
+	init_once();
+	return mime_text(value, MAIL_FIELD_MAX, a);
+}
+
 static struct slice value_of(const struct mail *m, struct slice name)
 {
 	const struct header_field *f = header_first(&m->tree.header, name);
@@ -112,16 +128,6 @@ static void scan(struct slice raw, struct arena *a, struct mime_tree *ret)
 
 	mime_scan_feed(s, raw);
 	mime_scan_end(s, a, ret);
-}
-
-/* Only commands that read mail pay for GMime. */
-static void init_once(void)
-{
-	static bool done;
-
-	if (!done)
-		mime_init();
-	done = true;
 }
 
 void mail_read(struct slice raw, struct arena *a, struct mail *ret)

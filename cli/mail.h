@@ -26,6 +26,9 @@ struct mail {
 /* `raw` is borrowed, everything else in the arena. For one thread. */
 void mail_read(struct slice raw, struct arena *a, struct mail *ret);
 
+/* One value of a header field, as a server may hand it out, in the same form. */
+struct slice mail_field_text(struct slice value, struct arena *a);
+
 /*
  * Appends the text that a person reads, UTF-8 without NUL, lines ended by LF: the plain text, and
  * where a part of the body exists as HTML alone, what that says. False when not all of it fitted
