@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Event streams (Server-Sent Events, WHATWG HTML 9.2): the unread mail of an agent, then
- * whatever comes. The id of each event is a place from which another stream goes on exactly.
- * A stream holds one piece of events at most, and the next is made when that is out.
+ * Event streams (Server-Sent Events, WHATWG HTML 9.2): the unread mail of an agent, unless only
+ * new mail is wanted, then whatever comes. The id of each event is a place from which another
+ * stream goes on exactly. A stream holds one piece of events at most, and the next is made when
+ * that is out.
  */
 #include "apid/apid_metrics.h"
 #include "apid/handlers.h"
@@ -26,6 +27,7 @@ struct events {
 	struct watch watch;
 	const struct app *app;
 	struct slice user_id;
+	bool only_new; /* without a place it begins now */
 	bool begun;
 	bool caught_up; /* the last page was all there was */
 	bool rests;     /* ... and its piece is on its way: wait before the next look */
@@ -90,10 +92,13 @@ static enum err read_page(struct events *s, struct db *db, struct buf *piece, st
 {
 	struct watch *w = &s->watch;
 	bool backlog = w->at.told.snapshot.n == 0;
-	enum err e;
+	enum err e = OK;
 
-	w->page.filter = backlog ? STORE_MESSAGE_UNREAD : STORE_MESSAGE_ALL;
-	e = watch_read(w, db, fail);
+	if (backlog && s->only_new)
+		e = watch_skip(w, db, fail);
+	w->page.filter = backlog && !s->only_new ? STORE_MESSAGE_UNREAD : STORE_MESSAGE_ALL;
+	if (e == OK)
+		e = watch_read(w, db, fail);
 	if (e == OK)
 		write_page(s, backlog, piece);
 	return e;
@@ -175,6 +180,7 @@ static struct events *events_new(struct req *r, const struct store_agent *agent,
 	s->wait.unseen = r->principal.session;
 	s->app = r->app;
 	s->user_id = r->principal.user_id;
+	s->only_new = target_query(&r->target, S("new")).n > 0;
 	watch_init(&s->watch, &r->principal, agent, &page, at);
 	return s;
 }

@@ -133,6 +133,7 @@ enum head_kind head_look(struct slice bytes, struct arena *a, struct head *ret)
 		return HEAD_HTTP;
 	ret->agent = t.segment[3];
 	ret->origin = f.origin;
+	ret->only_new = target_query(&t, S("new")).n > 0;
 	head_credential(ret, target_query(&t, S("token")), f.authorization, f.cookie);
 	return HEAD_UPGRADE;
 }

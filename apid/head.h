@@ -22,6 +22,7 @@ struct head {
 	struct slice token;   /* of ?token=, or of the Authorization header */
 	struct slice session; /* of the session cookie, where neither shows a token */
 	struct origin origin;
+	bool only_new; /* of ?new= */
 };
 
 /*

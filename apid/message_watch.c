@@ -95,6 +95,11 @@ enum err watch_read(struct watch *w, struct db *db, struct fail *fail)
 	return e;
 }
 
+enum err watch_skip(struct watch *w, struct db *db, struct fail *fail)
+{
+	return store_moment_now(db, &w->arena, &w->at.told, fail);
+}
+
 struct page_token watch_behind(const struct watch *w, size_t i)
 {
 	struct page_token t = w->at;

@@ -32,6 +32,8 @@ void watch_release(struct watch *w);
  * when there is no such agent any more.
  */
 enum err watch_check(const struct watch *w, struct db *db, struct fail *fail) MUST_CHECK;
+/* Goes to now: there is nothing but what cannot be seen yet. */
+enum err watch_skip(struct watch *w, struct db *db, struct fail *fail) MUST_CHECK;
 /* Reads the next page; stays where it is when that fails. */
 enum err watch_read(struct watch *w, struct db *db, struct fail *fail) MUST_CHECK;
 /* The place behind message `i` of the page. Borrows from it. */

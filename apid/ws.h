@@ -15,6 +15,7 @@ struct ws_subscriber {
 	struct slice user_id;
 	struct slice email, address; /* of the agent */
 	int64_t live_us;             /* database time of the admission */
+	bool only_new;               /* nothing of what is unread already */
 };
 
 enum err ws_new(const struct app *app, struct ws **ret, struct fail *fail) MUST_CHECK;

@@ -87,7 +87,8 @@ static enum err try_upgrade(struct candidate *c, struct db *db, struct fail *fai
 				      .session_hash = auth_account(&p).session_hash,
 				      .user_id = p.user_id,
 				      .email = agent.email,
-				      .address = agent.address };
+				      .address = agent.address,
+				      .only_new = c->head.only_new };
 	e = store_message_clock(db, &sub.live_us, fail);
 	return e ? e : ws_adopt(c->app->ws, c->fd, &sub);
 }
@@ -112,6 +113,7 @@ static void copy_head(struct head *to, const struct head *from, struct arena *a)
 		.agent = arena_slice(a, from->agent),
 		.token = arena_slice(a, from->token),
 		.session = arena_slice(a, from->session),
+		.only_new = from->only_new,
 		.origin = { .sec_fetch_site = arena_slice(a, from->origin.sec_fetch_site),
 			    .origin = arena_slice(a, from->origin.origin),
 			    .host = arena_slice(a, from->origin.host) },

@@ -48,6 +48,7 @@ static void keep_subscriber(struct ws_conn *conn, const struct ws_subscriber *su
 		.email = keep(&at, sub->email),
 		.address = keep(&at, sub->address),
 		.live_us = sub->live_us,
+		.only_new = sub->only_new,
 	};
 }
 
@@ -63,7 +64,7 @@ struct ws_conn *ws_conn_new(struct ws *ws, int fd, const struct ws_subscriber *s
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
 	conn->out_tail = &conn->out;
 	conn->adopted_ms = conn->checked_ms = conn->ping_ms = clock_mono_ms();
-	ws_stream_init(&conn->stream, sub->live_us);
+	ws_stream_init(&conn->stream, sub->live_us, sub->only_new);
 	return conn;
 }
 

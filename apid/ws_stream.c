@@ -2,9 +2,9 @@
 /* The cursor of a WebSocket. It knows no sockets and no SQL. */
 #include "apid/ws_stream.h"
 
-void ws_stream_init(struct ws_stream *s, int64_t live_us)
+void ws_stream_init(struct ws_stream *s, int64_t live_us, bool only_new)
 {
-	*s = (struct ws_stream){ .live_us = live_us };
+	*s = (struct ws_stream){ .live = only_new, .live_us = live_us };
 }
 
 void ws_stream_release(struct ws_stream *s)

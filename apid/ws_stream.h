@@ -29,7 +29,8 @@ struct ws_stream {
 	size_t told_n, told_cap;
 };
 
-void ws_stream_init(struct ws_stream *s, int64_t live_us);
+/* With `only_new` the backlog counts as done, but for a stretch before live_us. */
+void ws_stream_init(struct ws_stream *s, int64_t live_us, bool only_new);
 void ws_stream_release(struct ws_stream *s);
 /* Fills after, except, backlog and live_us of the next read; texts live in the arena. */
 void ws_stream_next(const struct ws_stream *s, struct arena *a, struct store_message_stream *ret);

@@ -260,13 +260,13 @@ class EventStream(Http):
     """A stream of Server-Sent Events, or StackError with the server's refusal."""
 
     def __init__(self, port: int | Path, agent: str, key: str, last: str = "", *fields: str,
-                 version: str = "1.1", **options):
+                 version: str = "1.1", query: str = "", **options):
         super().__init__(port, key, **options)
         self.comments = 0
         self.retry = ""
         self.text = b""
         resume = [f"Last-Event-ID: {last}"] if last else []
-        self.write(self.head("GET", events_target(agent), *resume, *fields, version=version))
+        self.write(self.head("GET", events_target(agent) + query, *resume, *fields, version=version))
         self.opening = self.answer()
         if self.opening.status != 200:
             self.close()

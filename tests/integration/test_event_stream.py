@@ -87,6 +87,21 @@ def test_what_was_read_is_not_in_the_backlog(stack, api, make_agent, follow, wai
     assert follow(agent).notice()["subject"] == "two"
 
 
+def test_who_wants_only_what_is_new_is_told_no_backlog(stack, account, make_agent, follow):
+    """Neither by a stream nor by a socket; a stream that goes on misses nothing."""
+    agent = make_agent()
+    insert_mail(stack, account.user_id, agent, 3, age="40 s")
+    stream = follow(agent, query="?new=1")
+    first = stream.any_event()
+    assert first.data is None
+    with WebSocket(stack.http_port, agent, f"{account.api_key}&new=1") as socket:
+        send(stack, agent, "new")
+        assert stream.notice()["subject"] == socket.notice()["subject"] == "new"
+    stream.close()
+    again = follow(agent, first.id, query="?new=1")
+    assert again.notice()["subject"] == "new"
+
+
 def test_a_cut_stream_goes_on_exactly_wherever_it_was_cut(stack, account, make_agent, follow, quick):
     """Cut after any number of events, in the backlog and behind it, and gone on with at
     another e2a-apid, while mail comes that others read at once."""

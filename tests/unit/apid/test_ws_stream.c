@@ -99,7 +99,7 @@ static void the_backlog_is_told_in_pages_then_what_is_new(void **state)
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	for (int i = 0; i < 10; i++)
 		publish(t, LIVE - (i + 1) * 7 * SECOND);
 	read_on(t, &s);
@@ -110,13 +110,30 @@ static void the_backlog_is_told_in_pages_then_what_is_new(void **state)
 	assert_each_told_once(t);
 }
 
+static void who_wants_only_what_is_new_is_told_no_backlog(void **state)
+{
+	AUTO(mem_freep) struct table *t = mem_zalloc(sizeof(*t));
+	AUTO(ws_stream_release) struct ws_stream s;
+
+	(void)state;
+	ws_stream_init(&s, LIVE, true);
+	for (int i = 1; i <= 10; i++)
+		publish(t, LIVE - WS_STREAM_OVERLAP_US - i * SECOND);
+	read_on(t, &s);
+	assert_int_equal(s.told_n, 0);
+	publish(t, LIVE - SECOND); /* late */
+	publish(t, LIVE + SECOND);
+	read_on(t, &s);
+	assert_int_equal(s.told_n, 2);
+}
+
 static void messages_of_one_moment_are_told_apart_by_id(void **state)
 {
 	AUTO(mem_freep) struct table *t = mem_zalloc(sizeof(*t));
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	for (int i = 0; i < 8; i++)
 		publish(t, LIVE - SECOND);
 	for (int i = 0; i < 8; i++)
@@ -131,7 +148,7 @@ static void what_becomes_visible_late_is_not_missed(void **state)
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	publish(t, LIVE - 2 * SECOND);
 	read_on(t, &s);
 	publish(t, LIVE - 5 * SECOND); /* from before, in the stretch */
@@ -150,7 +167,7 @@ static void a_burst_beyond_memory_repeats_nothing(void **state)
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	t->page = BIG_PAGE;
 	for (int i = 0; i < 3 * WS_STREAM_TOLD_MAX; i++) {
 		publish(t, LIVE + i);
@@ -168,7 +185,7 @@ static void a_quiet_stream_forgets(void **state)
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	for (int i = 0; i < 1000; i++) {
 		publish(t, LIVE + i * 20 * SECOND);
 		read_on(t, &s);
@@ -187,7 +204,7 @@ static void it_knows_what_needs_no_other_look(void **state)
 	AUTO(ws_stream_release) struct ws_stream s;
 
 	(void)state;
-	ws_stream_init(&s, LIVE);
+	ws_stream_init(&s, LIVE, false);
 	assert_false(knows(&s, LIVE - 60 * SECOND, "msg_0")); /* the backlog is not read yet */
 	ws_stream_tell(&s, LIVE - 60 * SECOND, S("msg_0"));
 	ws_stream_exhausted(&s);
@@ -204,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_backlog_is_told_in_pages_then_what_is_new),
+		cmocka_unit_test(who_wants_only_what_is_new_is_told_no_backlog),
 		cmocka_unit_test(messages_of_one_moment_are_told_apart_by_id),
 		cmocka_unit_test(what_becomes_visible_late_is_not_missed),
 		cmocka_unit_test(a_burst_beyond_memory_repeats_nothing),
