@@ -20,6 +20,7 @@ import feedback from "./page_feedback.js";
 import inbox from "./page_inbox.js";
 import keys from "./page_keys.js";
 import message from "./page_message.js";
+import newAgent from "./page_new_agent.js";
 import overview from "./page_overview.js";
 import pending from "./page_pending.js";
 import review from "./page_review.js";
@@ -30,6 +31,7 @@ import suppressions from "./page_suppressions.js";
 
 const PAGES = [
 	["#/", overview],
+	["#/agents", newAgent],
 	["#/agents/{email}", agent],
 	["#/agents/{email}/delegations", delegations],
 	["#/agents/{email}/reviewers", reviewers],

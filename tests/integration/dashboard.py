@@ -30,7 +30,7 @@ SECONDS = 20
 # What somebody who does not see the page has to be told by name.
 NAMED = {"button", "link", "textbox", "searchbox", "checkbox", "radio", "combobox", "listbox",
          "spinbutton", "switch", "slider", "tab", "menuitem", "dialog", "image", "img", "Iframe",
-         "form", "region", "navigation", "table"}
+         "region", "navigation", "table"}
 SETTLED = """
     const main = document.getElementById("main");
     return document.readyState === "complete" && !document.getElementById("start")

@@ -13,7 +13,7 @@ from tests.integration.client import Http
 
 WEB = Path(__file__).resolve().parents[2] / "apid/web"
 WEIGHT_MAX = 150_000  # bytes, of all that a browser loads
-HASHES = ["#/", "#/agents/a%40agents.example", "#/agents/a%40agents.example/delegations",
+HASHES = ["#/", "#/agents", "#/agents/a%40agents.example", "#/agents/a%40agents.example/delegations",
           "#/agents/a%40agents.example/reviewers", "#/agents/a%40agents.example/inbox",
           "#/agents/a%40agents.example/sent", "#/agents/a%40agents.example/messages/msg_1",
           "#/agents/a%40agents.example/deliveries", "#/pending", "#/pending/msg_1", "#/domains",
