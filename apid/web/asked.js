@@ -32,7 +32,7 @@ export function askedPage(kind) {
 			const url = path`/api/v1/agents/${email}/${kind.list}`;
 			const askFor = async address => {
 				await post(url, {[kind.address]: address}, {key: true, signal});
-				say("Asked. They get a mail with a link.");
+				say("Asked: a mail with a link goes to them, unless they want none.");
 				await list.reload();
 			};
 			const end = async item => {
