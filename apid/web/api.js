@@ -2,9 +2,10 @@
 // The API, for pages. Reading is repeated until it works or the user leaves, writing is not:
 // whether it was done nobody knows, so the user is told. Without a session one is asked to
 // sign in over the page, and the request goes on.
-import {ApiError, isAbort, send} from "./http.js";
+import {ApiError, isAbort, send, sentence} from "./http.js";
+import {checkSame} from "./session.js";
 import {signInAgain} from "./signin.js";
-import {waitOut} from "./trouble.js";
+import {patiently, waitOut} from "./trouble.js";
 
 export {ApiError, isAbort};
 
@@ -32,14 +33,13 @@ function mayPass(e, tries) {
 		(e.status === 500 && tries < FAILURES_MAX);
 }
 
-function reason(e) {
-	return e.status === 429 ? "Too many requests." : `${e.text.replace(/([^.])$/, "$1.")}`;
-}
+const reason = e => e.status === 429 ? "Too many requests." : sentence(e.text);
 
 async function untilSignedIn(method, url, options) {
 	for (;;) {
+		await checkSame();
 		try {
-			return await send(method, url, options);
+			return await patiently(send(method, url, options));
 		} catch (e) {
 			if (e.status !== 401)
 				throw e;
@@ -66,10 +66,22 @@ function randomKey() {
 		b => b.toString(16).padStart(2, "0")).join("");
 }
 
+// Without an answer of e2a nobody knows; its own 5xx say that nothing was done.
+async function once(method, url, options) {
+	try {
+		return await untilSignedIn(method, url, options);
+	} catch (e) {
+		if (e instanceof ApiError && [0, 502, 504].includes(e.status))
+			e.text += " It may have been done all the same: look before you try again.";
+		throw e;
+	}
+}
+
 function write(method, url, body, options) {
 	if (!options.key)
-		return untilSignedIn(method, url, {...options, body});
-	const headers = {...options.headers, "Idempotency-Key": options.key === true ? randomKey() : options.key};
+		return once(method, url, {...options, body});
+	const headers = {...options.headers,
+		"Idempotency-Key": options.key === true ? randomKey() : options.key};
 	return untilAnswered(method, url, {...options, body, headers});
 }
 

@@ -3,7 +3,7 @@
 import {isAbort} from "./api.js";
 import {byId, h, replace} from "./dom.js";
 import {button} from "./form.js";
-import {send} from "./http.js";
+import {send, sentence} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {markNav, showNav} from "./nav.js";
 import {forgetErrors, sayError, wordsOf} from "./say.js";
@@ -57,6 +57,7 @@ const ABSENT = {
 const NEWER_MS = 10 * 60 * 1000, OWN_FOLDER = new URL(".", import.meta.url).pathname;
 
 let leave = new AbortController();
+let looked = 0;
 
 function decoded(params) {
 	return Object.fromEntries(Object.entries(params ?? {})
@@ -98,6 +99,7 @@ async function go() {
 	const {page, params, query} = find(location.hash || "#/");
 	const heading = h("h1", {tabindex: "-1"});
 	const content = h("div");
+	const loading = h("p", {class: "loading"}, "Loading …");
 	const setTitle = titled(heading);
 
 	leave.abort();
@@ -105,7 +107,7 @@ async function go() {
 	const {signal} = leave;
 	forgetErrors();
 	setTitle(page.title(params));
-	replace(byId("main"), heading, content);
+	replace(byId("main"), heading, loading, content);
 	byId("main").setAttribute("aria-busy", "true");
 	markNav((location.hash || "#/").split("?")[0]);
 	scrollTo(0, 0);
@@ -115,12 +117,16 @@ async function go() {
 	} catch (e) {
 		failed(content, e);
 	}
+	loading.remove();
 	if (!signal.aborted)
 		byId("main").removeAttribute("aria-busy");
 }
 
-// After an upgrade of the server the page goes on, with its old modules: say so once.
+// After an upgrade of the server the page goes on, with its old modules: say so.
 async function lookForNewer() {
+	if (document.hidden || Date.now() - looked < NEWER_MS)
+		return;
+	looked = Date.now();
 	try {
 		const answer = await send("HEAD", "/", {raw: true});
 		const folder = `/web/${answer.headers.get("ETag")?.replaceAll('"', "")}/`;
@@ -140,7 +146,7 @@ async function askWho() {
 		} catch (e) {
 			if (e.status === 401)
 				return leaveToSignIn();
-			await waitOut(e.text, e.retryAfter || Math.min(2 ** tries, 30));
+			await waitOut(sentence(e.text), e.retryAfter || Math.min(2 ** tries, 30));
 		}
 	}
 }
@@ -159,7 +165,8 @@ async function start() {
 	comeBack();
 	showNav();
 	addEventListener("hashchange", go);
-	setInterval(() => document.hidden || lookForNewer(), NEWER_MS);
+	setInterval(lookForNewer, NEWER_MS);
+	document.addEventListener("visibilitychange", lookForNewer);
 	await go();
 }
 

@@ -6,10 +6,9 @@ let count = 0;
 
 /**
  * Shows a dialog with that heading. `build(close)` gives its content; close(value) ends it.
- * The promise is of that value, undefined when the user closes it by Escape. With `stays`
- * Escape does nothing.
+ * The promise is of that value, undefined when the user closes it by Escape.
  */
-export function dialog(title, build, {stays = false} = {}) {
+export function dialog(title, build) {
 	return new Promise(resolve => {
 		const id = `dialog-${++count}`;
 		let result;
@@ -19,10 +18,7 @@ export function dialog(title, build, {stays = false} = {}) {
 		};
 		const box = h("dialog", {"aria-labelledby": id}, h("h2", {id}, title), build(v => close(v)));
 
-		box.addEventListener("cancel", e => stays && e.preventDefault());
 		box.addEventListener("close", () => {
-			if (box.open)
-				return;
 			box.remove();
 			resolve(result);
 		});

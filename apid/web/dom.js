@@ -9,10 +9,8 @@ function setProperty(node, name, value) {
 		return;
 	if (typeof value === "function")
 		node.addEventListener(name.replace(/^on/, ""), value);
-	else if (name === "value" && "value" in node && node.localName !== "li")
+	else if (name === "value" && /^(?:select|textarea)$/.test(node.localName))
 		node.value = value;
-	else if (name === "checked" || name === "selected")
-		node[name] = value;
 	else if (/^on|^srcdoc$|^style$/.test(name) || (name === "href" && !SAFE_LINK.test(value)))
 		throw new TypeError(`${name} must not be ${value}`);
 	else

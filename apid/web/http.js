@@ -15,12 +15,19 @@ export class ApiError extends Error {
 	}
 }
 
+/** The line of an error as a sentence. */
+export const sentence = text =>
+	(text.charAt(0).toUpperCase() + text.slice(1)).replace(/([^.!?])$/, "$1.");
+
+/** What ends a request that the user left. */
+export const ABANDONED = () => new DOMException("the page was left", "AbortError");
+
 /** Was it left by the user, not by a failure? */
 export const isAbort = e => e?.name === "AbortError";
 
 function noAnswer(e, signal, timeout) {
 	if (signal?.aborted)
-		return new DOMException("the page was left", "AbortError");
+		return ABANDONED();
 	if (e?.name === "TimeoutError")
 		return new ApiError(0, `The server did not answer within ${timeout / 1000} seconds.`);
 	return new ApiError(0, "The server cannot be reached.");

@@ -3,25 +3,23 @@
 import {isAbort} from "./api.js";
 import {h} from "./dom.js";
 import {sayError} from "./say.js";
+import {dress, frame} from "./table.js";
 
 /**
  * An element that loads its first page at once. load(token, signal) -> {items, next}; row(item)
  * -> <li> or <tr>, whatever `into` takes; empty: words, or nodes. `label` names the list.
- * With `columns` it is a table, else a list. Its method reload() begins anew.
+ * With `columns` (their names) it is a table, else a list. Its method reload() begins anew.
  */
 export function paged({load, row, empty, label, columns = null, signal = null}) {
 	const list = columns ? h("tbody") : h("ul", {class: "list", "aria-label": label});
-	const shown = columns
-		? h("div", {class: "wide"}, h("table", h("caption", {class: "unseen"}, label),
-			h("thead", h("tr", columns.map(c => h("th", {scope: "col"}, c)))), list))
-		: list;
+	const shown = columns ? frame(label, columns, list) : list;
 	const more = h("button", {type: "button", class: "less", hidden: true, onclick: () => next()}, "More");
 	const note = h("p", {class: "soft"}, "Loading …");
 	const box = h("div", {class: "paged", "aria-busy": "true"}, shown, note, more);
 	let token = "", run = 0;
 
 	function add(items) {
-		const rows = items.map(row);
+		const rows = items.map(item => columns ? dress(row(item), columns) : row(item));
 		const first = list.childElementCount > 0 ? rows[0] : null;
 
 		list.append(...rows);

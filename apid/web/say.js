@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words to the user: what was done (goes by itself), and what went wrong (stays until read).
 import {byId, h, replace} from "./dom.js";
-import {isAbort} from "./http.js";
+import {isAbort, sentence} from "./http.js";
 
 const SHOWN_MS = 6000;
 
@@ -21,9 +21,7 @@ export function wordsOf(e) {
 		console.error(e);
 		return "Something in this page went wrong. Load it again.";
 	}
-	const line = e.text.charAt(0).toUpperCase() + e.text.slice(1);
-	const wait = e.retryAfter ? ` Try again in ${e.retryAfter} s.` : "";
-	return line.replace(/([^.!?])$/, "$1.") + wait;
+	return sentence(e.text) + (e.retryAfter ? ` Try again in ${e.retryAfter} s.` : "");
 }
 
 export function sayError(e) {

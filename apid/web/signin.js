@@ -3,12 +3,12 @@
 // on the page stays as it is, and what was asked goes on.
 import {dialog} from "./dialog.js";
 import {h} from "./dom.js";
-import {field, form} from "./form.js";
-import {send} from "./http.js";
-import {me, refuseOther, whoIs} from "./session.js";
+import {button, field, form} from "./form.js";
+import {ABANDONED, ApiError, send} from "./http.js";
+import {checkSame, me, whoIs} from "./session.js";
 import {wordsOf} from "./say.js";
 
-const LOGIN = "/api/auth/login", WANTED = "e2a.wanted", LOOK_MS = 2000;
+const LOGIN = "/api/auth/login", WANTED = "e2a.wanted";
 
 let open = null;
 
@@ -29,12 +29,11 @@ export function comeBack() {
 		history.replaceState(null, "", wanted);
 }
 
-function byKey(done) {
+function byKey(done, wrong) {
 	const key = h("input", {type: "password", name: "key", autocomplete: "off", required: true});
-	const wrong = h("p", {class: "error", role: "alert"});
 
-	return h("div", wrong, form(field("API key", key, "One that reaches the whole account."),
-		"Sign in with the key", async data => {
+	return form(field("API key", key, "One that reaches the whole account."), "Sign in with it",
+		async data => {
 			wrong.textContent = "";
 			try {
 				await send("POST", "/api/auth/key", {body: {key: data.get("key").trim()}});
@@ -42,47 +41,54 @@ function byKey(done) {
 			} catch (e) {
 				wrong.textContent = e.status === 401 ? "This key does not open an account." : wordsOf(e);
 			}
-		}));
+		});
 }
 
-// The other window tells nobody: ask.
-function look(done) {
-	const timer = setInterval(() => document.hidden || done().catch(() => {}), LOOK_MS);
-	const now = () => document.hidden || done().catch(() => {});
+function content(done, wrong, close) {
+	const again = button("I am signed in again", async () => {
+		try {
+			await done();
+		} catch (e) {
+			wrong.textContent = e.status === 401 ? "Not yet." : wordsOf(e);
+		}
+	}, {less: true});
 
-	document.addEventListener("visibilitychange", now);
-	return () => {
-		clearInterval(timer);
-		document.removeEventListener("visibilitychange", now);
-	};
+	return h("div",
+		h("p", `The session has ended. What you typed is still here: sign in as ${me().email}, `,
+			"and it goes on."),
+		h("p", h("a", {href: LOGIN, target: "_blank", rel: "noopener"}, "Sign in in another window"),
+			", then come back to this one. Or here, with a key:"),
+		wrong, byKey(done, wrong),
+		h("div", {class: "buttons"}, again, button("Later", () => close(), {less: true})));
 }
 
 async function show() {
-	let stop = () => {};
+	const watch = new AbortController();
 	const who = await dialog("Sign in again", close => {
+		const wrong = h("p", {class: "error", role: "alert"});
 		const done = async () => close(await whoIs());
+		const look = () => document.hidden || done().catch(() => {});
 
-		stop = look(done);
-		return h("div",
-			h("p", `You are signed out. What you typed is still here; sign in as ${me().email} `,
-				"and it goes on."),
-			h("p", h("a", {href: LOGIN, target: "_blank", rel: "noopener"},
-				"Sign in in another window"), ", then come back to this one. Or here:"),
-			byKey(done));
-	}, {stays: true});
+		// the other window tells when it is done; or the user comes back from it
+		for (const [target, event] of [[window, "focus"], [window, "storage"],
+			[document, "visibilitychange"]])
+			target.addEventListener(event, look, {signal: watch.signal});
+		return content(done, wrong, close);
+	});
 
-	stop();
-	return who.id === me().id ? who : refuseOther(who.email);
+	watch.abort();
+	if (!who)
+		throw new ApiError(401, "You are signed out.");
+	checkSame(who);
 }
 
-/** Comes back when the same account is signed in again. */
+/** Comes back when the same account is signed in again; throws when the user does not want to. */
 export function signInAgain(signal) {
 	if (!me())
 		return leaveToSignIn();
 	open ??= show().finally(() => { open = null; });
 	return new Promise((resolve, reject) => {
-		signal?.addEventListener("abort",
-			() => reject(new DOMException("the page was left", "AbortError")), {once: true});
+		signal?.addEventListener("abort", () => reject(ABANDONED()), {once: true});
 		open.then(resolve, reject);
 	});
 }

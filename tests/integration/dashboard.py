@@ -54,6 +54,7 @@ class Dashboard:
         self.stack, self.browser, self.account = stack, browser, account
         self.driver = browser.driver
         self.url = f"{stack.url}/"
+        self.width = self.run("return innerWidth")
         self.sign_in()
 
     def sign_in(self, account: Account | None = None) -> None:
@@ -67,20 +68,30 @@ class Dashboard:
 
     # ---- going about ----
 
-    def open(self, hash: str = "#/", fresh: bool = False) -> Dashboard:
-        """A page, by its hash; `fresh`: with all that belongs to it, as after typing its URL."""
+    def start(self, hash: str = "#/", fresh: bool = False) -> None:
+        """Goes to a page by its hash; `fresh`: with all that belongs to it, as after typing its URL."""
         if fresh or not self.browser.url.startswith(self.url):
             self.browser.open("about:blank")
             self.browser.open(self.url + hash)
         elif self.browser.url != self.url + hash:
-            self.driver.execute_script("location.hash = arguments[0]", hash)
+            self.run("location.hash = arguments[0]", hash)
         wait_until(f"to be at {hash}", lambda: self.browser.url == self.url + hash, SECONDS)
+
+    def open(self, hash: str = "#/", fresh: bool = False) -> Dashboard:
+        """... and waits until it is there."""
+        self.start(hash, fresh)
         return self.settle()
 
     def settle(self) -> Dashboard:
         """Waits until nothing is being loaded or done."""
         wait_until("the page to settle", lambda: self.driver.execute_script(SETTLED), SECONDS)
         return self
+
+    def hasten(self, times: int) -> None:
+        """What pages that are opened from now on wait for an answer is shorter by so much."""
+        self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {
+            "source": "const long = AbortSignal.timeout;"
+                      f"AbortSignal.timeout = ms => long.call(AbortSignal, ms / {times});"})
 
     def run(self, script: str, *args):
         return self.driver.execute_script(script, *args)
@@ -171,6 +182,13 @@ class Dashboard:
         """To whatever has the focus."""
         self.driver.switch_to.active_element.send_keys(*keys)
 
+    def pasted(self) -> str:
+        """What is in the clipboard."""
+        self.driver.execute_cdp_cmd("Browser.grantPermissions", {
+            "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+        return self.driver.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)));")
+
     # ---- judging ----
 
     def assert_clean(self, *expected: str) -> None:
@@ -208,6 +226,8 @@ class Dashboard:
             yield
         finally:
             self.browser.resize(None)
+            wait_until("the window's own width", lambda: self.run(
+                "return innerWidth") == self.width)
 
     def photos(self, name: str) -> None:
         """As it looks on a desktop, on a phone and in the dark."""

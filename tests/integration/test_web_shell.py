@@ -4,12 +4,18 @@ page to page, and what one sees when the server does not answer as it should."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.stack.peers import Api
+from tests.integration.chromium import PHONE, Chromium
 from tests.integration.client import Http
+from tests.integration.mishaps import Mishaps
+from tests.integration.outbound import Author
 
 WEB = Path(__file__).resolve().parents[2] / "apid/web"
 WEIGHT_MAX = 150_000  # bytes, of all that a browser loads
@@ -124,3 +130,279 @@ def test_the_policy_holds_in_the_browser(dashboard):
     assert found[:3] == ["TypeError", "static", "done"], found
     log = "\n".join(dashboard.browser.console())
     assert "TrustedHTML" in log and "style-src" in log and "connect-src" not in log, log
+
+
+# ---- a server that is slow, fails or is gone ----
+
+@pytest.fixture
+def mishaps(stack, dashboard) -> Iterator[Mishaps]:
+    """Between the browser and the server. Cookies do not know ports."""
+    with Mishaps(stack.http_port) as mishaps:
+        dashboard.url = mishaps.url
+        yield mishaps
+        dashboard.browser.open("about:blank")
+
+
+def test_a_slow_server(dashboard, mishaps):
+    with mishaps.hold("GET /api/keys"):
+        dashboard.start("#/keys")
+        dashboard.wait_text("Loading …")
+        dashboard.wait_text("The server takes long to answer.")
+        assert dashboard.heading == "API keys"
+        dashboard.check("slow")
+    dashboard.settle()
+    assert "bootstrap" in dashboard.text and "takes long" not in dashboard.text
+
+
+def test_a_server_that_does_not_answer_at_all(dashboard, mishaps):
+    dashboard.hasten(100)
+    dashboard.open("#/feedback")
+    with mishaps.hold("GET /api/keys"):
+        dashboard.start("#/keys")
+        dashboard.wait_text("The server did not answer within 30 seconds. Trying again")
+    dashboard.press("Now")
+    assert "bootstrap" in dashboard.text
+
+
+@pytest.mark.parametrize("status, headers, said", [
+    (503, {"Retry-After": "1"}, "Not now. Trying again in 1 s."),
+    (429, {"Retry-After": "1"}, "Too many requests. Trying again in 1 s."),
+    (500, {}, "Not now. Trying again in 1 s."),
+    (502, {"Content-Type": "text/html"}, "The server answered with status 502. Trying again in 1 s."),
+    (200, {"Content-Type": "text/html"}, "What answered was not e2a: the answer cannot be read. Trying"),
+    (0, {}, "The server cannot be reached. Trying again in 1 s.")])
+def test_reading_goes_on_by_itself(dashboard, mishaps, status, headers, said):
+    dashboard.open("#/feedback")
+    if status:
+        mishaps.answer("GET /api/keys", status, "<html>" if "Content-Type" in headers else "not now\n",
+                       headers)
+    else:
+        mishaps.cut("GET /api/keys", times=2)  # the browser itself tries once more
+    dashboard.start("#/keys")
+    dashboard.wait_text(said)
+    if status == 503:
+        dashboard.settle()
+    else:
+        dashboard.press("Now")
+    assert "bootstrap" in dashboard.text and "Trying again" not in dashboard.text
+    dashboard.check("", "50[0-3]", "429", "ERR_EMPTY_RESPONSE")
+
+
+def test_a_failure_that_stays_is_told(dashboard, mishaps):
+    dashboard.open("#/feedback")
+    rule = mishaps.answer("GET /api/keys", 500, "failed to list API keys\n", times=-1)
+    dashboard.start("#/keys")
+    for _ in range(2):
+        dashboard.press("Now", settle=False)
+    dashboard.error("Failed to list API keys.")
+    dashboard.check("failed", "500")
+    rule.times = 0
+    dashboard.press("Try again")
+    assert "bootstrap" in dashboard.text
+
+
+@pytest.mark.parametrize("status, text, said", [
+    (500, "failed to create API key\n", "Failed to create API key."),
+    (503, "not available now, try again later\n", "Not available now, try again later."),
+    (429, "rate limit exceeded\n", "Rate limit exceeded. Try again in 7 s."),
+    (502, "<html>", "It may have been done all the same: look before you try again."),
+    (0, "", "The server cannot be reached. It may have been done all the same")])
+def test_writing_is_not_repeated_and_nothing_typed_is_lost(dashboard, mishaps, status, text, said):
+    dashboard.open("#/keys")
+    dashboard.fill("Name", "kept")
+    if status:
+        kind = {"Content-Type": "text/html"} if text == "<html>" else {"Retry-After": "7"}
+        mishaps.answer("POST /api/keys", status, text, kind if status in (429, 502) else {})
+    else:
+        mishaps.cut("POST /api/keys")
+    dashboard.press("Make the key")
+    dashboard.error(said)
+    assert mishaps.count("POST /api/keys") == 1
+    assert dashboard.control("Name").get_attribute("value") == "kept"
+    dashboard.check("", "50[0-3]", "429", "ERR_EMPTY_RESPONSE")
+    dashboard.press("Make the key")
+    dashboard.wait_text("Copy the key now")
+    assert mishaps.count("POST /api/keys") == 2 and not dashboard.find_all("#errors p")
+
+
+def test_a_page_that_is_left_asks_no_more(dashboard, mishaps):
+    mishaps.answer("GET /api/keys", 503, times=-1)
+    dashboard.start("#/keys")
+    dashboard.wait_text("Trying again")
+    dashboard.open("#/feedback")
+    assert "Trying again" not in dashboard.text
+    dashboard.assert_clean("503")
+
+
+def test_a_server_that_fails_from_the_beginning(dashboard, mishaps):
+    mishaps.answer("GET /api/auth/me", 503, times=1)
+    dashboard.open("#/keys", fresh=True)
+    assert "bootstrap" in dashboard.text
+    dashboard.assert_clean("503")
+
+
+# ---- a session that ends ----
+
+def typed_and_pressed(dashboard, name: str) -> None:
+    dashboard.open("#/keys")
+    dashboard.fill("Name", name)
+    dashboard.sign_out()
+    dashboard.press("Make the key", settle=False)
+    dashboard.dialog()
+
+
+def test_signing_in_again_in_another_window(dashboard):
+    typed_and_pressed(dashboard, "typed")
+    assert dashboard.account.email in dashboard.dialog().text
+    dashboard.check("sign-in-again", "401")
+    dashboard.press("I am signed in again", settle=False)
+    dashboard.error("Not yet.")
+    dashboard.sign_in()
+    dashboard.run("dispatchEvent(new Event('focus'))")
+    dashboard.wait_text("Copy the key now")
+    dashboard.settle()
+    assert "typed" in dashboard.text
+    dashboard.assert_clean("401")
+
+
+def test_the_other_window_tells_when_it_is_done(dashboard):
+    typed_and_pressed(dashboard, "told")
+    first = dashboard.driver.current_window_handle
+    dashboard.press("Sign in in another window", settle=False)
+    dashboard.wait("another window", lambda: len(dashboard.driver.window_handles) == 2)
+    second, = set(dashboard.driver.window_handles) - {first}
+    dashboard.driver.switch_to.window(second)
+    dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
+    dashboard.sign_in()
+    dashboard.browser.open(dashboard.url)  # where signing in ends
+    dashboard.settle()
+    dashboard.driver.close()
+    dashboard.driver.switch_to.window(first)
+    dashboard.wait_text("Copy the key now")
+    dashboard.assert_clean("401")
+
+
+def test_signing_in_later(dashboard):
+    typed_and_pressed(dashboard, "kept")
+    dashboard.press("Later")
+    dashboard.error("You are signed out.")
+    assert dashboard.control("Name").get_attribute("value") == "kept"
+    dashboard.press("Make the key", settle=False)
+    dashboard.dialog()
+    dashboard.keys("\ue00c")  # Escape
+    dashboard.wait("the dialog to close", lambda: not dashboard.find_all("dialog"))
+    dashboard.sign_in()
+    dashboard.press("Make the key")
+    dashboard.wait_text("Copy the key now")
+    dashboard.assert_clean("401")
+
+
+def test_two_accounts_are_not_mixed(stack, dashboard):
+    other = stack.bootstrap(f"other-{os.urandom(4).hex()}@other.example")
+    typed_and_pressed(dashboard, "mine")
+    dashboard.sign_in(other)
+    dashboard.press("I am signed in again", settle=False)
+    dashboard.wait_text("Another account is signed in")
+    assert other.email in dashboard.dialog().text
+    dashboard.check("other-account", "401")
+    dashboard.press("Look at it first")
+    assert dashboard.control("Name").get_attribute("value") == "mine"
+    dashboard.press("Make the key", settle=False)
+    assert "Another account is signed in" in dashboard.dialog().text
+    dashboard.press("Load the page")
+    dashboard.wait("the other's page", lambda: other.email in dashboard.text)
+    assert keys_made(stack, dashboard.account.user_id) == keys_made(stack, other.user_id) == 1
+    dashboard.assert_clean("401")
+
+
+def keys_made(stack, user_id: str) -> int:
+    with stack.db() as db, db.cursor() as query:
+        query.execute("SELECT count(*) FROM api_keys WHERE user_id = %s", [user_id])
+        return query.fetchone()[0]
+
+
+def test_another_account_in_another_window_is_noticed(stack, dashboard):
+    other = stack.bootstrap(f"other-{os.urandom(4).hex()}@other.example")
+    dashboard.open("#/keys")
+    first = dashboard.driver.current_window_handle
+    dashboard.driver.switch_to.new_window("window")
+    dashboard.sign_in(other)
+    dashboard.browser.open(dashboard.url)
+    dashboard.settle()
+    dashboard.driver.close()
+    dashboard.driver.switch_to.window(first)
+    dashboard.wait_text("Another account is signed in")
+
+
+def test_signing_out(stack, dashboard):
+    dashboard.open("#/keys")
+    dashboard.press("Sign out", settle=False)
+    dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
+    dashboard.browser.open(dashboard.url)
+    dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
+    dashboard.assert_clean("401")
+
+
+# ---- a server of another version ----
+
+def test_a_newer_version_is_offered(dashboard, mishaps):
+    dashboard.open("#/keys")
+    mishaps.answer("HEAD /$", 200, "", {"ETag": '"0123456789abcdef"', "Content-Type": "text/html"})
+    dashboard.run("document.dispatchEvent(new Event('visibilitychange'))")
+    dashboard.wait_text("There is a newer version of this page.")
+    dashboard.check("newer")
+    dashboard.press("Load it", settle=False)
+    dashboard.wait_no_text("There is a newer version")
+
+
+def test_modules_that_are_not_there_leave_words(dashboard, mishaps):
+    mishaps.answer("GET /web/.*/time.js", 404, "file not found\n")
+    dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    try:
+        dashboard.browser.open(dashboard.url)
+        dashboard.wait_text("When this does not change, load it again.")
+        dashboard.press("load it again")
+        assert dashboard.heading == "Overview"
+    finally:
+        dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
+    dashboard.assert_clean("404")
+
+
+def test_without_scripts_there_is_a_way(stack, build, tmp_path, account):
+    with Chromium(build, tmp_path, scripts=False) as browser:
+        browser.open(f"{stack.url}/")
+        assert browser.find("noscript a").get_attribute("href").endswith("/dashboard/pending")
+        browser.photo("web-no-scripts")
+
+
+# ---- the way about ----
+
+def test_the_keyboard_alone(dashboard):
+    dashboard.open("#/keys", fresh=True)
+    first = dashboard.run("return document.querySelector('a, button, input')")
+    assert first.get_attribute("id") == "skip"
+    dashboard.run("arguments[0].focus()", first)
+    dashboard.keys("\ue007")  # Enter
+    assert dashboard.run("return document.activeElement.id") == "main"
+
+
+def test_the_menu_of_a_phone(dashboard):
+    with dashboard.sized(PHONE):
+        dashboard.open("#/keys", fresh=True)
+        menu = dashboard.find("#menu")
+        assert menu.get_attribute("aria-expanded") == "false"
+        menu.click()
+        assert menu.get_attribute("aria-expanded") == "true"
+        dashboard.browser.photo("web-menu-phone")
+        dashboard.press("Feedback")
+        assert dashboard.heading == "Feedback" and menu.get_attribute("aria-expanded") == "false"
+        assert dashboard.find("[aria-current=page]").get_attribute("textContent").strip() == "Feedback"
+
+
+def test_how_many_messages_wait(stack, dashboard):
+    api = Api(stack.url, dashboard.account.api_key)
+    author = Author(stack, api, api.make_agent(f"h{dashboard.account.user_id[-8:]}"))
+    api.call("PUT", author.path, {"hitl_enabled": True})
+    assert author.ask(to=["somebody@far.example"])[1]["status"] == "pending_approval"
+    dashboard.open("#/keys", fresh=True)
+    dashboard.wait("the number", lambda: dashboard.find(".count").text.startswith("1"))
