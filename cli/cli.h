@@ -41,7 +41,8 @@ struct cli {
 };
 
 extern const struct command agents_commands[], domains_commands[], config_commands[],
-	login_commands[], inbox_commands[], read_commands[], send_commands[], pending_commands[];
+	login_commands[], inbox_commands[], read_commands[], send_commands[], pending_commands[],
+	listen_commands[];
 
 /* The client, with the user's key. ERR_CONFIG "Not authenticated" when there is none. */
 enum err cli_api(struct cli *c, struct api **ret, struct fail *fail) MUST_CHECK;

@@ -6,7 +6,7 @@
 
 /* In the order of `e2a --help`. */
 static const struct command *const groups[] = {
-	login_commands, agents_commands,  inbox_commands,   read_commands,
+	login_commands, agents_commands,  inbox_commands,   read_commands,   listen_commands,
 	send_commands,  pending_commands, domains_commands, config_commands,
 };
 
