@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mail that waits: words that the list and the review of one have in common, and what the user
+// has typed about one, which outlives the page as long as its window does.
+import {me} from "./session.js";
+
+const key = id => `e2a.edit.${me().id}.${id}`;
+
+export const PENDING = "pending_approval";
+
+/** What happens to it when nobody decides. */
+export function endOf(hold, agent) {
+	return agent?.hitl_expiration_action === "approve" && hold.hold_reason !== "reply_budget"
+		? "sent" : "discarded";
+}
+
+const CHANNELS = {api: "with an API key", session: "in a browser", link: "by the link in a mail",
+	mail: "by answering a mail"};
+
+/** What became of one that waits no more, as a sentence. */
+export function outcome(m) {
+	const how = [m.reviewed_by && ` by ${m.reviewed_by}`, CHANNELS[m.review_channel] &&
+		`, ${CHANNELS[m.review_channel]}`].filter(Boolean).join("");
+	const why = m.rejection_reason ? `: ${m.rejection_reason}` : "";
+
+	return {
+		sent: m.review_channel ? `It was approved${how}${m.edited ? ", with changes" : ""}, and sent.`
+			: "It was sent; nobody had to approve it.",
+		rejected: `It was rejected${how}, and not sent${why}.`.replace(/\.+$/, "."),
+		expired_approved: "Nobody decided in time, so it was sent: its agent is set up so.",
+		expired_rejected: "Nobody decided in time, so it was not sent.",
+	}[m.status] ?? "It waits no more.";
+}
+
+export function keep(id, typed) {
+	try {
+		sessionStorage.setItem(key(id), JSON.stringify(typed));
+	} catch {
+		// no room: the browser asks before it closes the page
+	}
+}
+
+export function forget(id) {
+	sessionStorage.removeItem(key(id));
+}
+
+/** What was kept, or null. */
+export function kept(id) {
+	try {
+		return JSON.parse(sessionStorage.getItem(key(id)));
+	} catch {
+		return null;
+	}
+}
