@@ -6,6 +6,7 @@ import {ask} from "./dialog.js";
 import {h, replace} from "./dom.js";
 import {button, field, form} from "./form.js";
 import {mailText} from "./mailtext.js";
+import {showOnce} from "./once.js";
 import {say} from "./say.js";
 import {table} from "./table.js";
 import {when} from "./time.js";
@@ -54,17 +55,6 @@ const COLUMNS = ["Name", "Reaches", "Made", "Used", "Expires", ""];
 const list = (keys, reload) => keys.length
 	? table("API keys", COLUMNS, keys.map(k => row(k, reload)))
 	: h("p", {class: "soft"}, "There is none yet.");
-
-/** What is shown once. */
-function made(key) {
-	const box = h("section", {class: "note good", tabindex: "-1", "aria-label": "The new key"},
-		h("h2", "Copy the key now"),
-		h("p", "It is shown this once. e2a keeps a hash of it and cannot show it again."),
-		copyable(key.key, "the key"),
-		h("p", button("Done", () => box.remove(), {less: true, small: true})));
-
-	return box;
-}
 
 function maker(agents, done) {
 	const agent = h("select", {name: "agent_email"},
@@ -115,10 +105,9 @@ export default {
 			h("section", {class: "card", "aria-labelledby": "new-key"},
 				h("h2", {id: "new-key"}, "A new key"),
 				maker(agents, async key => {
-					const once = made(key);
-					replace(shown, once);
-					once.focus();
-					once.scrollIntoView({block: "nearest"});
+					showOnce(shown, "Copy the key now",
+						h("p", "It is shown this once. e2a keeps a hash of it and cannot show it again."),
+						copyable(key.key, "the key"));
 					await reload();
 				})));
 	},

@@ -39,7 +39,7 @@ function byKey(done, wrong) {
 				await send("POST", "/api/auth/key", {body: {key: data.get("key").trim()}});
 				await done();
 			} catch (e) {
-				wrong.textContent = e.status === 401 ? "This key does not open an account." : wordsOf(e);
+				wrong.textContent = wordsOf(e);
 			}
 		});
 }

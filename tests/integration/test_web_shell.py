@@ -406,3 +406,19 @@ def test_how_many_messages_wait(stack, dashboard):
     assert author.ask(to=["somebody@far.example"])[1]["status"] == "pending_approval"
     dashboard.open("#/keys", fresh=True)
     dashboard.wait("the number", lambda: dashboard.find(".count").text.startswith("1"))
+
+
+def test_signing_in_again_with_a_key(stack, dashboard):
+    typed_and_pressed(dashboard, "by key")
+    dashboard.fill("API key", "e2a_" + "0" * 64)
+    dashboard.press("Sign in with it", settle=False)
+    dashboard.error("There is no such API key, or it is revoked or expired.")
+    dashboard.fill("API key", f" {dashboard.account.api_key}")
+    dashboard.press("Sign in with it", settle=False)
+    dashboard.error("Signed in with an API key: sign in by mail to do this.")
+    assert not dashboard.find_all("dialog")
+    assert dashboard.control("Name").get_attribute("value") == "by key"
+    dashboard.check("", "40[13]")
+    dashboard.open("#/secrets")
+    dashboard.press("Make a secret")
+    dashboard.wait_text("Copy the secret now")
