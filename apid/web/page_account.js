@@ -9,8 +9,8 @@ import {me} from "./session.js";
 import {when} from "./time.js";
 
 const EXPORT = "/api/v1/users/me/export";
-const COUNTED = [["agents_deleted", "agents"], ["messages_deleted", "messages"],
-	["domains_deleted", "domains"], ["api_keys_deleted", "API keys"], ["sessions_deleted", "sessions"]];
+const COUNTED = [["agents_deleted", "Agents"], ["messages_deleted", "Messages"],
+	["domains_deleted", "Domains"], ["api_keys_deleted", "API keys"], ["sessions_deleted", "Sessions"]];
 
 const amount = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 
@@ -26,9 +26,10 @@ async function save() {
 
 function gone(done) {
 	document.title = "Deleted — e2a";
-	document.querySelector("header").remove();
+	replace(document.querySelector("header"), h("span", {class: "brand"}, "e2a"));
 	replace(document.getElementById("main"),
 		h("h1", {tabindex: "-1"}, "The account is deleted"),
+		h("p", "What was in it:"),
 		h("dl", COUNTED.map(([name, words]) => [h("dt", words), h("dd", String(done[name]))])),
 		h("p", h("a", {href: "/api/auth/login"}, "To the sign-in page")));
 	document.querySelector("h1").focus();
@@ -66,9 +67,12 @@ function ending(agents, domains, keys) {
 		h("h2", {id: "end"}, "The end of it"),
 		h("p", "Deleting the account deletes, at once:"),
 		h("ul",
-			h("li", amount(agents.length, "agent"), " with all their mail, sent, received and waiting"),
-			h("li", amount(domains.length, "domain"), "; mail to them is no longer taken"),
-			h("li", amount(keys.length, "API key"), ", all signing secrets and keys, and every session"),
+			agents.length ? h("li", amount(agents.length, "agent"),
+				", with all mail that was sent, received or waits") : null,
+			domains.length ? h("li", amount(domains.length, "domain"),
+				": no mail to it is taken any more") : null,
+			keys.length ? h("li", amount(keys.length, "API key")) : null,
+			h("li", "signing secrets and keys, and every session"),
 			h("li", "delegations, reviewers, suppressed addresses, and what was counted")),
 		h("p", "Messages that are on their way cannot be called back."),
 		button("Delete the account …", end, {danger: true}));

@@ -17,8 +17,8 @@ export default {
 		const tell = () => {
 			const left = MOST - [...message.value].length;
 
-			count.textContent = left > 500 ? "" : left < 0 ? `${-left} characters too many`
-				: `${left} characters left`;
+			count.textContent = left > 500 ? "" : left < 0 ? `${-left} too many`
+				: `${left} character${left === 1 ? "" : "s"} left`;
 			message.setCustomValidity(left < 0 ? `At most ${MOST} characters.` : "");
 		};
 

@@ -17,7 +17,7 @@ def test_the_account_is_exported(dashboard, tmp_path):
     agent = api_of(dashboard).make_agent(f"e{dashboard.account.user_id[-8:]}")
     dashboard.open("#/account")
     assert dashboard.account.email in dashboard.find("main").text
-    assert "1 agent with all their mail" in dashboard.text
+    assert "1 agent, with all mail" in dashboard.text
     dashboard.check("account")
     dashboard.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {
         "behavior": "allow", "downloadPath": str(tmp_path)})
@@ -84,9 +84,9 @@ def test_too_many_words_are_not_sent(stack, dashboard):
     words = dashboard.control("Your words")
     dashboard.run("arguments[0].value = '\U0001f600'.repeat(4999); "
                   "arguments[0].dispatchEvent(new Event('input'))", words)
-    assert "1 characters left" in dashboard.text
+    assert "1 character left" in dashboard.text
     words.send_keys("xyz")
-    assert "2 characters too many" in dashboard.text
+    assert "2 too many" in dashboard.text
     dashboard.press("Send", settle=False)
     assert not words.get_property("validity")["valid"]
     assert feedback_of(stack, dashboard.account.email) == []
