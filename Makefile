@@ -7,6 +7,8 @@ CC := gcc
 endif
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+BASH_COMPLETIONS := share/bash-completion/completions
+ZSH_COMPLETIONS := share/zsh/site-functions
 SAN ?=
 comma := ,
 B := build/$(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -27,8 +29,10 @@ PACKAGES := gcc make pkg-config libc6-dev libmilter-dev libpq-dev libssl-dev \
 	python3-websockets python3-aiohttp python3-aiosmtpd python3-jsonschema python3-hypothesis
 DEV_PACKAGES := clang clang-format clang-tidy libclang-rt-14-dev
 BENCH_PACKAGES := wrk
-# A browser for tests of the pages, large, and others' cryptography: only those who test get them.
-CHECK_PACKAGES := chromium chromium-driver python3-selenium python3-cryptography python3-pip
+# A browser for tests of the pages, large, others' cryptography, shells and manuals: only those who
+# test get them.
+CHECK_PACKAGES := chromium chromium-driver python3-selenium python3-cryptography python3-pip zsh \
+	man-db groff
 
 # Those whose headers lie outside /usr/include.
 PKGS := libpq gmime-3.0 opendkim libwebsockets
@@ -162,8 +166,10 @@ install: all ## below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/e2a/postfix $(DESTDIR)$(SYSCONFDIR)/e2a
 	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard postfix-conf/*) $(DESTDIR)$(PREFIX)/share/e2a/postfix
-	install -d $(DESTDIR)$(PREFIX)/bin
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS))
 	install -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 cli/completions/e2a.bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETIONS)/e2a
+	install -m 644 cli/completions/_e2a $(DESTDIR)$(PREFIX)/$(ZSH_COMPLETIONS)
 
 clean: ## remove build/
 	rm -rf build

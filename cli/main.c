@@ -2,6 +2,7 @@
 /* From the words that were typed to the exit status. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/complete.h"
 
 #include "common/base/version.h"
 
@@ -174,6 +175,10 @@ static int run(struct cli *c, char **argv, size_t n)
 	struct parsed parsed = { 0 };
 	size_t at = 0, words;
 
+	if (n && slice_eq(slice_str(argv[0]), S(COMPLETE_COMMAND))) {
+		complete(c, argv + 1, n - 1);
+		return finish(c, OK, &fail);
+	}
 	if (!read_leading(argv, &at, n, &leading)) {
 		snprintf(fail.what, sizeof(fail.what), "unknown option %.80s", argv[at]);
 		return usage_error("", fail.what);

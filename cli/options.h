@@ -34,6 +34,9 @@ struct option_number {
 	int64_t v;
 };
 
+/* What the shell offers for an argument or a value. */
+enum completes { COMPLETE_NOTHING, COMPLETE_AGENT, COMPLETE_FILE, COMPLETE_SETTING };
+
 struct option {
 	const char *name;  /* without dashes; NULL ends the table */
 	const char *value; /* what --help calls the value; NULL of a flag */
@@ -43,11 +46,9 @@ struct option {
 	int64_t min, max;
 	const char *choices;  /* of a text, "approve|reject"; or NULL */
 	const char *excludes; /* the option that it cannot stand with; or NULL */
+	enum completes completes;
 	const char *help;
 };
-
-/* What the shell offers for an argument or a value. */
-enum completes { COMPLETE_NOTHING, COMPLETE_AGENT, COMPLETE_FILE };
 
 struct cli;
 typedef enum err command_fn(struct cli *c, struct fail *fail);

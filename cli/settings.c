@@ -103,7 +103,8 @@ const struct command config_commands[] = {
 	  .args_max = 1,
 	  .help = "Print one setting.",
 	  .details = "Keys: api_key, api_url, agent_email, shared_domain.",
-	  .run = run_get },
+	  .run = run_get,
+	  .completes = COMPLETE_SETTING },
 	{ .name = "config set",
 	  .args = "<key> <value>",
 	  .args_min = 2,
@@ -111,6 +112,7 @@ const struct command config_commands[] = {
 	  .help = "Save one setting; \"\" forgets it.",
 	  .details =
 		  "Keys: api_key, api_url, agent_email, shared_domain. The file is ~/.e2a/config.json.",
-	  .run = run_set },
+	  .run = run_set,
+	  .completes = COMPLETE_SETTING },
 	{ 0 },
 };

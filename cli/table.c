@@ -118,11 +118,11 @@ static void print_cell(struct out *o, const struct cell *c, size_t width, bool l
 
 void table_print(const struct table *t, struct out *o)
 {
-	size_t widths[TABLE_COLUMNS_MAX] = { 0 }, k = t->columns_n;
+	size_t widths[TABLE_COLUMNS_MAX] = { 0 }, k = t->columns_n, full = t->n - t->n % k;
 
 	for (size_t i = 0; i < k; i++)
 		widths[i] = table_width(slice_str(t->columns[i].head));
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < full; i++)
 		if (t->cells[i].width > widths[i % k])
 			widths[i % k] = t->cells[i].width;
 	for (size_t i = 0; i < k; i++) {
@@ -130,6 +130,6 @@ void table_print(const struct table *t, struct out *o)
 
 		print_cell(o, &(struct cell){ head, table_width(head) }, widths[i], i == k - 1);
 	}
-	for (size_t i = 0; i < t->n - t->n % k; i++)
+	for (size_t i = 0; i < full; i++)
 		print_cell(o, &t->cells[i], widths[i % k], i % k == k - 1);
 }
