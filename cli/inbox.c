@@ -113,6 +113,7 @@ static const struct option options[] = {
 	  .value = "A",
 	  .type = OPTION_TEXT,
 	  .offset = FIELD(agent),
+	  .completes = COMPLETE_AGENT,
 	  .help = "the agent whose mail it is" },
 	{ 0 },
 };

@@ -197,6 +197,7 @@ static const struct option listen_options[] = {
 	  .value = "A",
 	  .type = OPTION_TEXT,
 	  AT(agent),
+	  .completes = COMPLETE_AGENT,
 	  .help = "Listen for this agent instead of the configured one." },
 	{ .name = "forward",
 	  .value = "URL",

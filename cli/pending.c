@@ -283,6 +283,7 @@ static const struct option approve_options[] = {
 	  .value = "FILE",
 	  .type = OPTION_TEXT,
 	  .offset = offsetof(struct approve_options, edit_file),
+	  .completes = COMPLETE_FILE,
 	  .help = "take them from what an earlier --edit has left; with --edit, edit that" },
 	{ 0 },
 };

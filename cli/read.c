@@ -284,6 +284,7 @@ static const struct option options[] = {
 	  .value = "DIR",
 	  .type = OPTION_TEXT,
 	  .offset = FIELD(save),
+	  .completes = COMPLETE_FILE,
 	  .help = "write the attachments into this folder; no file is replaced" },
 	{ .name = "raw",
 	  .type = OPTION_FLAG,
@@ -294,6 +295,7 @@ static const struct option options[] = {
 	  .value = "A",
 	  .type = OPTION_TEXT,
 	  .offset = FIELD(agent),
+	  .completes = COMPLETE_AGENT,
 	  .help = "the agent whose mail it is" },
 	{ 0 },
 };

@@ -230,6 +230,7 @@ static enum err run_reply(struct cli *c, struct fail *fail)
 		  .value = "FILE",                                                                 \
 		  .type = OPTION_TEXT,                                                             \
 		  .offset = FIELD(body.file),                                                      \
+		  .completes = COMPLETE_FILE,                                                      \
 		  .help = "the plain text in a file; - is standard input" },                       \
 		{ .name = "html-body",                                                             \
 		  .value = "HTML",                                                                 \
@@ -241,11 +242,13 @@ static enum err run_reply(struct cli *c, struct fail *fail)
 		  .value = "FILE",                                                                 \
 		  .type = OPTION_TEXT,                                                             \
 		  .offset = FIELD(html.file),                                                      \
+		  .completes = COMPLETE_FILE,                                                      \
 		  .help = "the HTML version in a file; - is standard input" },                     \
 		{ .name = "attach",                                                                \
 		  .value = "FILE",                                                                 \
 		  .type = OPTION_TEXTS,                                                            \
 		  .offset = FIELD(attach),                                                         \
+		  .completes = COMPLETE_FILE,                                                      \
 		  .help = "a file to go with it" },                                                \
 	{                                                                                          \
 		.name = "conversation", .value = "ID", .type = OPTION_TEXT,                        \
@@ -254,7 +257,7 @@ static enum err run_reply(struct cli *c, struct fail *fail)
 #define AGENT(what)                                                                                \
 	{                                                                                          \
 		.name = "agent", .value = "A", .type = OPTION_TEXT, .offset = FIELD(agent),        \
-		.help = what                                                                       \
+		.completes = COMPLETE_AGENT, .help = what                                          \
 	}
 
 static const struct option send_options[] = {

@@ -107,6 +107,8 @@ def terminal(request, build, server, tmp_path_factory) -> Iterator[Terminal]:
     ("e2a agents update x --hitl-expiration-action rej\t",
      ["agents", "update", "x", "--hitl-expiration-action", "reject"]),
     ("e2a --js\tag\tli\t", ["--json", "agents", "list"]),
+    ("e2a send --agent bet\t--attach atta\t--to x",
+     ["send", "--agent", "beta@x.example", "--attach", "attachment file", "--to", "x"]),
     ("e2a nothing her\t", ["nothing", "her"]),
 ])
 def test_tab_completes(terminal, keys, words):
