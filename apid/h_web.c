@@ -3,6 +3,7 @@
  * The dashboard's page and its files, for anybody: they hold nothing of anybody's. Answered on
  * the HTTP thread: bytes of this program, nothing that waits.
  */
+#include "apid/coding.h"
 #include "apid/etag.h"
 #include "apid/handlers.h"
 #include "apid/req.h"
@@ -57,12 +58,16 @@ static const struct web_file *find(struct slice hash, struct slice name)
 void web_get_file(struct req *r)
 {
 	const struct web_file *f = find(r->param[0], r->param[1]);
+	bool gzip = coding_accepted(r->field.accept_encoding, S("gzip"));
 
 	if (!f) {
 		resp_error(&r->resp, 404, "file not found");
 		return;
 	}
-	buf_add_slice(resp_bytes(&r->resp, 200, f->type), f->bytes);
+	buf_add_slice(resp_bytes(&r->resp, 200, f->type), gzip ? f->gzip : f->bytes);
+	if (gzip)
+		resp_header(&r->resp, "Content-Encoding", S("gzip"));
+	resp_header(&r->resp, "Vary", S("Accept-Encoding"));
 	add_headers(&r->resp, "public, max-age=31536000, immutable");
 	/* Opened by itself a file is a document: the picture could carry a script. */
 	resp_header(&r->resp, "Content-Security-Policy", S("default-src 'none'; sandbox"));

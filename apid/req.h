@@ -28,6 +28,7 @@ enum { REQ_ID_DIGITS = 16 };
  * with one name the first counts, where nothing else is said.
  */
 struct req_fields {
+	struct slice accept_encoding;
 	struct slice authorization;
 	struct slice content_type;
 	struct slice cookie; /* all of them, joined by "; " */

@@ -32,6 +32,7 @@ void req_field(struct req *r, struct slice name, struct slice value)
 		struct buf *joined; /* NULL: of several the first */
 		const char *separator;
 	} known[] = {
+		{ "Accept-Encoding", &r->field.accept_encoding, NULL, NULL },
 		{ "Authorization", &r->field.authorization, NULL, NULL },
 		{ "Content-Type", &r->field.content_type, NULL, NULL },
 		{ "Cookie", &r->field.cookie, &r->cookies, "; " },

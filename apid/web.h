@@ -12,6 +12,7 @@ struct web_file {
 	const char *name;
 	const char *type; /* Content-Type */
 	struct slice bytes;
+	struct slice gzip; /* the same, compressed (RFC 1952) */
 };
 
 extern const char web_hash[]; /* of all of them; it has another one when any file has changed */

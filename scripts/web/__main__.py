@@ -7,6 +7,7 @@ modules ahead of their turn where it says {modules}."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
 from pathlib import Path
@@ -48,12 +49,15 @@ def source(files: dict[str, bytes]) -> str:
              f'const char web_hash[] = "{digest}";\n',
              array("page", html),
              f"const struct slice web_page = {{ (const char *)page, {len(html)} }};\n"]
+    small = [gzip.compress(data, mtime=0) for data in served.values()]
     parts += [array(f"file_{i}", data) for i, data in enumerate(served.values())]
+    parts += [array(f"gzip_{i}", data) for i, data in enumerate(small)]
     parts.append("const struct web_file web_files[] = {\n")
     parts += [f'{{ "{name}", "{TYPES[Path(name).suffix]}", '
-              f"{{ (const char *)file_{i}, {len(data)} }} }},\n"
+              f"{{ (const char *)file_{i}, {len(data)} }},\n"
+              f"{{ (const char *)gzip_{i}, {len(small[i])} }} }},\n"
               for i, (name, data) in enumerate(served.items())]
-    parts.append("{ NULL, NULL, { NULL, 0 } } };\n")
+    parts.append("{ NULL, NULL, { NULL, 0 }, { NULL, 0 } } };\n")
     return "".join(parts)
 
 

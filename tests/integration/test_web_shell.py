@@ -4,6 +4,7 @@ page to page, and what one sees when the server does not answer as it should."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from collections.abc import Iterator
@@ -68,6 +69,10 @@ def test_a_browser_keeps_files_and_asks_for_the_page(http):
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        small = http.request("GET", f"/web/{tag[1:-1]}/{name}", None, "Accept-Encoding: gzip, br")
+        assert small.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(small.body) == answer.body and "content-encoding" not in answer.headers
+        assert small.headers["vary"] == answer.headers["vary"] == "Accept-Encoding"
         kind = answer.headers["content-type"].partition(";")[0]
         assert kind == {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}[Path(name).suffix]
 
@@ -107,12 +112,13 @@ def test_an_address_that_is_none(dashboard, hash):
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_back(stack, dashboard):
     dashboard.sign_out()
-    dashboard.browser.open(f"{dashboard.url}#/keys")
+    dashboard.browser.open(f"{dashboard.url}#/secrets")
     dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
-    dashboard.sign_in()
-    dashboard.browser.open(dashboard.url)
+    dashboard.browser.unfold("Use an API key instead")
+    dashboard.browser.type("[name=key]", dashboard.account.api_key)
+    dashboard.browser.press("Sign in with the key")
     dashboard.settle()
-    assert dashboard.hash == "#/keys"
+    assert (dashboard.hash, dashboard.heading) == ("#/secrets", "Signing")
     dashboard.assert_clean("401")
 
 
