@@ -168,6 +168,7 @@ install: all ## below $(DESTDIR)$(PREFIX)
 	install -m 644 $(wildcard postfix-conf/*) $(DESTDIR)$(PREFIX)/share/e2a/postfix
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS))
 	install -m 755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 cli/e2a.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 cli/completions/e2a.bash $(DESTDIR)$(PREFIX)/$(BASH_COMPLETIONS)/e2a
 	install -m 644 cli/completions/_e2a $(DESTDIR)$(PREFIX)/$(ZSH_COMPLETIONS)
 
