@@ -43,12 +43,14 @@ def write_env(stack: Stack, account: Account, agent: str, agent_key: str) -> Pat
         "E2A_SMTP": f"127.0.0.1:{stack.smtp_port}",
         "E2A_DB": stack.postgres.url(),
         "E2A_AGENT": agent,
+        "E2A_AGENT_EMAIL": agent,  # what the command e2a looks for
         "E2A_AGENT_KEY": agent_key,
         "E2A_SHARED_DOMAIN": SHARED_DOMAIN,
         "E2A_WEBHOOK_SECRET": account.secret or "",
     }
     text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-    path = write_file(stack.state / "env", f"{text}export {' '.join(values)}\n", 0o600)
+    text += f"PATH={shlex.quote(str(stack.build))}:$PATH\nexport {' '.join(values)} PATH\n"
+    path = write_file(stack.state / "env", text, 0o600)
     os.chown(path, int(os.environ.get("SUDO_UID", "0")), int(os.environ.get("SUDO_GID", "0")))
     return path
 
@@ -85,7 +87,7 @@ Try, in another terminal:
   curl -s -H "$AUTH" $E2A_URL/api/v1/send \\
       -d '{{"to":["bob@example.net"],"subject":"Hi","body":"Hi Bob."}}'
   curl -s -H "$AUTH" $AGENT/sent
-  /usr/bin/python3 -m websockets "ws://${{E2A_URL#http://}}/api/v1/agents/$E2A_AGENT/ws?token=$E2A_AGENT_KEY"
+  e2a inbox; e2a read $ID; e2a listen          # the same as a command: e2a --help, man -l cli/e2a.1
 
 Ctrl-C stops all of it.""", flush=True)
 

@@ -76,7 +76,10 @@ def test_run_writes_env_and_ends_everything_on_sigterm(build, directory):
     try:
         env = wait_env(run, directory)
         assert set(re.findall(r"(?m)^(\w+)=", env)) == {"E2A_URL", "E2A_API_KEY", "E2A_SMTP", "E2A_DB", "E2A_AGENT", "E2A_AGENT_KEY",
-                            "E2A_SHARED_DOMAIN", "E2A_WEBHOOK_SECRET"}
+                            "E2A_AGENT_EMAIL", "E2A_SHARED_DOMAIN", "E2A_WEBHOOK_SECRET", "PATH"}
+        shown = subprocess.run(["sh", "-c", f". {directory}/env && e2a agents list"], text=True,
+                               capture_output=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+        assert shown.stdout == "bot@agents.example  local (active)\n", shown
         state = directory.resolve()
         assert directory.is_symlink() and fits(state)
         assert processes_of(state)
