@@ -106,6 +106,7 @@ async function go() {
 	leave = new AbortController();
 	const {signal} = leave;
 	forgetErrors();
+	document.querySelectorAll("dialog[open]").forEach(d => d.close());
 	setTitle(page.title(params));
 	replace(byId("main"), heading, loading, content);
 	byId("main").setAttribute("aria-busy", "true");
@@ -129,8 +130,8 @@ async function lookForNewer() {
 	looked = Date.now();
 	try {
 		const answer = await send("HEAD", "/", {raw: true});
-		const folder = `/web/${answer.headers.get("ETag")?.replaceAll('"', "")}/`;
-		if (folder !== OWN_FOLDER)
+		const version = /[0-9a-f]{16}/.exec(answer.headers.get("ETag"))?.[0];
+		if (version && OWN_FOLDER !== `/web/${version}/`)
 			replace(byId("newer"), h("p", "There is a newer version of this page."),
 				h("button", {type: "button", class: "small", onclick: () => location.reload()},
 					"Load it"));

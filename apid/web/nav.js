@@ -23,6 +23,8 @@ function setMenu(open) {
 
 async function signOut() {
 	await post("/api/auth/logout");
+	replace(byId("main")); // nothing is left for whoever goes back
+	replace(byId("nav"));
 	location.replace("/api/auth/login");
 }
 

@@ -4,6 +4,7 @@
 import {dialog} from "./dialog.js";
 import {h} from "./dom.js";
 import {ApiError, send} from "./http.js";
+import {remember} from "./storage.js";
 
 const STORED = "e2a.account"; // tells other windows of this browser
 
@@ -16,7 +17,7 @@ export const me = () => account;
 
 export function setMe(who) {
 	account = who;
-	localStorage.setItem(STORED, `${who.id} ${Date.now()}`);
+	remember(STORED, `${who.id} ${Date.now()}`);
 }
 
 /** Who is signed in now; ApiError 401 for nobody. */
@@ -59,5 +60,6 @@ async function look() {
 export function watchMe() {
 	addEventListener("storage", e => e.key === STORED && look());
 	document.addEventListener("visibilitychange", look);
-	addEventListener("pageshow", e => e.persisted && location.reload()); // back, after signing out
+	addEventListener("pageshow", e => e.persisted && // back, perhaps after signing out
+		whoIs().then(checkSame).catch(error => error.status === 401 && location.reload()));
 }

@@ -7,26 +7,28 @@ import {button, field, form} from "./form.js";
 import {ABANDONED, ApiError, send} from "./http.js";
 import {checkSame, me, whoIs} from "./session.js";
 import {wordsOf} from "./say.js";
+import {forget, recall, remember} from "./storage.js";
 
-const LOGIN = "/api/auth/login", WANTED = "e2a.wanted";
+const LOGIN = "/api/auth/login";
+const WANTED = "e2a.wanted", WANTED_MS = 15 * 60 * 1000; // a mailed link opens another window
 
 let open = null;
 
 /** Leaves for the sign-in page; comeBack() then finds the way. */
 export function leaveToSignIn() {
 	if (location.hash.length > 1)
-		sessionStorage.setItem(WANTED, location.hash);
+		remember(WANTED, JSON.stringify([Date.now(), location.hash]));
 	location.replace(LOGIN);
 	return new Promise(() => {});
 }
 
-/** Where one wanted to go before signing in. */
+/** To where one wanted to go before signing in. */
 export function comeBack() {
-	const wanted = sessionStorage.getItem(WANTED);
+	const [since, hash] = JSON.parse(recall(WANTED) ?? "[0]");
 
-	sessionStorage.removeItem(WANTED);
-	if (wanted && location.hash.length < 2)
-		history.replaceState(null, "", wanted);
+	forget(WANTED);
+	if (Date.now() - since < WANTED_MS && location.hash.length < 2)
+		history.replaceState(null, "", hash);
 }
 
 function byKey(done, wrong) {

@@ -340,13 +340,26 @@ def test_another_account_in_another_window_is_noticed(stack, dashboard):
     dashboard.wait_text("Another account is signed in")
 
 
-def test_signing_out(stack, dashboard):
+def test_signing_out_leaves_nothing_for_who_goes_back(dashboard):
+    dashboard.open("#/feedback")
     dashboard.open("#/keys")
     dashboard.press("Sign out", settle=False)
     dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
-    dashboard.browser.open(dashboard.url)
-    dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login"))
+    dashboard.driver.back()
+    dashboard.wait("the sign-in page", lambda: dashboard.browser.url.endswith("/api/auth/login")
+                   and dashboard.account.email not in dashboard.text)
     dashboard.assert_clean("401")
+
+
+def test_going_back_closes_a_question(dashboard):
+    dashboard.open("#/feedback")
+    dashboard.open("#/keys")
+    dashboard.press("Revoke bootstrap")
+    dashboard.dialog()
+    dashboard.driver.back()
+    dashboard.settle()
+    assert dashboard.heading == "Feedback" and not dashboard.find_all("dialog")
+    dashboard.check()
 
 
 # ---- a server of another version ----
