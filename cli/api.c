@@ -26,6 +26,8 @@ enum {
 	RETRY_AFTER_MAX_S = 86400,
 	REPEATS_MAX = 2, /* after an answer that was lost */
 	REPEAT_MS = 300,
+	UNDER_WAY_MAX = 20, /* questions whether the first request is over */
+	UNDER_WAY_MS = 500,
 	WAIT_MS_MIN = 500, /* where the server says "later" and not when */
 	URL_MAX = 16 * 1024
 };
@@ -306,6 +308,8 @@ static enum err curl_fail(const struct transfer *t, CURLcode code, struct fail *
 				why);
 	if (code == CURLE_URL_MALFORMAT)
 		return fail_set(fail, ERR_INPUT, "%.150s is no URL that can be used", where);
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+		return fail_set(fail, ERR_CRYPTO, "%.100s cannot be trusted: %.120s", where, why);
 	if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
 		return fail_set(fail, ERR_INPUT, "%.120s does not speak HTTP", where);
 	return fail_set(fail, ERR_NETWORK, "%.100s: %.120s", where, why);
@@ -398,6 +402,26 @@ static void wait_as_told(struct api *a, int64_t ms, const struct api_answer *ans
 	sleep_ms(ms);
 }
 
+/* A repeated request came while the server was still at the first one. */
+static bool is_under_way(const struct api_request *q, const struct api_answer *answer)
+{
+	return q->creates && answer->status == 409 &&
+	       slice_search(buf_slice(&answer->body), S("Idempotency-Key is under way")) >= 0;
+}
+
+/* What is to be waited before the attempt is repeated, or -1: it stands. */
+static int64_t repeat_in(struct api *a, const struct api_request *q,
+			 const struct api_answer *answer, enum err e, bool lost, unsigned *repeats)
+{
+	unsigned n = *repeats;
+
+	if (e ? !lost || n >= REPEATS_MAX || !may_repeat(a, q)
+	      : n == 0 || n >= REPEATS_MAX + UNDER_WAY_MAX || !is_under_way(q, answer))
+		return -1;
+	++*repeats;
+	return e ? REPEAT_MS << n : UNDER_WAY_MS;
+}
+
 enum err api_send(struct api *a, const struct api_request *q, struct api_answer *ret,
 		  struct fail *fail)
 {
@@ -416,8 +440,9 @@ enum err api_send(struct api *a, const struct api_request *q, struct api_answer 
 	for (;;) {
 		enum err e = attempt(a, q, url, q->creates ? key : NULL, ret, &lost, fail);
 
-		if (e && lost && repeats < REPEATS_MAX && may_repeat(a, q)) {
-			sleep_ms(REPEAT_MS << repeats++);
+		ms = repeat_in(a, q, ret, e, lost, &repeats);
+		if (ms >= 0) {
+			sleep_ms(ms);
 			continue;
 		}
 		if (e || (ms = wait_for(q, ret, waited_ms)) < 0)

@@ -9,7 +9,6 @@ import os
 import socket
 import stat
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +21,10 @@ from scripts.stack.peers import Api
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.browser import Browser
 from tests.integration.client import add_session
+from tests.faults.authority import Authority
 from tests.integration.command import (ABSENT, CONFLICT, FAILED, LATER, PIPE, REFUSED, USAGE,
                                        Command)
+from tests.integration.rogue import OK, Listener, answer, endless, head_of
 
 DEFAULT_URL = "https://e2a.dev"
 
@@ -563,66 +564,6 @@ def test_a_login_needs_a_server_that_is_there(nobody):
 
 # ---- servers that mean harm ----
 
-class Listener:
-    """A server that does with each connection what the test says."""
-
-    def __init__(self, act):
-        self.act = act
-        self.count = 0
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=16)
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-
-    def serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.count += 1
-            with connection:
-                connection.settimeout(10)
-                try:
-                    self.act(connection)
-                except OSError:
-                    pass  # the client had enough
-
-    def __enter__(self) -> Listener:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join(10)
-
-
-def head_of(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = connection.recv(65536)
-        if not more:
-            break
-        data += more
-    return data
-
-
-def answer(data: bytes):
-    def act(connection: socket.socket) -> None:
-        head_of(connection)
-        connection.sendall(data)
-    return act
-
-
-def endless(head: bytes, piece: bytes):
-    def act(connection: socket.socket) -> None:
-        head_of(connection)
-        connection.sendall(head)
-        while True:
-            connection.sendall(piece)
-    return act
-
-
 def drip(connection: socket.socket) -> None:
     head_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -645,7 +586,6 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
-OK = b"HTTP/1.1 200 OK\r\n"
 HOSTILE = [
     ("closes at once", lambda c: None, LATER, ""),
     ("closes after the request", head_of, LATER, ""),
@@ -743,11 +683,14 @@ INFO = json.dumps({"shared_domain": "x.example", "idempotency_keys": True}).enco
 MADE = json.dumps({"id": "b@x.example", "domain": "x.example", "email": "b@x.example"}).encode()
 
 
-class Forgetful:
-    """Loses its first answers; knows keys, or says nothing of them."""
+UNDER_WAY = b"a request with this Idempotency-Key is under way\n"
 
-    def __init__(self, lost: int, knows: bool):
-        self.lost, self.knows = lost, knows
+
+class Forgetful:
+    """Loses its first answers, then is at it for a while; knows keys, or says nothing of them."""
+
+    def __init__(self, lost: int, knows: bool, busy: int = 0):
+        self.lost, self.knows, self.busy = lost, knows, busy
         self.keys: list[bytes] = []
 
     def __call__(self, connection: socket.socket) -> None:
@@ -759,7 +702,10 @@ class Forgetful:
             return
         line, = [x for x in head.split(b"\r\n") if x.lower().startswith(b"idempotency-key: ")]
         self.keys.append(line)
-        if len(self.keys) > self.lost:
+        if self.lost < len(self.keys) <= self.lost + self.busy:
+            connection.sendall(b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n%b"
+                               % (len(UNDER_WAY), UNDER_WAY))
+        elif len(self.keys) > self.lost:
             connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b"
                                % (len(MADE), MADE))
 
@@ -774,3 +720,36 @@ def test_a_lost_answer_is_asked_for_again_where_nothing_happens_twice(
         command.run("agents", "register", "b", status=status)
     assert len(forgetful.keys) == sent and len(set(forgetful.keys)) == 1
     assert command.file.exists() == (status == 0)
+
+
+def test_a_request_that_is_under_way_is_waited_for(build, tmp_path):
+    forgetful = Forgetful(1, True, busy=3)
+    with Listener(forgetful) as server:
+        command = Command(build, tmp_path, server.url, "e2a_x")
+        assert command.run("agents", "register", "b").out == "Registered: b@x.example\n"
+    assert len(forgetful.keys) == 5 and len(set(forgetful.keys)) == 1
+    forgetful = Forgetful(0, True, busy=1)
+    with Listener(forgetful) as server:
+        Command(build, tmp_path, server.url, "e2a_x").refused(
+            "agents", "register", "b", status=CONFLICT, text="under way")
+
+
+def test_the_key_goes_to_a_server_that_is_who_it_says(build, tmp_path):
+    body = OK + b"Content-Length: 13\r\n\r\n{\"agents\":[]}"
+    seen = []
+
+    def act(connection: socket.socket) -> None:
+        seen.append(head_of(connection))
+        connection.sendall(body)
+
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    with Listener(act, ours.server("127.0.0.1")) as server:
+        command = Command(build, tmp_path, server.url, "e2a_x")
+        for env in ({}, {"SSL_CERT_FILE": str(other.file)}):
+            command.refused("agents", "list", text="cannot be trusted", env=env)
+        assert not any(seen)
+        assert command.run("agents", "list", env={"SSL_CERT_FILE": str(ours.file)}).out == "No agents.\n"
+    with Listener(act, ours.server("localhost")) as server:
+        Command(build, tmp_path, server.url, "e2a_x", SSL_CERT_FILE=str(ours.file)).refused(
+            "agents", "list", text="cannot be trusted")
+    assert len([head for head in seen if head]) == 1

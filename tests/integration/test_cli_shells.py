@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command import Command
-from tests.integration.test_cli_core import OK, Listener, answer
+from tests.integration.rogue import OK, Listener, answer
 
 FOLDER = Path("cli/completions").resolve()
 SECONDS = 20
