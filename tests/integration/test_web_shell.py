@@ -243,6 +243,15 @@ def test_writing_is_not_repeated_and_nothing_typed_is_lost(dashboard, mishaps, s
     assert mishaps.count("POST /api/keys") == 2 and not dashboard.find_all("#errors p")
 
 
+def test_an_answer_of_another_shape_leaves_words(dashboard, mishaps):
+    mishaps.answer("GET /api/keys", 200, "null", {"Content-Type": "application/json"})
+    dashboard.open("#/keys")
+    dashboard.error("Something in this page went wrong. Load it again.")
+    dashboard.press("Try again")
+    assert "bootstrap" in dashboard.text
+    dashboard.assert_clean("TypeError")
+
+
 def test_a_page_that_is_left_asks_no_more(dashboard, mishaps):
     mishaps.answer("GET /api/keys", 503, times=-1)
     dashboard.start("#/keys")
