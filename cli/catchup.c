@@ -61,6 +61,7 @@ static void follow(struct catchup *c, const struct doc *page)
 {
 	const struct doc *messages = doc_get(page, "messages");
 	char *cursor = text_of(page, "cursor");
+	bool stuck = cursor && c->cursor && strcmp(cursor, c->cursor) == 0;
 
 	if (!cursor) {
 		c->stage = CATCHUP_OFF;
@@ -74,7 +75,7 @@ static void follow(struct catchup *c, const struct doc *page)
 		if (n)
 			c->found(c->arg, n);
 	}
-	if (doc_text(page, "next_token").n)
+	if (doc_text(page, "next_token").n && !stuck)
 		return;
 	c->stage = CATCHUP_FOLLOW;
 	c->due_ms = INT64_MAX;

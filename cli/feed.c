@@ -21,7 +21,8 @@
 #include <stdatomic.h>
 
 enum {
-	STEADY_MS = 10 * 1000,   /* a connection that lasted so long was a good one */
+	STEADY_MS = 10 * 1000,   /* a connection that lasted so long was a good one, */
+	FAIR_TRIES = 1,          /* and one that told something not a bad one */
 	STOP_MS = 2000,          /* for the thread to end */
 	REFUSAL_MAX = 64 * 1024, /* bytes of the answer that is read */
 	PATH_MAX_BYTES = 4096,
@@ -38,6 +39,7 @@ struct feed {
 	const char *proxy;
 	const char *plain_path, *token_path; /* without and with the key */
 	struct backoff backoff;
+	bool told;           /* the connection told something */
 	bool lost;           /* and said so: */
 	enum socket_how how; /* because of this */
 	unsigned status;
@@ -105,7 +107,7 @@ static void say_lost(struct feed *f, const struct socket_end *end)
 	cause_of(f, end, &fail);
 	if (atomic_load(&f->stop))
 		return;
-	if (end->open_ms || end->how == SOCKET_CLOSED)
+	if (end->opened)
 		say("Connection lost: %s. Connecting again.", fail.what);
 	else
 		say("Not connected: %s. Trying again.", fail.what);
@@ -148,6 +150,7 @@ static enum socket_take on_text(void *arg, struct slice text, const char **ret_w
 	n = notice_read(d);
 	if (!n)
 		return SOCKET_MORE; /* of a kind that this program does not know */
+	f->told = true;
 	notices_add(f->queue, n);
 	if (notices_count(f->queue) < NOTICES_FULL)
 		return SOCKET_MORE;
@@ -212,6 +215,16 @@ static bool is_final(const struct socket_end *end)
 	       (end->status == 401 || end->status == 403 || end->status == 404);
 }
 
+/* How soon to try again, by what became of the last try. */
+static void judge(struct feed *f, const struct socket_end *end)
+{
+	if (end->open_ms >= STEADY_MS)
+		backoff_reset(&f->backoff);
+	else if (f->told && f->backoff.tries > FAIR_TRIES)
+		f->backoff.tries = FAIR_TRIES;
+	f->told = false;
+}
+
 static void *run(void *arg)
 {
 	struct feed *f = arg;
@@ -228,8 +241,7 @@ static void *run(void *arg)
 			finish(f, &end);
 			break;
 		}
-		if (end.open_ms >= STEADY_MS)
-			backoff_reset(&f->backoff);
+		judge(f, &end);
 		say_lost(f, &end);
 		wait_ms(f, backoff_next(&f->backoff, 1000LL * end.retry_after_s));
 	}

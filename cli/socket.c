@@ -166,6 +166,7 @@ static void look_at_orders(struct socket *s)
 static void now_open(struct socket *s)
 {
 	s->state = OPEN;
+	s->end->opened = true;
 	s->opened_ms = clock_mono_ms();
 	set_timer(s, s->ping_ms);
 	s->hooks.opened(s->hooks.arg);
@@ -212,9 +213,14 @@ static void peer_closes(struct socket *s, struct slice body)
 {
 	const unsigned char *b = (const unsigned char *)body.p;
 
+	if (s->state == LEAVING)
+		return;
 	conclude(s, SOCKET_CLOSED, slice_sub(body, 2, body.n));
-	if (body.n >= 2 && s->end->how == SOCKET_CLOSED)
+	if (body.n >= 2)
 		s->end->status = (unsigned)(b[0] << 8 | b[1]);
+	s->state = LEAVING; /* libwebsockets answers */
+	s->code = LWS_CLOSE_STATUS_NORMAL;
+	set_timer(s, LEAVE_MS);
 }
 
 /* libwebsockets' words -> ours; what is not here is shown as it is. */
@@ -227,6 +233,7 @@ static const struct {
 	{ SLICE_INIT("read failed"), "the connection broke off" },
 	{ SLICE_INIT("Closed before conn"), "the connection broke off" },
 	{ SLICE_INIT("connect SSL err"), "TLS failed" },
+	{ SLICE_INIT("Timed out"), "no answer" },
 	{ SLICE_INIT("HS: "), "the answer is not that of a WebSocket server" },
 	{ SLICE_INIT("problems parsing header"), "the answer is not that of a WebSocket server" },
 };

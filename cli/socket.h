@@ -46,7 +46,8 @@ struct socket_end {
 	enum socket_how how;
 	unsigned status;
 	unsigned retry_after_s; /* of a refusal that says when to come again; else 0 */
-	int64_t open_ms;        /* for so long it was open */
+	bool opened;            /* it was open, */
+	int64_t open_ms;        /* for so long */
 	char what[200];         /* for people, no line breaks; the peer's text in parts */
 };
 

@@ -57,7 +57,7 @@ class Listening:
         with self.said.changed:
             assert self.said.changed.wait_for(lambda: len(matching()) >= count, timeout), \
                 (text, self.said.items)
-        return matching()[count - 1]
+        return matching()[count - 1] if count else ""
 
     def listens(self) -> Listening:
         self.wait_said("Listening for mail")
@@ -153,12 +153,13 @@ def reset(client: socket.socket) -> None:
 
 
 class Cut(Server):
-    """The network in between, to `port`. What is `swallowing` passes nothing on."""
+    """The network in between, to `port`."""
 
     def __init__(self, port: int):
         self.target = port
-        self.whole = threading.Event()
-        self.whole.set()
+        self.wire = threading.Event()  # set: what was connected by it passes data on
+        self.wire.set()
+        self.dead: list[threading.Event] = []
         self.refusing = False
         super().__init__()
 
@@ -166,18 +167,20 @@ class Cut(Server):
         if self.refusing:
             reset(client)
             return
+        wire = self.wire
         with socket.create_connection(("127.0.0.1", self.target)) as server:
             self.open.add(server)
-            back = threading.Thread(target=self.copy, args=(server, client), daemon=True)
+            back = threading.Thread(target=self.copy, args=(server, client, wire), daemon=True)
             back.start()
-            self.copy(client, server)
+            self.copy(client, server, wire)
             back.join()
         self.open.discard(server)
 
-    def copy(self, source: socket.socket, sink: socket.socket) -> None:
+    @staticmethod
+    def copy(source: socket.socket, sink: socket.socket, wire: threading.Event) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                self.whole.wait()
+                wire.wait()
                 sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
@@ -200,11 +203,17 @@ class Cut(Server):
 
     @contextmanager
     def swallowing(self) -> Iterator[None]:
-        """Connections stay and nothing passes; what was under way is lost."""
-        self.whole.clear()
+        """Connections stay and pass nothing on, never again; new ones neither, for now."""
+        self.wire.clear()
         yield
-        self.reset_all()
-        self.whole.set()
+        self.dead.append(self.wire)
+        self.wire = threading.Event()
+        self.wire.set()
+
+    def close(self) -> None:
+        super().close()
+        for wire in self.dead:
+            wire.set()
 
 
 def frame(opcode: int, payload: bytes, final: bool = True, reserved: int = 0) -> bytes:
@@ -243,6 +252,7 @@ class Strange(Server):
     def __init__(self, *sockets: bytes | Script, tls: ssl.SSLContext | None = None):
         self.sockets = sockets
         self.upgrades: list[Call] = []
+        self.sockets_open = 0
         self.calls = Inbox()
         self.upgrade: Callable[[Call], bytes | None] = lambda _: None
         self.answer: Callable[[Call], bytes | None] = plain_answer
@@ -264,6 +274,13 @@ class Strange(Server):
 
     def talk(self, client: socket.socket, call: Call) -> None:
         self.upgrades.append(call)
+        self.sockets_open += 1
+        try:
+            self.talk_on(client, call)
+        finally:
+            self.sockets_open -= 1
+
+    def talk_on(self, client: socket.socket, call: Call) -> None:
         number = len(self.upgrades) - 1
         refusal = self.upgrade(call)
         if refusal is not None:

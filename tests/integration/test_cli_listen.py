@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import smtplib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from scripts.stack.peers import WebhookReceiver
 from tests.integration.client import add_key, insert_mail, second_apid
 from tests.integration.command import ABSENT, DONE, FAILED, PIPE, REFUSED, USAGE, Command
 from tests.integration.listening import Cut, Listening, subject_of
+from tests.integration.outbound import address
 
 SENDER = "alice@sender.example"
 
@@ -186,3 +188,242 @@ def test_a_full_disk_ends_it_and_no_more_is_fetched(stack, api, make_agent, list
         assert listening.end() == FAILED
     assert "No space left on device" in listening.said.items[-1]
     assert sorted(statuses(api, agent).values()) == ["read", "unread", "unread"]
+
+
+# ---- forwarding ----
+
+def test_mail_is_forwarded_as_it_was_fetched(stack, api, make_agent, listen, hook):
+    agent = make_agent()
+    listening = listen(agent, "--forward", hook.url, "--forward-token", "secret").listens()
+    send(stack, agent, "one")
+    delivery = hook.wait_count(1)[0]
+    assert delivery.headers["authorization"] == "Bearer secret"
+    assert delivery.headers["content-type"] == "application/json"
+    path = f"/api/v1/agents/{agent}/messages/{delivery.json['message_id']}"
+    assert delivery.json == api.get(path)[1]
+    listening.wait_said(f"Forwarded {delivery.json['message_id']} to {hook.url}")
+    assert listening.stop() == DONE and listening.lines.items == []
+
+
+def test_a_failed_forward_concerns_one_mail(stack, make_agent, listen, hook):
+    def refuse(handler) -> None:
+        handler.send_response(500)
+        handler.end_headers()
+        handler.wfile.write("no\n\x1b[31mway\u202e".encode())
+        handler.close_connection = True
+
+    def hang_up(handler) -> None:
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        handler.close_connection = True
+
+    def answer(delivery):
+        return {"refuse": refuse, "hang up": hang_up,
+                "redirect": 302}.get(delivery.json["subject"], 200)
+
+    agent = make_agent()
+    hook.answer = answer
+    listening = listen(agent, "--json", "--forward", hook.url).listens()
+    for subject in ("refuse", "hang up", "redirect", "fine"):
+        send(stack, agent, subject)
+    assert sorted(listening.subjects(4)) == ["fine", "hang up", "redirect", "refuse"]
+    assert listening.wait_said("Forwarded ") and "authorization" not in hook.items[0].headers
+    line = listening.wait_said("Forward failed (500): no ")
+    assert "way" in line and not set(line) & {"\x1b", "\u202e"}
+    listening.wait_said("Forward failed (no answer): ")
+    listening.wait_said("Forward failed (302): ")
+
+
+class Model(WebhookReceiver):
+    """A server of the Responses API that answers with `output`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output: dict = {}
+        self.url = self.url.replace("/hook", "/v1/responses")
+        self.answer = lambda _: self.respond
+
+    def says(self, *texts: str) -> None:
+        parts = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
+        self.output = {"id": "resp_1", "status": "completed", "error": None, "output": [
+            {"type": "reasoning", "summary": []},
+            {"type": "message", "role": "assistant", "content": parts}]}
+
+    def respond(self, handler) -> None:
+        body = json.dumps(self.output).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with Model() as model:
+        yield model
+
+
+LETTER = ("From: Alice <%s>\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\nMessage-ID: <%s@x>\r\n"
+          "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+          "Content-Transfer-Encoding: quoted-printable\r\n%s\r\n"
+          "Gr=FC=DFe =\r\nund ein Gru=DF\r\n")
+
+
+def letter(stack, agent: str, *fields: str, sender: str = SENDER) -> None:
+    text = LETTER % (sender, os.urandom(8).hex(), "".join(f"{field}\r\n" for field in fields))
+    with smtplib.SMTP("127.0.0.1", stack.smtp_port, "mail.sender.example") as smtp:
+        smtp.sendmail(sender, agent, text.encode())
+
+
+def test_a_model_gets_decoded_text_and_its_answer_is_the_reply(stack, world, make_agent, listen,
+                                                               model):
+    agent, sender = make_agent(), address()
+    model.says("Hello, ", "Alice \u2603")
+    listening = listen(agent, "--forward", model.url, "--forward-token", "k", "--model",
+                       "gpt").listens()
+    letter(stack, agent, sender=sender)
+    request = model.wait_count(1)[0]
+    assert request.headers["authorization"] == "Bearer k"
+    assert request.json == {"model": "gpt", "input": f"From: {sender}\nSubject: caf\u00e9\n\n"
+                            "Gr\u00fc\u00dfe und ein Gru\u00df\n"}
+    assert listening.wait_said("Replied to msg_").endswith(f" ({sender})")
+    mail = world.mails.wait(lambda m: sender in m.recipients, 30)
+    assert mail.text.strip() == "Hello, Alice \u2603"
+    assert mail.parsed["Subject"] == "Re: caf\u00e9"
+
+
+def test_a_reply_that_is_held_says_so(stack, api, make_agent, listen, model):
+    agent = make_agent()
+    assert api.call("PUT", f"/api/v1/agents/{agent}", {"hitl_enabled": True})[0] == 200
+    model.says("held")
+    listening = listen(agent, "--forward", model.url).listens()
+    letter(stack, agent)
+    held = listening.wait_said("is held for approval: msg_").rpartition(" ")[2]
+    status, pending = api.get(f"/api/v1/messages/{held}")
+    assert status == 200 and pending["body_text"].strip() == "held", pending
+    assert model.items[0].json["model"] == "openclaw"
+
+
+def test_a_model_that_gives_no_answer_makes_no_reply(stack, make_agent, listen, model):
+    agent = make_agent()
+    model.output = {"status": "failed", "error": {"message": "no such model"}, "output": []}
+    listening = listen(agent, "--forward", model.url).listens()
+    letter(stack, agent)
+    listening.wait_said("Reply failed: no such model (msg_")
+    model.answer = lambda _: 500
+    letter(stack, agent)
+    listening.wait_said("Reply failed: the server answers HTTP 500 (msg_")
+
+
+def test_what_a_program_sent_is_not_answered(stack, make_agent, listen, model):
+    agent = make_agent()
+    model.says("hello")
+    listening = listen(agent, "--forward", model.url).listens()
+    letter(stack, agent, "Auto-Submitted: auto-replied (vacation)")
+    listening.wait_said(": a program sent it")
+    letter(stack, agent, "Auto-Submitted: no")
+    listening.wait_said("Replied to msg_")
+    assert len(model.items) == 1
+
+
+# ---- the connection breaks ----
+
+class Sender(threading.Thread):
+    """Sends numbered mails to some agents, one after the other, until told to stop."""
+
+    def __init__(self, stack, agents: list[str]):
+        super().__init__(daemon=True)
+        self.stack, self.agents = stack, agents
+        self.enough = threading.Event()
+        self.sent = 0
+
+    def run(self) -> None:
+        with smtplib.SMTP("127.0.0.1", self.stack.smtp_port, "mail.sender.example") as smtp:
+            while not self.enough.wait(0.02):
+                subject = str(self.sent)
+                smtp.sendmail(SENDER, self.agents, compose(SENDER, "list@e2a.example", subject))
+                self.sent += 1
+
+    def some(self) -> None:
+        """Waits while some are sent."""
+        mark = self.sent
+        wait_until("mail to be sent", lambda: self.sent >= mark + 10)
+
+    def stop(self) -> set[str]:
+        self.enough.set()
+        self.join(30)
+        return {str(n) for n in range(self.sent)}
+
+
+def faults(apid, net: Cut, during: Callable[[], None]) -> Iterator[str]:
+    """Each is over when it is named."""
+    yield "nothing"
+    apid.stop()
+    during()
+    apid.start()
+    yield "a stop"
+    apid.kill()
+    apid.start()
+    yield "kill -9"
+    net.reset_all()
+    yield "a reset"
+    with net.away():
+        during()
+    yield "no network"
+    with net.swallowing():
+        during()
+    yield "a network that swallows"
+
+
+def test_nothing_is_missed_and_nothing_comes_twice(stack, account, make_agent, listen, hook, build,
+                                                   tmp_path):
+    """One prints, one fetches, one forwards, all at once, while mail keeps coming."""
+    with second_apid(stack, 31) as apid, Cut(apid.port) as net:
+        by = Command(build, tmp_path, f"http://127.0.0.1:{net.port}", account.api_key,
+                     E2A_TIMEOUT="1")
+        modes = {make_agent(): argv for argv in ([], ["--json"], ["--forward", hook.url])}
+        running = [listen(agent, "--ping", "1", *argv, by=by).listens()
+                   for agent, argv in modes.items()]
+        got = [lambda: list(map(subject_of, running[0].lines.items)),
+               lambda: list(map(subject_of, running[1].lines.items)),
+               lambda: [delivery.json["subject"] for delivery in hook.items]]
+        sender = Sender(stack, list(modes))
+        sender.start()
+        for number, what in enumerate(faults(apid, net, sender.some)):
+            for listening in running:
+                listening.wait_said("Connected again.", number)
+            sender.some()
+        wanted = sender.stop()
+        for of in got:
+            wait_until("all of it", lambda: set(of()) == wanted, 60)
+        send(stack, list(modes), "last")
+        for of in got:
+            wait_until("the last one", lambda: "last" in of())
+            assert len(of()) == len(set(of())) == len(wanted) + 1
+        for listening in running:
+            assert listening.stop() == DONE
+
+
+def test_what_others_read_meanwhile_is_told_too(stack, account, api, make_agent, listen, build,
+                                                tmp_path):
+    agent = make_agent()
+    with second_apid(stack, 32) as apid, Cut(apid.port) as net:
+        by = Command(build, tmp_path, f"http://127.0.0.1:{net.port}", account.api_key)
+        insert_mail(stack, account.user_id, agent, 3, "before")
+        for message in api.get(f"/api/v1/agents/{agent}/messages")[1]["messages"]:
+            api.get(f"/api/v1/agents/{agent}/messages/{message['message_id']}")
+        listening = listen(agent, by=by).listens()
+        send(stack, agent, "one")
+        assert listening.subjects(1) == ["one"]
+        for number in range(2):
+            with net.away():
+                insert_mail(stack, account.user_id, agent, 120, f"away {number}")
+                for message in api.get(f"/api/v1/agents/{agent}/messages?page_size=100")[1][
+                        "messages"][:60]:
+                    api.get(f"/api/v1/agents/{agent}/messages/{message['message_id']}")
+            listening.subjects(1 + 120 * (number + 1), 60)
+        send(stack, agent, "last")
+        wait_until("the last one", lambda: listening.subjects(0)[-1] == "last")
+        assert sorted(listening.subjects(0)) == sorted(
+            ["one", *["away 0"] * 120, *["away 1"] * 120, "last"])
+        ids = [line.split()[0] for line in listening.lines.items]
+        assert len(ids) == 242
