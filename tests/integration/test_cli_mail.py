@@ -309,3 +309,308 @@ def test_five_hundred_attachments_are_listed_and_saved(e2a, deliver, tmp_path):
     folder = tmp_path / "files"
     e2a.run("read", identifier, "--save", str(folder))
     assert sorted(int(p.read_bytes()) for p in folder.iterdir()) == list(range(500))
+
+
+# ---- send and reply ----
+
+def sent(author: Author) -> list[dict]:
+    status, answer = author.api.get(f"{author.path}/sent?page_size=100")
+    assert status == 200, answer
+    return answer["messages"]
+
+
+def mail_of(world, to: str) -> EmailMessage:
+    return wait_until(f"a mail to {to}", lambda: next(iter(world.mails_to(to)), None)).parsed
+
+
+def test_a_mail_is_sent_with_all_that_it_can_have(e2a, author, world, tmp_path):
+    to, copy, hidden = address(), address(), address()
+    html, png, odd = tmp_path / "body.html", tmp_path / "a.png", tmp_path / "Gr\u00fc\u00dfe $x.dat"
+    html.write_text("<p>Gr\u00fc\u00dfe")
+    png.write_bytes(PNG)
+    odd.write_bytes(b"\0" * 100_000)
+    result = e2a.run("send", "--to", to, f"--cc={copy}", "--bcc", hidden, "--subject",
+                     "\u20ac: =?x", "--body-file", "-", f"--html-body-file={html}", "--attach",
+                     str(png), "--attach", str(odd), "--conversation", "c-1",
+                     stdin="-- \nStra\u00dfe\n".encode())
+    assert MSGID.fullmatch(result.out), result
+    message = mail_of(world, to)
+    assert f"Sent: {message['Message-ID']}\n" == result.out
+    assert (message["Subject"], message["Cc"]) == ("\u20ac: =?x", copy)
+    assert message["X-E2A-Conversation-Id"] == "c-1" and not message["Bcc"]
+    assert message.get_body(("plain",)).get_content().replace("\r", "") == "-- \nStra\u00dfe\n"
+    assert message.get_body(("html",)).get_content().strip() == "<p>Gr\u00fc\u00dfe"
+    files = [(part.get_filename(), part.get_content_type(), part.get_content())
+             for part in message.iter_attachments()]
+    assert files == [("a.png", "image/png", PNG),
+                     (odd.name, "application/octet-stream", b"\0" * 100_000)]
+    mail_of(world, hidden)
+    assert e2a.run("send", "--to", to, "--subject=s", "--body=b", "--json").json["status"] == "sent"
+
+
+def test_a_reply_goes_to_whom_it_should(e2a, author, deliver, world):
+    other = address()
+    identifier = deliver(f"From: {SENDER}\nTo: {author.address}, {other}\nSubject: Hi\n"
+                         f"Reply-To: {other}\nMessage-ID: <q@sender.example>\n\nHow?\n".encode())
+    copy = address()
+    assert MSGID.fullmatch(e2a.run("reply", identifier, "--body", "So.", "--cc", copy).out)
+    message = mail_of(world, copy)
+    assert (message["To"], message["Subject"]) == (other, "Re: Hi")
+    assert message["In-Reply-To"] == "<q@sender.example>"
+    last = address()
+    e2a.run("reply", "--reply-all", "--bcc", last, "--html-body=<b>So.", "--body=So.", identifier)
+    assert mail_of(world, last)["To"] == other
+    e2a.refused("reply", "msg_" + "0" * 32, "--body", "x", status=ABSENT, text="message not found")
+
+
+def test_a_held_mail_says_so(e2a, author):
+    author.api.call("PUT", author.path, {"hitl_enabled": True})
+    result = e2a.run("send", "--to", address(), "--subject", "s", "--body", "b")
+    assert re.fullmatch(r"Waiting for approval: msg_[0-9a-f]{32} \(until [0-9T:-]{19}Z\)\n",
+                        result.out)
+
+
+def test_the_only_agent_needs_no_name(build, stack, tmp_path, world):
+    user = stack.bootstrap(f"only{os.urandom(4).hex()}@other.example")
+    e2a = Command(build, tmp_path, stack.url, user.api_key)
+    argv = ("send", "--to", address(), "--subject", "s", "--body", "b")
+    e2a.refused(*argv, text="from field required (no agents found)")
+    e2a.run("agents", "register", f"only{os.urandom(4).hex()}")
+    e2a.config and e2a.file.unlink()
+    assert MSGID.fullmatch(e2a.run(*argv).out)
+
+
+def test_what_the_server_refuses_is_told_as_it_says(e2a, author):
+    argv = ("send", "--subject", "s", "--body", "b", "--to")
+    e2a.refused(*argv, "nobody", text='invalid To address: "nobody"')
+    e2a.refused(*argv, author.address, text="no valid recipients")
+    e2a.refused("send", "--subject=", "--body=b", "--to=a@far.example", text="subject and body")
+    assert sent(author) == []
+
+
+@pytest.mark.parametrize("make, text", [
+    (lambda p: None, "No such file or directory"),
+    (lambda p: p.mkdir(), "not a regular file"),
+    (lambda p: os.mkfifo(p), "not a regular file"),
+    (lambda p: p.symlink_to("/dev/zero"), "not a regular file"),
+    (lambda p: p.symlink_to("/dev/tty"), ""),
+    (lambda p: p.symlink_to(p), "Too many levels of symbolic links"),
+    (lambda p: os.truncate(os.open(p, os.O_CREAT | os.O_WRONLY), 1 << 40), "too much for one mail"),
+    (lambda p: p.write_bytes(bytes(19_700_000)), "too much for one mail"),
+], ids=["absent", "folder", "FIFO", "endless", "terminal", "loop", "terabyte", "20 MB"])
+def test_a_file_that_cannot_go_is_named_before_anything_is_sent(e2a, author, tmp_path, make, text):
+    path = tmp_path / "file"
+    make(path)
+    e2a.refused("send", "--to", address(), "--subject", "s", "--body", "b", "--attach", str(path),
+                text=text, timeout=20)
+    assert sent(author) == []
+
+
+def test_a_text_is_read_from_what_can_be_read(e2a, author, tmp_path):
+    argv = ("send", "--to", address(), "--subject", "s", "--body-file")
+    fifo, text = tmp_path / "fifo", tmp_path / "text"
+    os.mkfifo(fifo)
+    threading.Thread(target=lambda: fifo.write_text("from a FIFO\n"), daemon=True).start()
+    e2a.run(*argv, str(fifo))
+    text.write_bytes(b"Gr\xfc\xdfe")
+    e2a.refused(*argv, str(text), text="text: the text is not UTF-8")
+    e2a.refused(*argv, "-", stdin=b"a\0b", text="standard input: the text is not UTF-8")
+    e2a.refused(*argv, "-", stdin=b"", text="subject and body are required")
+    e2a.refused(*argv, str(tmp_path), text="Is a directory")
+    e2a.refused(*argv, "/dev/zero", text="too much for one mail")
+    assert len(sent(author)) == 1
+
+
+def test_the_largest_request_goes_out(e2a, author, tmp_path):
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(1 << 20) * 18)
+    result = e2a.run("send", "--to", address(), "--subject", "s", "--body", "b", "--attach",
+                     str(path))
+    assert MSGID.fullmatch(result.out)
+
+
+# ---- other servers ----
+
+class Between:
+    """Hands each request on to `port`, but answers only when `answers` says so: else the client
+    sees the connection end after the server did its work."""
+
+    def __init__(self, port: int, answers: Callable[[bytes], bool],
+                 changed: Callable[[bytes], bytes] = lambda data: data):
+        self.port, self.answers, self.changed = port, answers, changed
+        self.requests: list[bytes] = []
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.one(connection)
+
+    def one(self, connection: socket.socket) -> None:
+        request = read_request(connection)
+        if not request:
+            return
+        self.requests.append(request)
+        answer = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as server:
+            server.sendall(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            while more := server.recv(65536):
+                answer += more
+        if self.answers(request):
+            connection.sendall(self.changed(answer))
+
+    def __enter__(self) -> Between:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join(30)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = int((re.search(rb"(?i)\r\ncontent-length: *(\d+)", head) or [b"", b"0"])[1])
+    while len(body) < length:
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        body += more
+    return head + b"\r\n\r\n" + body
+
+
+def posts(between: Between) -> list[bytes]:
+    return [request for request in between.requests if request.startswith(b"POST ")]
+
+
+def test_a_lost_answer_never_sends_twice(e2a, stack, author):
+    first: list[bytes] = []
+
+    def answers(request: bytes) -> bool:
+        if not request.startswith(b"POST "):
+            return True
+        first.append(request)
+        return len(first) > 1
+
+    with Between(stack.http_port, answers) as between:
+        result = e2a.run("send", "--to", address(), "--subject", "s", "--body", "b",
+                         env={"E2A_URL": between.url})
+        keys = {re.search(rb"(?i)idempotency-key: *(\S+)", p)[1] for p in posts(between)}
+    assert MSGID.fullmatch(result.out) and (len(posts(between)), len(keys)) == (2, 1)
+    assert len(sent(author)) == 1
+
+
+def test_a_server_without_such_keys_is_asked_once(e2a, stack, author):
+    with Between(stack.http_port, lambda request: not request.startswith(b"POST "),
+                 lambda data: data.replace(b'"idempotency_keys"', b'"something_else__"')) as between:
+        result = e2a.refused("send", "--to", address(), "--subject", "s", "--body", "b",
+                             env={"E2A_URL": between.url}, status=LATER)
+    assert len(posts(between)) == 1 and len(sent(author)) == 1
+    assert "may" in result.err, "it does not say that the mail may have been sent"
+
+
+def test_a_server_that_hands_out_nothing_but_bytes_is_enough(e2a, stack, deliver):
+    known = {"message_id", "from", "to", "cc", "recipient", "subject", "conversation_id", "status",
+             "created_at", "auth_headers", "raw_message"}
+
+    def less(data: bytes) -> bytes:
+        head, _, body = data.partition(b"\r\n\r\n")
+        body = json.dumps({k: v for k, v in json.loads(body).items() if k in known}).encode()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    identifier = deliver(with_files(("a.txt", b"data"), text="Gr\u00fc\u00dfe\n"))
+    with Between(stack.http_port, lambda _: True, less) as between:
+        env = {"E2A_URL": between.url}
+        told = e2a.run("read", identifier, env=env).out
+        assert told.endswith("\nAttachments: 1 (a.txt)\n\nGr\u00fc\u00dfe\n")
+        assert e2a.run("read", identifier, "--json", env=env).json["attachments"] == [
+            {"filename": "a.txt", "content_type": "application/x-test", "size": 4, "inline": False}]
+
+
+@pytest.mark.parametrize("body, text", [
+    (b'{"raw_message":"@@@@"}', "raw_message is no base64"),
+    (b'{"raw_message":5,"subject":[]}', "has not kept what this mail says"),
+    (b'[]', ""), (b'{"raw_message":null}', "has not kept"), (b"null", ""),
+], ids=["no base64", "other types", "a list", "no bytes", "null"])
+def test_answers_of_another_shape_are_told(e2a, body, text):
+    def one(server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                read_request(connection)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+                                   + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=one, args=[server], daemon=True).start()
+        result = e2a.run("read", "x", status=None,
+                         env={"E2A_URL": f"http://127.0.0.1:{server.getsockname()[1]}"})
+        server.shutdown(socket.SHUT_RDWR)
+    assert result.status in (FAILED, ABSENT) and f"Error: " in result.err and text in result.err
+
+
+# ---- progress ----
+
+def on_terminal(command: Command, *argv: str, env: dict[str, str]) -> tuple[int, bytes]:
+    """Its end, with standard error on a terminal; what it wrote there."""
+    ours, theirs = pty.openpty()
+    process = command.start(*argv, env=env, stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    told = b""
+    try:
+        while select.select([ours], [], [], 60)[0]:
+            told += os.read(ours, 65536)
+    except OSError:
+        pass  # EIO: everybody has closed it
+    os.close(ours)
+    return process.wait(60), told
+
+
+class Slow:
+    """A server that answers with 3 MB over two seconds."""
+
+    def __init__(self) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self) -> None:
+        body = b'{"raw_message":"' + base64.b64encode(bytes(2_250_000)) + b'"}'
+        for _ in range(2):
+            connection, _ = self.socket.accept()
+            with connection:
+                read_request(connection)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                for at in range(0, len(body), 200_000):
+                    connection.sendall(body[at:at + 200_000])
+                    time.sleep(0.13)
+
+
+def test_a_long_transfer_has_a_line_on_a_terminal_only(e2a):
+    slow = Slow()
+    status, told = on_terminal(e2a, "read", "x", env={"E2A_URL": slow.url})
+    assert status == DONE
+    assert re.search(rb"\rReceiving [0-9.]+ MB of 3.0 MB, \d+ %, [0-9.]+ [KM]B/s\x1b\[K", told), told
+    assert told.endswith(b"\r\x1b[K"), "the line stays"
+    assert e2a.run("read", "x", env={"E2A_URL": slow.url}).err == ""
+
+
+def test_a_short_one_has_none(e2a, stack):
+    assert on_terminal(e2a, "inbox", env={"E2A_URL": stack.url}) == (DONE, b"")
