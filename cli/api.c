@@ -294,6 +294,15 @@ static bool is_lost(const struct api_request *q, CURLcode code)
 	       code == CURLE_PARTIAL_FILE;
 }
 
+/* For somebody who thinks of asking for the same once more. */
+static const char *doubt(const struct api_request *q, CURLcode code)
+{
+	bool arrived = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+		       code == CURLE_PARTIAL_FILE || code == CURLE_OPERATION_TIMEDOUT;
+
+	return arrived && q->method && !q->url ? "; what was asked for may have been done" : "";
+}
+
 static enum err curl_fail(const struct transfer *t, CURLcode code, struct fail *fail)
 {
 	const char *where = t->q->url ? t->q->url : t->api->base_url;
@@ -304,15 +313,15 @@ static enum err curl_fail(const struct transfer *t, CURLcode code, struct fail *
 	if (t->too_big)
 		return fail_set(fail, ERR_INPUT, "the answer of %.120s is too big", where);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return fail_set(fail, ERR_TIMEOUT, "%.100s does not answer in time (%.80s)", where,
-				why);
+		return fail_set(fail, ERR_TIMEOUT, "%.90s does not answer in time (%.60s)%s", where,
+				why, doubt(t->q, code));
 	if (code == CURLE_URL_MALFORMAT)
 		return fail_set(fail, ERR_INPUT, "%.150s is no URL that can be used", where);
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		return fail_set(fail, ERR_CRYPTO, "%.100s cannot be trusted: %.120s", where, why);
 	if (code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
 		return fail_set(fail, ERR_INPUT, "%.120s does not speak HTTP", where);
-	return fail_set(fail, ERR_NETWORK, "%.100s: %.120s", where, why);
+	return fail_set(fail, ERR_NETWORK, "%.90s: %.90s%s", where, why, doubt(t->q, code));
 }
 
 static void transfer_release(struct transfer *t)
