@@ -74,20 +74,15 @@ static void add_list(struct slice name, const struct edit_list *list, struct buf
 /* CR LF and CR are line ends. */
 static void add_text(struct slice text, struct buf *ret)
 {
-	struct slice line;
-
 	while (text.n) {
-		size_t n = 0;
+		ptrdiff_t at = slice_find(text, '\r');
+		size_t n = at < 0 ? text.n : (size_t)at;
 
-		while (n < text.n && text.p[n] != '\r')
-			n++;
-		line = slice_sub(text, 0, n);
-		add_marked(line, false, ret);
-		text = slice_sub(text, n, text.n);
-		if (text.n) {
+		add_marked(slice_sub(text, 0, n), false, ret);
+		if (n < text.n)
 			buf_add_char(ret, '\n');
-			text = slice_sub(text, slice_starts(text, S("\r\n")) ? 2 : 1, text.n);
-		}
+		text = slice_sub(text, n, text.n);
+		text = slice_sub(text, slice_starts(text, S("\r\n")) ? 2 : 1, text.n);
 	}
 }
 
@@ -173,8 +168,6 @@ static bool next_line(struct reading *r, struct slice *ret)
 	if (r->rest.n == 0)
 		return false;
 	slice_cut(&r->rest, '\n', ret);
-	if (slice_ends(*ret, S("\r")))
-		*ret = slice_sub(*ret, 0, ret->n - 1);
 	r->line++;
 	return true;
 }
@@ -236,16 +229,13 @@ static enum err take_fields(struct reading *r)
 	return bad(r, "no blank line behind the fields");
 }
 
-/* Lines ended by LF, whatever the editor makes of them. */
 static void take_text(struct reading *r)
 {
 	AUTO(buf_release) struct buf text = BUF_INIT(r->rest.n + 1);
-	struct slice line;
 
-	while (next_line(r, &line)) {
-		buf_add_slice(&text, line);
+	buf_add_slice(&text, r->rest);
+	if (r->rest.n && !slice_ends(r->rest, S("\n")))
 		buf_add_char(&text, '\n');
-	}
 	r->edit->text = unmarked(buf_slice(&text), r->arena);
 }
 
@@ -272,14 +262,29 @@ static enum err check_utf8(struct reading *r)
 	return OK;
 }
 
+/* Lines end with LF, whatever the editor made of them. */
+static struct slice with_lf(struct slice s, struct arena *a)
+{
+	char *out = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != '\r')
+			out[n++] = s.p[i];
+		else if (i + 1 == s.n || s.p[i + 1] != '\n')
+			out[n++] = '\n';
+	return slice_of(out, n);
+}
+
 enum err edit_read(struct slice text, struct arena *a, struct edit *ret, struct fail *fail)
 {
 	struct edit edit = { 0 };
-	struct reading r = { .arena = a, .rest = text, .edit = &edit, .fail = fail };
+	struct reading r = { .arena = a, .edit = &edit, .fail = fail };
 	enum err e;
 
 	if (slice_starts(text, BYTE_ORDER_MARK))
-		r.rest = slice_sub(text, BYTE_ORDER_MARK.n, text.n);
+		text = slice_sub(text, BYTE_ORDER_MARK.n, text.n);
+	r.rest = with_lf(text, a);
 	if (says_nothing(r.rest))
 		return fail_set(fail, ERR_NOT_FOUND, "nothing is left of the text");
 	e = check_utf8(&r);

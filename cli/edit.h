@@ -13,7 +13,7 @@
 
 enum {
 	EDIT_BYTES_MAX = 64 * 1024 * 1024, /* of such a text */
-	EDIT_LINES_MAX = 10000,            /* of recipients of one kind */
+	EDIT_LINES_MAX = 1000,             /* of recipients of one kind */
 };
 
 /* Recipients, each with its line. */

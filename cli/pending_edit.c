@@ -93,8 +93,10 @@ static enum err read_typed(struct pending_edit *g, struct fail *fail)
 	if (e == OK)
 		e = edit_read(arena_slice(a, buf_slice(&typed)), a, &g->now, fail);
 	g->emptied = e == ERR_NOT_FOUND;
-	return g->emptied ? fail_set(fail, ERR_INPUT, "not approved, because the text is empty")
-			  : e;
+	if (g->emptied ||
+	    (e == OK && g->was.text.n && slice_trim(g->now.text).n == 0)) /* nobody means that */
+		return fail_set(fail, ERR_INPUT, "not approved, because the text is empty");
+	return e;
 }
 
 /* ---- what differs ---- */

@@ -15,15 +15,13 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 
 from scripts.stack.part import wait_until
-from tests.integration.command import (ABSENT, CONFLICT, DONE, FAILED, LATER, PIPE, REFUSED, USAGE,
-                                       Command)
+from tests.integration.command import (ABSENT, DONE, FAILED, LATER, PIPE, USAGE, Command)
 from tests.integration.outbound import Author, address
 
 SENDER = "alice@sender.example"
