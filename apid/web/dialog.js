@@ -36,7 +36,7 @@ function typedField(typed, button) {
 }
 
 /**
- * Yes or no? Options: yes and no (words of the buttons), danger, text (more words or nodes),
+ * Yes or no? The question is words or nodes. Options: yes and no (words of the buttons), danger, text (more words or nodes),
  * typed (what has to be typed first).
  */
 export async function ask(question, {yes = "Yes", no = "Cancel", danger = false, text = null,

@@ -24,7 +24,7 @@ function expiry(key) {
 }
 
 async function revoke(key, reload) {
-	const sure = await ask(`Revoke ${key.name || key.key_prefix}?`, {
+	const sure = await ask(["Revoke ", mailText(key.name || key.key_prefix), "?"], {
 		yes: "Revoke", danger: true,
 		text: "Whatever uses it is refused from now on, and its connections are closed. " +
 			"This cannot be undone.",

@@ -54,7 +54,7 @@ const KEYS = {
 };
 
 async function remove(kind, item, reload) {
-	const sure = await ask(`Delete ${item.name || `this ${kind.thing}`}?`,
+	const sure = await ask(["Delete ", item.name ? mailText(item.name) : `this ${kind.thing}`, "?"],
 		{yes: "Delete", danger: true, text: kind.loss});
 
 	if (!sure)

@@ -41,6 +41,18 @@ def test_a_key_is_copied(dashboard):
     dashboard.check()
 
 
+def test_a_name_that_lies_is_shown_as_it_is(dashboard):
+    dashboard.open("#/keys")
+    dashboard.fill("Name", "a\u202eb\u200bc\u00add\u2066<img src=x>")
+    dashboard.press("Make the key")
+    dashboard.wait_text("Copy the key now")
+    assert "aU+202EbU+200BcU+00ADdU+2066<img src=x>" in keys_of(dashboard)
+    dashboard.press("Revoke", dashboard.find("tbody tr"))
+    assert "Revoke aU+202EbU+200B" in dashboard.dialog().text
+    dashboard.press("Cancel")
+    dashboard.check()
+
+
 def test_a_key_of_one_agent(stack, dashboard):
     api = Api(stack.url, dashboard.account.api_key)
     one, two = api.make_agent(f"k{dashboard.account.user_id[:8]}a"), api.make_agent(f"k{dashboard.account.user_id[:8]}b")
