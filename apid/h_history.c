@@ -64,7 +64,7 @@ static bool read_after(struct req *r, struct slice list, struct slice agent, int
 
 	if (!page_query_token(r, list, agent, &token))
 		return false;
-	*ret = 0;
+	*ret = -1;
 	if (token.id.n == 0 || slice_to_i64(token.id, 0, INT64_MAX, ret) == OK)
 		return true;
 	resp_error(&r->resp, 400, "invalid pagination token");
@@ -91,8 +91,8 @@ static void show(struct req *r, const struct store_history_of *of, bool inbound)
 	}
 	if (more)
 		token = (struct page_token){ .created_us = v[n - 1].at_us,
-					     .id = slice_str(arena_printf(&r->arena, "%lld",
-									  (long long)v[n - 1].id)),
+					     .id = slice_str(arena_printf(
+						     &r->arena, "%lld", (long long)v[n - 1].place)),
 					     .filter = list,
 					     .agent = of->agent };
 	write_page(r, inbound, v, n, more ? &token : NULL);

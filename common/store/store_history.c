@@ -18,10 +18,11 @@ const struct db_stmt store_history_stmts[] = {
 		   false },
 	/*
 	 * $1 message, $2 after, $3 rows, $4 for the agent's own key: to it a mail was accepted
-	 * when it was, whoever had to look at it first.
+	 * when it was, whoever had to look at it first. The statement that stores a mail may
+	 * write what came of it before that it was stored.
 	 */
 	[LIST] = { "history_list",
-		   "SELECT e.id, e.at, e.stage, "
+		   "SELECT k.place, e.at, e.stage, "
 		   "CASE WHEN h.hidden THEN 'accepted' ELSE e.outcome END, "
 		   "CASE WHEN h.hidden THEN '' ELSE e.reason END, "
 		   "(e.detail->>'attempt')::bigint, (e.detail->>'status')::bigint, "
@@ -29,11 +30,13 @@ const struct db_stmt store_history_stmts[] = {
 		   "e.detail->>'by' FROM message_events e "
 		   "CROSS JOIN LATERAL (SELECT $4::boolean AND e.stage = 'outbound' "
 		   "AND e.outcome = 'held' AS hidden) h "
+		   "CROSS JOIN LATERAL (SELECT CASE e.stage WHEN 'ingest' THEN 0 ELSE e.id END "
+		   "AS place) k "
 		   "LEFT JOIN outbound_recipients r ON r.message_id = e.message_id "
 		   "AND r.n = (e.detail->>'recipient')::bigint "
-		   "WHERE e.message_id = $1 AND e.id > $2::bigint "
+		   "WHERE e.message_id = $1 AND k.place > $2::bigint "
 		   "AND NOT ($4::boolean AND e.stage = 'hold') "
-		   "ORDER BY e.id LIMIT $3::bigint",
+		   "ORDER BY k.place LIMIT $3::bigint",
 		   false },
 	{ 0 },
 };
@@ -62,7 +65,7 @@ static void read_event(const struct db_rows *r, size_t i, struct arena *a,
 		       struct store_history_event *ret)
 {
 	*ret = (struct store_history_event){
-		.id = db_int(r, i, 0),
+		.place = db_int(r, i, 0),
 		.at_us = db_time(r, i, 1),
 		.stage = db_text(r, i, 2, a),
 		.outcome = db_text(r, i, 3, a),
@@ -77,7 +80,7 @@ static void read_event(const struct db_rows *r, size_t i, struct arena *a,
 	};
 }
 
-enum err store_history_list(struct db *db, const struct store_history_of *of, int64_t after_id,
+enum err store_history_list(struct db *db, const struct store_history_of *of, int64_t after,
 			    int64_t limit, struct arena *a, struct store_history_event **ret,
 			    size_t *ret_n, bool *ret_more, struct fail *fail)
 {
@@ -86,7 +89,7 @@ enum err store_history_list(struct db *db, const struct store_history_of *of, in
 	enum err e;
 
 	db_arg_text(&args, of->message_id);
-	db_arg_int(&args, after_id);
+	db_arg_int(&args, after);
 	db_arg_int(&args, limit + 1);
 	db_arg_bool(&args, of->for_agent);
 	e = db_query(db, &store_history_stmts[LIST], &args, &r, fail);

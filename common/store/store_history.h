@@ -19,7 +19,7 @@ struct store_history_of {
 
 /* What is not there is empty, or 0, where nothing else is said. */
 struct store_history_event {
-	int64_t id;
+	int64_t place; /* in the order of all */
 	int64_t at_us;
 	struct slice stage; /* "ingest", "webhook", "outbound", "hold", "recipient" */
 	struct slice outcome;
@@ -39,8 +39,8 @@ struct store_history_event {
  */
 enum err store_history_find(struct db *db, const struct store_history_of *of, bool *ret_inbound,
 			    struct fail *fail) MUST_CHECK;
-/* The events of a mail that was found, oldest first, behind `after_id` (0: all). */
-enum err store_history_list(struct db *db, const struct store_history_of *of, int64_t after_id,
+/* The events of a mail that was found, oldest first, behind that place (-1: all). */
+enum err store_history_list(struct db *db, const struct store_history_of *of, int64_t after,
 			    int64_t limit, struct arena *a, struct store_history_event **ret,
 			    size_t *ret_n, bool *ret_more, struct fail *fail) MUST_CHECK;
 

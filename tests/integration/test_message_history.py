@@ -75,6 +75,20 @@ def test_a_mail_that_came_in_and_its_webhook(stack, me):
     assert times == sorted(times)
 
 
+def test_that_it_was_stored_comes_first(stack, me):
+    """The statement that stores mail for a disabled webhook gives that up in the same breath."""
+    message = me.receive()
+    query(stack, "INSERT INTO message_events (message_id, user_id, stage, outcome, reason) "
+          "VALUES (%s, %s, 'webhook', 'failed', 'endpoint_disabled')", message, me.user_id)
+    query(stack, "UPDATE message_events SET id = DEFAULT WHERE message_id = %s "
+          "AND stage = 'ingest'", message)
+    assert me.words(message) == [("ingest", "stored"), ("webhook", "failed")]
+    first = me.history(message, "?page_size=1").json
+    assert [e["stage"] for e in first["events"]] == ["ingest"]
+    rest = me.history(message, f"?page_size=1&token={first['next_token']}").json
+    assert [e["stage"] for e in rest["events"]] == ["webhook"] and "next_token" not in rest
+
+
 def test_a_mail_that_was_written_and_its_recipients(stack, world, me):
     sent = me.send(to=["a@far.example", "b@far.example"]).json["id"]
     wait_until("both to be there", lambda: me.words(sent).count(("recipient", "delivered")) == 2)
@@ -88,13 +102,13 @@ def test_a_mail_that_was_written_and_its_recipients(stack, world, me):
     assert me.events(sent, signed_in(stack, me.user_id)) == events
 
 
-def test_an_agents_own_key_is_not_told_that_a_human_decided(stack, me):
+def test_an_agents_own_key_is_not_told_that_a_human_decided(stack, world, me):
     me.hold()
     held, waits = me.send().json["id"], me.send().json["id"]
     refused = me.send().json["id"]
     assert me.call("POST", f"/api/v1/messages/{held}/approve").status == 200
     assert me.call("POST", f"/api/v1/messages/{refused}/reject").status == 200
-    me.wait_for(held, "outbound", "taken")
+    me.wait_for(held, "recipient", "delivered")
     events = me.events(held)
     assert known(events[0]) == {"stage": "outbound", "outcome": "held", "reason": "hitl"}
     decision = known(events[1])
