@@ -23,5 +23,7 @@ void info_get(struct req *r)
 	jsonw_key_bool(w, "idempotency_keys", true); /* a client may repeat what it is not sure of */
 	if (*s->public_url)
 		jsonw_key_text(w, "public_url", slice_str(s->public_url));
+	if (*s->trial_smtp_url)
+		jsonw_key_text(w, "trial_smtp_url", slice_str(s->trial_smtp_url));
 	jsonw_object_end(w);
 }

@@ -34,6 +34,8 @@ const struct conf_row settings_table[] = {
 	  .help = "host name of the Postfix: MX value handed out and authserv-id" },
 	{ ROW(public_url), .type = CONF_TEXT, .env = "E2A_PUBLIC_URL", .def = "",
 	  .help = "URL under which clients reach e2a-apid" },
+	{ ROW(trial_smtp_url), .type = CONF_TEXT, .def = "",
+	  .help = "smtp://host:port to which whoever tries this out may hand mail; anybody is told, and the dashboard shows how" },
 	{ ROW(log_level), .type = CONF_WORD, .words = "debug info warn error", .def = "info",
 	  .help = "least level that is logged" },
 	/* name service */

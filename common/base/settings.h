@@ -24,6 +24,7 @@ struct settings {
 	char *shared_domain_from; /* auto | agent | relay */
 	char *mail_host;          /* MX value handed out, authserv-id, LMTP banner */
 	char *public_url;
+	char *trial_smtp_url; /* "" = none */
 	char *log_level;
 	/* names */
 	char *dns_servers;   /* "addr[@port] ..."; "" = /etc/resolv.conf */

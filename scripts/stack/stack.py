@@ -137,6 +137,7 @@ class Stack:
             "shared_domain": SHARED_DOMAIN,
             "mail_host": MAIL_HOST,
             "public_url": self.url,
+            "trial_smtp_url": f"smtp://127.0.0.1:{self.smtp_port}",
             "dns_servers": f"127.0.0.1@{self.dns.port}",
             "milter_listen": f"unix:{self.state}/sock/milter",
             "lmtp_listen": f"unix:{self.state}/sock/lmtp",

@@ -80,7 +80,8 @@ def test_info_tells_the_shared_domain(stack, nobody):
     answer = nobody.request("GET", "/api/v1/info")
     assert answer.json == {"shared_domain": SHARED_DOMAIN, "slug_registration_enabled": True,
                            "idempotency_keys": True,
-                           "public_url": stack.url}
+                           "public_url": stack.url,
+                           "trial_smtp_url": f"smtp://127.0.0.1:{stack.smtp_port}"}
 
 
 def test_an_error_is_one_line_of_plain_text(http):
