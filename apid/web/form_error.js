@@ -15,8 +15,8 @@ function blame(control, id) {
 }
 
 /**
- * As form(). `about`: pairs of a pattern and the control that an error which matches is about;
- * it gets the focus.
+ * As form(). `about`: [pattern, control, words]: what an error is about that matches, and how to
+ * say it where the server speaks of fields of the API. The control gets the focus.
  */
 export function errorForm(content, words, act, {about = [], ...options} = {}) {
 	const id = `form-error-${++count}`;
@@ -33,8 +33,9 @@ export function errorForm(content, words, act, {about = [], ...options} = {}) {
 		} catch (e) {
 			if (isAbort(e))
 				return;
-			replace(wrong, mailText(wordsOf(e)));
-			const control = about.find(([pattern]) => pattern.test(e.text ?? ""))?.[1];
+			const [, control, words] = about.find(([pattern]) => pattern.test(e.text ?? "")) ?? [];
+
+			replace(wrong, mailText(words ?? wordsOf(e)));
 			if (control)
 				blame(control, id);
 		}

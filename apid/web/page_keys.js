@@ -56,17 +56,19 @@ const list = (keys, reload) => keys.length
 	? table("API keys", COLUMNS, keys.map(k => row(k, reload)))
 	: h("p", {class: "soft"}, "There is none yet.");
 
-function maker(agents, done) {
+// `wanted`: the address of an agent that the key is probably for.
+function maker(agents, wanted, done) {
+	const known = agents.some(a => a.email === wanted);
 	const agent = h("select", {name: "agent_email"},
-		agents.map(a => h("option", {value: a.email}, a.email)));
+		agents.map(a => h("option", {value: a.email, selected: a.email === wanted}, a.email)));
 	const agentField = field("Agent", agent, "It reads this agent and its mail, writes as it, " +
 		"and reaches nothing else.");
 	const scope = h("select", {name: "scope", onchange: () => {
 		agentField.hidden = scope.value !== "agent";
 	}}, h("option", {value: "account"}, "The whole account"),
-	h("option", {value: "agent", disabled: agents.length === 0}, "One agent"));
+	h("option", {value: "agent", disabled: agents.length === 0, selected: known}, "One agent"));
 
-	agentField.hidden = true;
+	agentField.hidden = !known;
 	return form([
 		field("Name", h("input", {type: "text", name: "name", maxlength: "200", autocomplete: "off"}),
 			"Where it will be used, so that you know which one to revoke."),
@@ -90,7 +92,7 @@ function maker(agents, done) {
 export default {
 	title: () => "API keys",
 
-	async show(main, params, {signal}) {
+	async show(main, params, {signal, query}) {
 		const [keys, {agents}] = await Promise.all([
 			get(KEYS, null, {signal}), get("/api/v1/agents", null, {signal})]);
 		const box = h("div"), shown = h("div");
@@ -104,7 +106,7 @@ export default {
 				h("h2", {id: "keys"}, "Your keys"), box),
 			h("section", {class: "card", "aria-labelledby": "new-key"},
 				h("h2", {id: "new-key"}, "A new key"),
-				maker(agents, async key => {
+				maker(agents, query.get("agent"), async key => {
 					showOnce(shown, "Copy the key now",
 						h("p", "It is shown this once. e2a keeps a hash of it and cannot show it again."),
 						copyable(key.key, "the key"));

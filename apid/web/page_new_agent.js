@@ -38,7 +38,7 @@ function newForm(choices, signal) {
 
 		say("The agent is there.");
 		location.hash = path`#/agents/${email}`;
-	}, {about: [[/webhook/, mode.url], [/slug|email|agent already|domain/, local]]});
+	}, {about: [...mode.about, [/slug|email|address|agent already|domain/, local]]});
 }
 
 export default {

@@ -318,7 +318,7 @@ class EventStream(Http):
 
 
 class SecondApid(Apid):
-    """One more e2a-apid on the same database, on a port of its own."""
+    """One more e2a-apid on the same database, on a port of its own: {url} in a setting."""
 
     def __init__(self, stack: Stack, number: int, **settings: str):
         self.name = f"apid-{number}"
@@ -328,7 +328,8 @@ class SecondApid(Apid):
         conf = {**stack.settings, "http_listen": f"127.0.0.1:{self.port}", "apid_metrics": "",
                 **settings}
         text = "".join(f"{key} = {value}\n" for key, value in conf.items())
-        super().__init__(stack.state, write_file(stack.state / f"{self.name}.conf", text))
+        super().__init__(stack.state, write_file(stack.state / f"{self.name}.conf",
+                                                 text.replace("{url}", self.url)))
 
     def argv(self) -> list[str]:
         return [str(self.state / "bin" / "e2a-apid"), "-c", str(self.conf)]
