@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from scripts.stack.stack import SHARED_DOMAIN
 from tests.integration.browser import Browser
@@ -462,6 +463,22 @@ def test_who_allows_it_is_logged_in(build, stack, user, signed_in, tmp_path):
     assert command.run("agents", "list").out == f"{agent}  local (active)\n"
 
 
+def test_a_real_browser_brings_the_key(build, stack, user, window, tmp_path):
+    agent = Api(stack.url, user.api_key).make_agent(slug())
+    window.put_cookie(stack.url, "e2a_session", add_session(stack, user.user_id))
+    command = Command(build, tmp_path, stack.url)
+    with Login(command) as login:
+        window.open(login.page)
+        assert str(login.port) in window.text
+        window.press("Allow")
+        wait_until("the browser to be back", lambda: window.heading == "Signed in")
+        window.photo("cli-signed-in")
+        assert window.url == login.callback and login.end()[:2] == (
+            0, f"Logged in to {stack.url}\nAgent: {agent}\n")
+    assert command.config["agent_email"] == agent
+    window.forget()
+
+
 def test_who_denies_it_is_told_so(build, stack, signed_in, tmp_path):
     command = Command(build, tmp_path, stack.url)
     with Login(command) as login:
@@ -538,7 +555,6 @@ def test_the_browser_of_ones_choice_is_started(build, stack, user, signed_in, tm
 
 
 def wait_for_file(path: Path) -> None:
-    from scripts.stack.part import wait_until
     wait_until(f"{path} to appear", path.exists)
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What may come to the login's port, whole and byte by byte. */
 #include "cli/callback.h"
+#include "common/base/crypto.h"
 #include "tests/unit/test.h"
 
 #define STATE "0123456789abcdef0123456789abcdef"
@@ -113,12 +114,28 @@ static void answers_say_nothing_that_came_in(void **state)
 	}
 }
 
+static void the_policy_permits_the_style_that_is_there(void **state)
+{
+	const char *answer = callback_answer(&(struct callback){ 0 }, CALLBACK_GRANTED);
+	const char *style = strstr(answer, "<style>") + 7, *end = strstr(style, "</style>");
+	AUTO(buf_release) struct buf want = BUF_INIT(200);
+	uint8_t hash[SHA256_LEN];
+
+	(void)state;
+	crypto_sha256(slice_of(style, (size_t)(end - style)), hash);
+	buf_add_str(&want, "style-src 'sha256-");
+	base64_encode(slice_of((const char *)hash, sizeof(hash)), &want);
+	buf_add_str(&want, "'\r\n");
+	assert_non_null(strstr(answer, buf_cstr(&want)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_are_understood_whole),
 		cmocka_unit_test(and_byte_by_byte),
 		cmocka_unit_test(a_head_without_an_end_has_a_ceiling),
+		cmocka_unit_test(the_policy_permits_the_style_that_is_there),
 		cmocka_unit_test(answers_say_nothing_that_came_in),
 	};
 
