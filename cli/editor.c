@@ -65,7 +65,7 @@ static const char *editor(void)
 	return visual && *visual ? visual : name && *name ? name : "vi";
 }
 
-/* We ignore SIGPIPE; the editor must not. */
+/* We ignore some signals; the editor must not. */
 static int spawn_shell(char **argv, pid_t *ret)
 {
 	posix_spawnattr_t attributes;
@@ -76,6 +76,8 @@ static int spawn_shell(char **argv, pid_t *ret)
 		return error;
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
+	sigaddset(&defaults, SIGINT);
+	sigaddset(&defaults, SIGQUIT);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	error = posix_spawn(ret, "/bin/sh", NULL, &attributes, argv, environ);
@@ -108,19 +110,28 @@ static int wait_for(pid_t pid)
 }
 
 /* Ctrl-C in the editor is the editor's. */
-enum err editor_run(const char *path, struct fail *fail)
+static int run_alone(const char *path, int *ret_status)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
 	pid_t pid;
-	int status = 0, error = spawn(path, &pid);
+	int error;
+
+	sigaction(SIGINT, &ignore, &interrupt);
+	sigaction(SIGQUIT, &ignore, &quit);
+	error = spawn(path, &pid);
+	if (error == 0)
+		*ret_status = wait_for(pid);
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGQUIT, &quit, NULL);
+	return error;
+}
+
+enum err editor_run(const char *path, struct fail *fail)
+{
+	int status = 0, error = run_alone(path, &status);
 
 	if (error)
 		return fail_set(fail, ERR_CONFIG, "cannot run an editor: %s", strerror(error));
-	sigaction(SIGINT, &ignore, &interrupt);
-	sigaction(SIGQUIT, &ignore, &quit);
-	status = wait_for(pid);
-	sigaction(SIGINT, &interrupt, NULL);
-	sigaction(SIGQUIT, &quit, NULL);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
 	if (WIFEXITED(status))

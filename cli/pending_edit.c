@@ -41,15 +41,12 @@ static void add_remarks(const struct pending_edit *g, struct buf *b)
 	buf_add_str(b, "#\n");
 }
 
-static struct edit_list list_of(const struct doc *list, struct arena *a)
+static void take_list(const struct doc *list, struct arena *a, struct edit_list *ret)
 {
-	struct edit_list ret = { .n = doc_count(list) };
-
-	ret.n = ret.n < EDIT_LINES_MAX ? ret.n : EDIT_LINES_MAX;
-	ret.v = arena_calloc(a, ret.n, sizeof(*ret.v));
-	for (size_t i = 0; i < ret.n; i++)
-		ret.v[i] = doc_value_text(doc_at(list, i));
-	return ret;
+	*ret = (struct edit_list){ .n = doc_count(list) };
+	ret->v = arena_calloc(a, ret->n, sizeof(*ret->v));
+	for (size_t i = 0; i < ret->n; i++)
+		ret->v[i] = doc_value_text(doc_at(list, i));
 }
 
 static enum err write_original(struct pending_edit *g, struct fail *fail)
@@ -59,9 +56,9 @@ static enum err write_original(struct pending_edit *g, struct fail *fail)
 			  .text = doc_text(g->mail, "body_text") };
 
 	buf_init(&g->original, EDIT_BYTES_MAX);
-	e.list[EDIT_TO] = list_of(doc_get(g->mail, "to"), a);
-	e.list[EDIT_CC] = list_of(doc_get(g->mail, "cc"), a);
-	e.list[EDIT_BCC] = list_of(doc_get(g->mail, "bcc"), a);
+	take_list(doc_get(g->mail, "to"), a, &e.list[EDIT_TO]);
+	take_list(doc_get(g->mail, "cc"), a, &e.list[EDIT_CC]);
+	take_list(doc_get(g->mail, "bcc"), a, &e.list[EDIT_BCC]);
 	add_remarks(g, &g->original);
 	edit_write(&e, &g->original);
 	if (buf_failed(&g->original))

@@ -581,7 +581,7 @@ def on_terminal(command: Command, *argv: str, env: dict[str, str]) -> tuple[int,
 
 
 class Slow:
-    """A server that answers with 3 MB over two seconds."""
+    """A server that answers with 3 MB over a second and a half."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -598,7 +598,7 @@ class Slow:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
                 for at in range(0, len(body), 200_000):
                     connection.sendall(body[at:at + 200_000])
-                    time.sleep(0.13)
+                    time.sleep(0.1)
 
 
 def test_a_long_transfer_has_a_line_on_a_terminal_only(e2a):
