@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands in a mail: text as text; HTML, when the user asks for it, in a frame that can do
 // nothing; attachments and the whole mail as files to be saved.
-import {path} from "./api.js";
+import {get, path} from "./api.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
 import {several} from "./mail_words.js";
@@ -39,9 +39,10 @@ function textOf(m) {
 	return [shownText(m.text), cutNote(m, "text")];
 }
 
-// The address of the frame is fixed by the server's headers, and by sandbox, to nothing at all:
-// no scripts, no forms, no loads, no origin.
-function htmlOf(email, m) {
+// What the frame may do is settled by the server's headers, and by sandbox: nothing at all. A
+// frame cannot ask one to sign in again, so the page does before.
+async function htmlOf(email, m) {
+	await get("/api/auth/me");
 	return [
 		h("p", {class: "hint"}, "This is how the sender wants it to look. Links, forms, scripts and pictures ",
 			"from elsewhere do not work here: the sender does not learn that you look at it."),
@@ -56,14 +57,15 @@ export function body(email, m) {
 	const place = h("div");
 	const views = [["Text", () => textOf(m)], ["HTML", () => htmlOf(email, m)]];
 	const buttons = views.map(([words, view], i) => button(words, () => choose(i, view),
-		{less: true, small: true}));
+		{less: true, small: true, "aria-pressed": "false"}));
 
-	function choose(n, view) {
+	async function choose(n, view) {
+		replace(place, await view());
 		buttons.forEach((b, i) => b.setAttribute("aria-pressed", String(i === n)));
-		replace(place, view());
 	}
 
-	choose(0, views[0][1]);
+	buttons[0].setAttribute("aria-pressed", "true");
+	replace(place, textOf(m));
 	return [m.html === null ? null
 		: h("div", {class: "bar", role: "group", "aria-label": "What to show"}, buttons), place];
 }

@@ -5,6 +5,7 @@ mail does to them, which is nothing."""
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from email.message import EmailMessage
@@ -203,6 +204,65 @@ def test_html_is_shown_when_asked_for_and_can_do_nothing(dashboard, box):
     dashboard.check("message-html", r"/html .*(Refused|Blocked|Content Security)")
     dashboard.press("Text", dashboard.find("main"))
     assert "The text." in dashboard.text and not dashboard.find_all("iframe")
+
+
+def test_html_after_the_session_is_over_is_shown_when_one_has_signed_in_again(dashboard, box):
+    box.open(box.html("<p>Patience</p>"))
+    dashboard.sign_out()
+    dashboard.press("HTML", dashboard.find("main"), settle=False)
+    dashboard.dialog()
+    assert not dashboard.find_all("iframe")
+    dashboard.sign_in()
+    dashboard.run("document.dispatchEvent(new Event('visibilitychange')); "
+                  "window.dispatchEvent(new Event('focus'))")
+    frame = dashboard.wait("the frame", lambda: next(iter(dashboard.find_all("iframe")), None))
+    dashboard.driver.switch_to.frame(frame)
+    dashboard.wait_text("Patience")
+    dashboard.driver.switch_to.default_content()
+    dashboard.assert_clean("401")
+
+
+SAID = [  # what the server found out, and what the page says of it
+    ({"spf": {"result": "softfail", "domain": "a.example", "aligned": True}},
+     "a.example says that the server which sent it probably may not send in its name."),
+    ({"spf": {"result": "pass", "domain": "bulk.example", "aligned": False}},
+     "bulk.example permitted the server which sent it. This is not the domain of the sender"),
+    ({"spf": {"result": "none", "domain": "", "aligned": False}},
+     "The sending server does not say which servers may send in its name."),
+    ({"spf": {"result": "temperror", "domain": "a.example", "aligned": False}},
+     "could not be looked up when the mail came."),
+    ({"dkim": [{"result": "fail", "domain": "a.example", "selector": "s", "aligned": True,
+                "reason": "body_hash"}]},
+     "It carries a signature of a.example that does not count (body hash)."),
+    ({"dkim": [{"result": "pass", "domain": "b.example", "selector": "s", "aligned": False}]},
+     "b.example signed it, and it was not changed since. This is not the domain of the sender"),
+    ({"dmarc": {"result": "temperror"}},
+     "The policy of sender.example could not be looked up when the mail came."),
+    ({"dmarc": {"result": "none"}}, "sender.example has no policy for mail in its name."),
+]
+
+
+def test_what_was_looked_at_is_said_in_words(stack, dashboard, box):
+    taken = box.receive()
+    for found, words in SAID:
+        spf = {"spf": {"result": "fail", "domain": "sender.example", "aligned": True}}
+        query(stack, "UPDATE messages SET authentication = %s WHERE id = %s",
+              json.dumps({"verdict": "sealed", "dkim": [], **spf, **found}), taken)
+        box.open("x")
+        box.open(taken)
+        assert words in box.sections()["Who sent it"]
+    query(stack, "UPDATE messages SET authentication = %s WHERE id = %s",
+          json.dumps({"verdict": "bad_seal"}), taken)
+    box.open("x")
+    box.open(taken)
+    said = box.sections()["Who sent it"]
+    assert "The mail did not come in by the way on which senders are looked at." in said
+    assert "SPF" not in said
+    query(stack, "UPDATE messages SET verified = true, entity_type = 'agent', delegation = %s "
+          "WHERE id = %s", f"agent={ALICE};human=boss@sender.example", taken)
+    box.open("x")
+    box.open(taken)
+    assert "on behalf of boss@sender.example, who agreed to that." in box.sections()["Who sent it"]
 
 
 def test_the_whole_mail_is_saved_as_it_came(stack, dashboard, box, tmp_path):
