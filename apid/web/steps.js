@@ -25,7 +25,12 @@ function commands(...lines) {
 	return copyable(lines.join("\n"), "the commands", {block: true});
 }
 
-const login = () => [`export E2A_URL=${shell(location.origin)}`, "e2a login"];
+// Of the trial the terminal is where it was started, and the file is there.
+function signIn({trial}) {
+	return [h("p", "Once in a terminal, to sign in the command e2a",
+		trial ? [" (after ", h("code", "make run"), ", ", h("code", ". run/env"), " does that):"] : ":"),
+	commands(`export E2A_URL=${shell(location.origin)}`, "e2a login")];
+}
 
 function makeAgent() {
 	return [h("p", "An agent is a program with an e-mail address. Everybody can write to it."),
@@ -48,22 +53,23 @@ function getMail({agent, trial}) {
 	return [how, h("p", "Or let this server write to it. ", test)];
 }
 
-function listen({agent}) {
+function listen({agent, trial}) {
 	if (!agent)
 		return h("p", "First there has to be an agent.");
 	if (agent.agent_mode === "cloud")
 		return h("p", "Each mail is posted to the webhook of ", h("a", {href: path`#/agents/${agent.email}`},
 			mailText(agent.email)), ". This is ticked when the webhook has answered one with success.");
-	return [h("p", "In a terminal; it shows mail as it arrives:"),
-		commands(...login(), `e2a listen --agent ${shell(agent.email)}`),
+	return [signIn({trial}), h("p", "Then this shows mail as it arrives:"),
+		commands(`e2a listen --agent ${shell(agent.email)}`),
 		h("p", "Or have a webhook called: ", h("a", {href: path`#/agents/${agent.email}`}, "settings of the agent"), ".")];
 }
 
-function reply({agent, mail}) {
+function reply({agent, mail, trial}) {
 	if (!mail)
 		return h("p", "First there has to be a mail that somebody may be answered. A test mail is from nobody.");
-	return [h("p", "To ", mailText(mail.from), ", about “", mailText(mail.subject), "”:"),
-		commands(...login(), `e2a reply ${mail.message_id} --agent ${shell(agent.email)} --body 'Hello back.'`)];
+	return [signIn({trial}),
+		h("p", "Then, to ", mailText(mail.from), ", about “", mailText(mail.subject), "”:"),
+		commands(`e2a reply ${mail.message_id} --agent ${shell(agent.email)} --body 'Hello back.'`)];
 }
 
 const STEPS = [
