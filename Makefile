@@ -83,7 +83,7 @@ Q := $(if $(V),,@)
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
 	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims \
-	bench-webhooks fuzz lint format install clean
+	bench-webhooks bench-dashboard fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -120,7 +120,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims bench-webhooks ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims bench-webhooks bench-dashboard ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -152,6 +152,11 @@ bench-claims: deps ## claims of webhook jobs with 1,000,000 waiting next to 1,00
 bench-webhooks: deps ## webhook calls next to a bare libcurl loop
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/hooksink $(B)/tests/bench/hookpost
 	@$(PYTHON) -m tests.bench --build $(B) webhooks $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-dashboard: deps ## the overview in a browser with 100,000 messages next to 10
+	@scripts/deps $(CHECK_PACKAGES)
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) -m tests.bench --build $(B) dashboard $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)

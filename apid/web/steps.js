@@ -47,7 +47,8 @@ function getMail({agent, trial}) {
 	const how = trial
 		? [h("p", "In a terminal on the machine where e2a runs:"),
 			commands(`printf 'From: ${SENDER}\\nSubject: Hello\\n\\nHi.\\n' |`,
-				`    curl -s ${shell(trial)} --mail-from ${SENDER} --mail-rcpt ${shell(agent.email)} -T -`)]
+				`    curl -s ${shell(trial)} --mail-from ${SENDER} \\`,
+				`        --mail-rcpt ${shell(agent.email)} -T -`)]
 		: [h("p", "Write to it with your own mail program:"), copyable(agent.email, "the address")];
 
 	return [how, h("p", "Or let this server write to it. ", test)];
@@ -92,9 +93,10 @@ async function findMail(agent) {
 
 // Its way is written anew only when it is another one: somebody may be copying it.
 function stepNode(step, number) {
-	const state = h("span"), way = h("div");
+	const state = h("span"), since = h("small"), way = h("div");
 	const details = h("details", h("summary", "How"), way);
-	const node = h("li", {tabindex: "-1"}, h("h3", `${number}. ${step.words} `, state), details);
+	const node = h("li", {tabindex: "-1"}, h("div", {class: "bar"}, h("h3", `${number}. ${step.words} `, state), since),
+		details);
 	let shown = "", wasCurrent = false;
 
 	return {node, update(done, current, context) {
@@ -106,8 +108,9 @@ function stepNode(step, number) {
 		details.open ||= current && !wasCurrent;
 		wasCurrent = current;
 		shown = text;
-		replace(state, done ? [h("span", {class: "badge good"}, "✓ Done"), " ", h("small", when(done))]
+		replace(state, done ? h("span", {class: "badge good"}, "✓ Done")
 			: h("span", {class: current ? "badge" : "badge none"}, current ? "Next" : "To do"));
+		replace(since, done ? when(done) : null);
 		details.hidden = Boolean(done);
 		replace(way, done ? null : step.how(context));
 		if (had)

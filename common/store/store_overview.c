@@ -12,46 +12,60 @@ enum { AGENTS, HELD, TRAFFIC, STEPS };
 #define END_OF_TIME_US 253402300799000000LL /* of the year 9999 */
 #define HOUR_US 3600000000LL
 #define DAY_US (24 * HOUR_US)
-#define PRESENT "i.seen_at > now() - interval '35 s'" /* it says so every 10 */
 
-#define LAST(direction)                                                                            \
-	"(SELECT m.created_at FROM messages m WHERE m.agent_email = a.email AND " direction        \
-	" ORDER BY m.created_at DESC LIMIT 1)"
-#define WINDOW "date_trunc('day', now(), 'UTC') - interval '29 days'"
+#define UNREAD                                                                                     \
+	"(SELECT count(*) FROM (SELECT FROM messages m WHERE m.agent_email = a.email "             \
+	"AND m.inbox_status = 'unread' AND m.expires_at > now() "                                  \
+	"ORDER BY m.created_at LIMIT $2::bigint) t)"
+#define LAST_IN                                                                                    \
+	"(SELECT m.created_at FROM messages m WHERE m.agent_email = a.email "                      \
+	"AND m.direction = 'inbound' ORDER BY m.created_at DESC LIMIT 1)"
+#define LAST_OUT                                                                                   \
+	"(SELECT m.created_at FROM messages m WHERE m.agent_email = a.email "                      \
+	"AND m.direction = 'outbound' AND m.status IN ('sent', 'expired_approved') "               \
+	"ORDER BY m.created_at DESC LIMIT 1)"
+#define JOBS ENDPOINT_COUNT("pending", "$3") ", " ENDPOINT_COUNT("failed", "$3")
+/* An e2a-apid says every 10 seconds that it is there. */
+#define LISTENERS                                                                                  \
+	"(SELECT sum(l.sockets) FILTER (WHERE i.there) AS sockets, "                               \
+	"sum(l.streams) FILTER (WHERE i.there) AS streams, "                                       \
+	"sum(l.polls) FILTER (WHERE i.there) AS polls, bool_or(i.there) AS any, "                  \
+	"max(i.seen_at) AS gone_at FROM listeners l JOIN (SELECT p.id, p.seen_at, "                \
+	"p.seen_at > now() - interval '35 s' AS there FROM apid_instances p) i "                   \
+	"ON i.id = l.instance WHERE l.agent_email = a.email)"
 
-/* $2 rows. A row per hour: of which kind, how many, how many of them left, and the oldest. */
-#define COUNTED(kind, left, rows)                                                                  \
-	"SELECT " kind ", date_bin('1 hour', t.at, 'epoch'::timestamptz), count(*), "              \
-	"count(*) FILTER (WHERE " left "), min(t.at) FROM (" rows                                  \
-	" LIMIT $2::bigint) t GROUP BY 2"
+/* Rows by hour, newest first, $2 at most: of which kind, how many, and how many of them left. */
+#define PER_HOUR "date_bin('1 hour', t.at, 'epoch'::timestamptz), count(*)"
+#define IN_WINDOW(at)                                                                              \
+	at " >= date_trunc('day', now(), 'UTC') - interval '29 days' ORDER BY " at                 \
+	   " DESC LIMIT $2::bigint) t GROUP BY 2"
+#define ALL_MAIL                                                                                   \
+	"SELECT 1, " PER_HOUR ", 0::bigint FROM (SELECT m.created_at AS at FROM messages m "       \
+	"WHERE m.user_id = $1 AND " IN_WINDOW("m.created_at")
+#define OUTBOUND                                                                                   \
+	"SELECT 2, " PER_HOUR ", count(*) FILTER (WHERE t.status IN ('sent', "                     \
+	"'expired_approved')) FROM (SELECT m.created_at AS at, m.status FROM messages m "          \
+	"WHERE m.user_id = $1 AND m.direction = 'outbound' AND " IN_WINDOW("m.created_at")
+#define UNDELIVERED                                                                                \
+	"SELECT 3, " PER_HOUR ", 0::bigint FROM (SELECT e.at FROM message_events e "               \
+	"WHERE e.user_id = $1 AND e.stage = 'recipient' "                                          \
+	"AND e.outcome IN ('failed', 'bounced') AND " IN_WINDOW("e.at")
 
 const struct db_stmt store_overview_stmts[] = {
 	/* $2 unread, $3 jobs that are counted, $4 $5 behind which agent, $6 agents */
 	[AGENTS] = { "overview_agents",
-		     "SELECT a.email, a.name, a.agent_mode, a.hitl_enabled, a.created_at, "
-		     "(SELECT count(*) FROM (SELECT FROM messages m WHERE m.agent_email = a.email "
-		     "AND m.inbox_status = 'unread' AND m.expires_at > now() LIMIT $2::bigint) t), " LAST("m.direction = 'inbound'") ", " LAST("m.direction = 'outbound' AND m.status IN ('sent', 'expired_approved')") ", " ENDPOINT_STATE ", q.failing_since, q.last_error, " ENDPOINT_COUNT(
-			     "pending",
-			     "$3") ", " ENDPOINT_COUNT("failed",
-						       "$3") ", s.sockets, s.streams, s.polls, CASE WHEN s.sockets > 0 OR s.streams > 0 "
-							     "OR s.polls > 0 THEN now() ELSE greatest(d.last_at, s.gone_at) END, "
-							     "(SELECT count(*) FROM agents g WHERE g.user_id = $1) "
-							     "FROM (SELECT g.* FROM agents g WHERE g.user_id = $1 "
-							     "AND (g.created_at, g.email) < ($4, $5) "
-							     "ORDER BY g.created_at DESC, g.email DESC LIMIT $6::bigint) a "
-							     "LEFT JOIN webhook_queues q ON q.agent_email = a.email "
-							     "LEFT JOIN listened d ON d.agent_email = a.email "
-							     "CROSS JOIN LATERAL (SELECT "
-							     "sum(l.sockets) FILTER (WHERE " PRESENT
-							     ") AS sockets, "
-							     "sum(l.streams) FILTER (WHERE " PRESENT
-							     ") AS streams, "
-							     "sum(l.polls) FILTER (WHERE " PRESENT
-							     ") AS polls, "
-							     "max(i.seen_at) AS gone_at FROM listeners l "
-							     "JOIN apid_instances i ON i.id = l.instance "
-							     "WHERE l.agent_email = a.email) s "
-							     "ORDER BY a.created_at DESC, a.email DESC",
+		     "SELECT a.email, a.name, a.agent_mode, a.hitl_enabled, a.created_at, " UNREAD
+		     ", " LAST_IN ", " LAST_OUT ", " ENDPOINT_STATE
+		     ", q.failing_since, q.last_error, " JOBS ", s.sockets, s.streams, s.polls, "
+		     "CASE WHEN s.any THEN now() ELSE greatest(d.last_at, s.gone_at) END, "
+		     "(SELECT count(*) FROM agents g WHERE g.user_id = $1) "
+		     "FROM (SELECT g.* FROM agents g WHERE g.user_id = $1 "
+		     "AND (g.created_at, g.email) < ($4, $5) "
+		     "ORDER BY g.created_at DESC, g.email DESC LIMIT $6::bigint) a "
+		     "LEFT JOIN webhook_queues q ON q.agent_email = a.email "
+		     "LEFT JOIN listened d ON d.agent_email = a.email "
+		     "CROSS JOIN LATERAL " LISTENERS " s "
+		     "ORDER BY a.created_at DESC, a.email DESC",
 		     false },
 	/* $2 rows; as messages_held_idx has it */
 	[HELD] = { "overview_held",
@@ -61,21 +75,8 @@ const struct db_stmt store_overview_stmts[] = {
 		   false },
 	/* Mail that came is all there is but what agents wrote. */
 	[TRAFFIC] = { "overview_traffic",
-		      "SELECT 0, now(), 0::bigint, 0::bigint, now() UNION ALL " COUNTED(
-			      "1", "false",
-			      "SELECT m.created_at AS at FROM messages m WHERE m.user_id = $1 "
-			      "AND m.created_at >= " WINDOW
-			      " ORDER BY m.created_at DESC") " UNION ALL " COUNTED("2",
-										   "t.status IN ('sent', 'expired_approved')",
-										   "SELECT m.created_at AS at, m.status FROM messages m "
-										   "WHERE m.user_id = $1 AND m.direction = 'outbound' "
-										   "AND m.created_at >= " WINDOW
-										   " ORDER BY m.created_at DESC") " UNION ALL " COUNTED("3",
-																	"false",
-																	"SELECT e.at FROM message_events e WHERE e.user_id = $1 "
-																	"AND e.stage = 'recipient' AND e.outcome IN ('failed', 'bounced') "
-																	"AND e.at >= " WINDOW
-																	" ORDER BY e.at DESC") " ORDER BY 1",
+		      "SELECT 0, now(), 0::bigint, 0::bigint UNION ALL " ALL_MAIL
+		      " UNION ALL " OUTBOUND " UNION ALL " UNDELIVERED " ORDER BY 1",
 		      false },
 	[STEPS] = { "overview_steps",
 		    "SELECT (SELECT min(a.created_at) FROM agents a WHERE a.user_id = $1), "
@@ -181,21 +182,22 @@ static void begin_buckets(struct store_overview_traffic *ret, int64_t now_us)
 		ret->days[i].at_us = day_us - (STORE_OVERVIEW_DAYS - 1 - i) * DAY_US;
 }
 
-/* The kind of rows of which all was read back to *ret_us; its own count was cut off there. */
-static void find_since(const struct db_rows *r, int64_t *ret_us)
+/* From which hour on all kinds were counted whole, when there was too much of one; else 0. */
+static int64_t find_since(const struct db_rows *r)
 {
-	int64_t n[4] = { 0 }, oldest_us[4] = { 0 };
+	int64_t n[4] = { 0 }, oldest_us[4] = { 0 }, ret_us = 0;
 
 	for (size_t row = 0; row < db_rows_count(r); row++) {
-		int64_t kind = db_int(r, row, 0), at_us = db_time(r, row, 4);
+		int64_t kind = db_int(r, row, 0), at_us = db_time(r, row, 1);
 
 		n[kind] += db_int(r, row, 2);
 		if (!oldest_us[kind] || at_us < oldest_us[kind])
 			oldest_us[kind] = at_us;
 	}
 	for (size_t kind = 1; kind < ARRAY_LEN(n); kind++)
-		if (n[kind] >= STORE_OVERVIEW_MAIL_MAX && oldest_us[kind] > *ret_us)
-			*ret_us = oldest_us[kind];
+		if (n[kind] >= STORE_OVERVIEW_MAIL_MAX && oldest_us[kind] + HOUR_US > ret_us)
+			ret_us = oldest_us[kind] + HOUR_US;
+	return ret_us;
 }
 
 static void count_row(struct store_traffic *t, int64_t kind, int64_t n, int64_t left)
@@ -240,8 +242,7 @@ enum err store_overview_traffic(struct db *db, struct slice user_id,
 		return e;
 	*ret = (struct store_overview_traffic){ 0 };
 	begin_buckets(ret, db_time(r, 0, 1));
-	find_since(r, &ret->since_us);
-	/* What is not known of all kinds is left out: the next whole hour is the first. */
+	ret->since_us = find_since(r);
 	for (size_t row = 1; row < db_rows_count(r); row++)
 		if (db_time(r, row, 1) >= ret->since_us)
 			count_hour(ret, r, row);

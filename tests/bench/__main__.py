@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets] [waiting]
-[claims] [webhooks]
+[claims] [webhooks] [dashboard]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from .claims import Claims
+from .dashboard import Dashboard
 from .inbound import Inbound
 from .outbound import Outbound
 from .report import Report
@@ -19,7 +20,8 @@ from .waiting import Waiting
 from .webhooks import Webhooks
 
 PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets,
-         "waiting": Waiting, "claims": Claims, "webhooks": Webhooks}
+         "waiting": Waiting, "claims": Claims, "webhooks": Webhooks,
+         "dashboard": Dashboard}
 
 
 def main() -> None:
