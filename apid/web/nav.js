@@ -12,7 +12,7 @@ const LINKS = [
 	["#/secrets", "Signing"], ["#/suppressions", "Suppressions"], ["#/account", "Account"],
 	["#/feedback", "Feedback"],
 ];
-const COUNT_MAX = 100, EACH_MS = 60000;
+const COUNT_MAX = 100, EACH_MS = 60000, AGAIN_MS = 5000;
 
 const count = h("span", {class: "count", hidden: true});
 
@@ -58,7 +58,7 @@ export function markNav(hash) {
 	}
 }
 
-/** Counts anew; to be called after a decision. Of failures the page itself tells. */
+/** Counts anew; to be called after a decision. Of failures nobody is told: the page does that. */
 export async function countPending() {
 	try {
 		const {messages} = await send("GET", `/api/v1/messages?page_size=${COUNT_MAX}`);
@@ -67,7 +67,9 @@ export async function countPending() {
 		count.hidden = n === 0;
 		replace(count, n < COUNT_MAX ? String(n) : `${COUNT_MAX} or more`,
 			h("span", {class: "unseen"}, " wait"));
-	} catch {
+	} catch (e) {
 		count.hidden = true;
+		if (e.status !== 401)
+			setTimeout(countPending, AGAIN_MS);
 	}
 }
