@@ -83,7 +83,7 @@ Q := $(if $(V),,@)
 .SECONDARY:
 .PHONY: help all tests tools deps deps-dev run demo check check-unit check-integration bench \
 	bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims \
-	bench-webhooks bench-dashboard fuzz lint format install clean
+	bench-webhooks bench-dashboard bench-cli fuzz lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -120,7 +120,7 @@ tests: $(TESTS) $(REPLAYS) $(TOOLS)
 
 tools: $(TOOLS) $(B)/python
 
-bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims bench-webhooks bench-dashboard ## all of them, as ratios
+bench: bench-inbound bench-outbound bench-rest bench-sockets bench-waiting bench-claims bench-webhooks bench-dashboard bench-cli ## all of them, as ratios
 
 bench-inbound: deps ## inbound mail next to plain Postfix
 	@$(MAKE) --no-print-directory all $(B)/tests/bench/addheader
@@ -157,6 +157,10 @@ bench-dashboard: deps ## the overview in a browser with 100,000 messages next to
 	@scripts/deps $(CHECK_PACKAGES)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) -m tests.bench --build $(B) dashboard $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-cli: deps ## e2a listen next to the same in Node, if that is there
+	@$(MAKE) --no-print-directory $(COMMAND)
+	@$(PYTHON) -m tests.bench --build $(B) cli $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: deps-dev ## run every fuzz target for FUZZ_SECONDS (default 60) each, with clang
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)

@@ -40,9 +40,20 @@ static bool is_visible(const char *s)
 	return true;
 }
 
+/* On a command line it can be seen by others. */
+static const char *token_of(const struct listen_options *o)
+{
+	const char *hidden = getenv("E2A_FORWARD_TOKEN");
+
+	if (o->token)
+		return o->token;
+	return hidden && *hidden ? hidden : NULL;
+}
+
 static enum err check(struct cli *c, struct fail *fail)
 {
 	const struct listen_options *o = c->options;
+	const char *token = token_of(o);
 	struct weburl u;
 	struct fail why = { 0 };
 
@@ -50,7 +61,7 @@ static enum err check(struct cli *c, struct fail *fail)
 		return cli_usage(c, fail, "--forward-token is of no use without --forward");
 	if (o->forward && weburl_parse(slice_str(o->forward), &u, &why))
 		return cli_usage(c, fail, "--forward: %s", why.what);
-	if (o->token && !is_visible(o->token))
+	if (token && !is_visible(token))
 		return cli_usage(c, fail, "--forward-token has characters that no token has");
 	if (o->model && (!o->forward || !responses_url(slice_str(o->forward))))
 		return cli_usage(c, fail,
@@ -80,7 +91,7 @@ static void set_up_listener(struct listener *l, struct cli *c)
 	l->responses = o->forward && responses_url(slice_str(o->forward));
 	l->forward_api = forward_api(c, l->responses);
 	l->url = o->forward;
-	l->token = o->token;
+	l->token = token_of(o);
 	l->model = o->model ? o->model : MODEL;
 }
 
@@ -154,9 +165,9 @@ static enum err listen_on(struct listening *s, struct fail *fail)
 		.ping_ms = 1000 * (o->ping.given ? o->ping.v : PING_S),
 	};
 
-	s->e = feed_start(&feed, s->listener.queue, &s->feed, fail);
-	catchup_init(&s->catchup, s->listener.api, s->listener.agent, on_found, s);
 	listener_catch_signals(&s->listener);
+	catchup_init(&s->catchup, s->listener.api, s->listener.agent, on_found, s);
+	s->e = feed_start(&feed, s->listener.queue, &s->feed, fail);
 	while (goes_on(s))
 		step(s);
 	return s->e;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """python -m tests.bench --build build/gcc [inbound] [outbound] [rest] [sockets] [waiting]
-[claims] [webhooks] [dashboard]
+[claims] [webhooks] [dashboard] [cli]
 
 Runs the parts and writes the figures of each to build/bench-PART.json."""
 
@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from .claims import Claims
+from .cli import Cli
 from .dashboard import Dashboard
 from .inbound import Inbound
 from .outbound import Outbound
@@ -21,7 +22,7 @@ from .webhooks import Webhooks
 
 PARTS = {"inbound": Inbound, "outbound": Outbound, "rest": Rest, "sockets": Sockets,
          "waiting": Waiting, "claims": Claims, "webhooks": Webhooks,
-         "dashboard": Dashboard}
+         "dashboard": Dashboard, "cli": Cli}
 
 
 def main() -> None:

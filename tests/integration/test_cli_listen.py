@@ -194,7 +194,8 @@ def test_a_full_disk_ends_it_and_no_more_is_fetched(stack, api, make_agent, list
 
 def test_mail_is_forwarded_as_it_was_fetched(stack, api, make_agent, listen, hook):
     agent = make_agent()
-    listening = listen(agent, "--forward", hook.url, "--forward-token", "secret").listens()
+    listening = listen(agent, "--forward", hook.url, "--forward-token", "secret",
+                       env={"E2A_FORWARD_TOKEN": "other"}).listens()
     send(stack, agent, "one")
     delivery = hook.wait_count(1)[0]
     assert delivery.headers["authorization"] == "Bearer secret"
@@ -278,8 +279,8 @@ def test_a_model_gets_decoded_text_and_its_answer_is_the_reply(stack, world, mak
                                                                model):
     agent, sender = make_agent(), address()
     model.says("Hello, ", "Alice \u2603")
-    listening = listen(agent, "--forward", model.url, "--forward-token", "k", "--model",
-                       "gpt").listens()
+    listening = listen(agent, "--forward", model.url, "--model", "gpt",
+                       env={"E2A_FORWARD_TOKEN": "k"}).listens()
     letter(stack, agent, sender=sender)
     request = model.wait_count(1)[0]
     assert request.headers["authorization"] == "Bearer k"

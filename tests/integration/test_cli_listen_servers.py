@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,12 +18,19 @@ import pytest
 from scripts.stack.part import wait_until
 from tests.faults.authority import Authority
 from tests.integration.command import ABSENT, DONE, REFUSED, Command
-from tests.integration.listening import (BINARY, CLOSE, PING, TEXT, Call, Listening, Server, Strange,
-                                         frame, http, message, notice, plain_answer, reset,
-                                         until_closed)
+from tests.integration.listening import (BINARY, CLOSE, PING, TEXT, Call, Cut, Listening,
+                                         Server, Strange, frame, http, message, notice,
+                                         plain_answer, read_head, reset, until_closed)
 
 AGENT = "bot@e2a.example"
-MB = 1024
+MB = 1024  # in kB
+SANITISED = {"ASAN_OPTIONS": "quarantine_size_mb=1"}  # what it keeps would look like growth
+
+
+@pytest.fixture(scope="module")
+def roomy(build: Path) -> int:
+    """How much more memory a sanitiser needs."""
+    return 4 if "-" in build.name else 1
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def listen(build: Path, tmp_path: Path) -> Iterator[Callable[..., Listening]]:
 
     def listen(server: Strange, *argv: str, env: dict[str, str] | None = None,
                **options) -> Listening:
-        command = Command(build, tmp_path, server.url, "e2a_k")
+        command = Command(build, tmp_path, server.url, "e2a_k", **SANITISED)
         running.append(Listening(command, "--agent", AGENT, *argv, env=env, **options))
         return running[-1]
 
@@ -70,7 +78,7 @@ ENDS = [
 ]
 
 
-def test_whatever_ends_the_connection_it_comes_back(listen):
+def test_whatever_ends_the_connection_it_comes_back(listen, roomy):
     """All at once, since each takes a while to come back."""
     with ExitStack() as servers:
         running = [(said, listen(servers.enter_context(
@@ -80,7 +88,7 @@ def test_whatever_ends_the_connection_it_comes_back(listen):
             line = listening.wait_said("Connection lost: ")
             assert said in line and not set(line) & {"\x1b", "\u202e"}
             listening.wait_said("Connected again.")
-            assert len(listening.said.items) == 3 and listening.resident_kb() < 32 * MB
+            assert len(listening.said.items) == 3 and listening.resident_kb() < 32 * MB * roomy
             assert listening.stop() == DONE
 
 
@@ -117,7 +125,7 @@ def test_a_server_that_answers_pings_is_kept(listen):
     pings = []
 
     def answers(client: socket.socket) -> None:
-        while len(pings) < 3:
+        while len(pings) < 2:
             first, second = client.recv(2)
             payload = client.recv((second & 127) + 4)
             assert (first, second & 128) == (0x89, 128)
@@ -188,6 +196,7 @@ def test_other_refusals_are_waited_out(listen):
                    for answer, said in REFUSALS]
         for said, listening in running:
             assert listening.subjects(1) == ["1"], said
+            listening.listens()
             assert said in listening.said.items[0], listening.said.items
             assert listening.said.items[1] == f"Listening for mail to {AGENT}"
 
@@ -246,21 +255,21 @@ def test_a_list_that_never_ends_holds_nothing_up(listen):
 
 # ---- many notices ----
 
-def test_a_flood_of_notices_is_printed_and_takes_bounded_memory(listen):
-    count = 100_000
+def test_a_flood_of_notices_is_printed_and_takes_bounded_memory(listen, roomy):
+    count = 50_000
     with Strange(b"".join(map(notice, range(count)))) as server:
         listening = listen(server)
         assert listening.subjects(count, 120) == [str(n) for n in range(count)]
-        assert listening.resident_kb() < 48 * MB and len(server.upgrades) == 1
+        assert listening.resident_kb() < 48 * MB * roomy and len(server.upgrades) == 1
 
 
-def test_a_reader_that_takes_nothing_makes_it_pause_and_nothing_is_lost(listen):
+def test_a_reader_that_takes_nothing_makes_it_pause_and_nothing_is_lost(listen, roomy):
     count = 15_000
     with Strange(b"".join(map(notice, range(count)))) as server:
         listening = listen(server, read=False)
         listening.listens()
         wait_until("the pause", lambda: not server.sockets_open, 20)  # it closed the connection
-        assert len(server.upgrades) == 1 and listening.resident_kb() < 32 * MB
+        assert len(server.upgrades) == 1 and listening.resident_kb() < 32 * MB * roomy
         listening.read()
         assert sorted(listening.subjects(count, 60), key=int) == [str(n) for n in range(count)]
         assert len(server.upgrades) >= 2 and len(listening.said.items) == 1
@@ -314,15 +323,25 @@ def test_a_fetch_that_is_refused_for_now_waits_as_told(listen):
     assert len(listening.said.items) == 1
 
 
-@pytest.mark.parametrize("failures", [
+FAILURES = [
     [http(500, "oops\n"), http(502, "<html>")], [None], [http(200, "[not json")],
     [http(503, "busy\n", "Retry-After: 1")],
-], ids=range(4))
-def test_a_fetch_that_fails_is_made_again_in_its_place(listen, failures):
-    fetches = Fetches(msg_2=failures)
-    listening = fetched(listen, fetches)
-    assert [name for name, _ in fetches.asked][-1] == "msg_3"
-    assert len(listening.said.items) <= 2
+]
+
+
+def test_a_fetch_that_fails_is_made_again_in_its_place(listen):
+    three = b"".join(map(notice, range(1, 4)))
+    with ExitStack() as servers:
+        running = []
+        for failures in FAILURES:
+            server = servers.enter_context(Strange(three))
+            server.answer = Fetches(msg_2=list(failures))
+            running.append((server, listen(server, "--json")))
+        for server, listening in running:
+            assert listening.subjects(3) == ["1", "2", "3"]
+            names = [name for name, _ in server.answer.asked]
+            assert names == sorted(names) and names.count("msg_2") > 1
+            assert len(listening.said.items) <= 2 and len(server.upgrades) == 1
 
 
 def test_a_message_that_is_gone_is_said_and_skipped(listen):
@@ -395,3 +414,43 @@ def test_tls_works(listen, authority):
         listening = listen(server, "--json", env={"SSL_CERT_FILE": str(authority.file)})
         assert listening.subjects(2) == ["1", "2"]
         assert listening.stop() == DONE
+
+
+# ---- a proxy ----
+
+class Proxy(Server):
+    """Passes everything on to one server, whatever host was asked for."""
+
+    def __init__(self, server: Strange):
+        self.server = server
+        self.asked: list[str] = []
+        super().__init__()
+
+    def handle(self, client: socket.socket) -> None:
+        head = read_head(client) + b"\r\n\r\n"
+        line = head.split(b"\r\n")[0].decode()
+        self.asked.append(line)
+        with socket.create_connection(("127.0.0.1", self.server.port)) as server:
+            if line.startswith("CONNECT "):
+                client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            else:
+                server.sendall(head)
+            wire = threading.Event()
+            wire.set()
+            back = threading.Thread(target=Cut.copy, args=(server, client, wire), daemon=True)
+            back.start()
+            Cut.copy(client, server, wire)
+            back.join()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_of_the_environment_is_used(listen, authority, scheme):
+    tls = authority.server("e2a.example") if scheme == "https" else None
+    with Strange(notice(1), tls=tls) as server, Proxy(server) as proxy:
+        listening = listen(server, "--json", env={
+            "E2A_URL": f"{scheme}://e2a.example", "SSL_CERT_FILE": str(authority.file),
+            f"{scheme}_proxy": f"http://127.0.0.1:{proxy.port}"})
+        assert listening.subjects(1) == ["1"]
+        port = 443 if scheme == "https" else 80
+        assert any(line.startswith(f"CONNECT e2a.example:{port} ") for line in proxy.asked)
+        assert server.upgrades[0].fields["host"] == "e2a.example"
