@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the words of the ledger, of webhook calls and of recipients mean, for people.
 import {h} from "./dom.js";
+import {mailText} from "./mailtext.js";
+
+const BRIEF_MAX = 200, NAMES_MAX = 20;
 
 const REASONS = {
 	http_gone: "it answered 410: it wants no more", connect: "no connection",
@@ -54,4 +57,21 @@ export function recipientBadge(status, words = status) {
 /** "1 mail", "2 mails". */
 export function several(n, one, more = `${one}s`) {
 	return `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
+}
+
+/** The beginning of a text that may be very long, for a heading or a list. */
+export function brief(text) {
+	return text.length > BRIEF_MAX ? `${text.slice(0, BRIEF_MAX)} …` : text;
+}
+
+export const subjectOf = m => brief(m.subject || "(no subject)");
+
+const listed = all => all.flatMap((a, i) => [i ? ", " : "", mailText(a)]);
+
+/** Addresses; of many the first are shown, and the rest is folded. */
+export function addresses(all) {
+	const rest = all.slice(NAMES_MAX);
+
+	return [listed(all.slice(0, NAMES_MAX)), rest.length
+		? h("details", h("summary", `And ${several(rest.length, "other")}`), listed(rest)) : null];
 }

@@ -2,7 +2,7 @@
 // One mail that an agent wrote: to whom, and how far it got with each of them.
 import {get, path} from "./api.js";
 import {h} from "./dom.js";
-import {recipientBadge, recipientWords} from "./mail_words.js";
+import {addresses, recipientBadge, recipientWords, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {when} from "./time.js";
 import {timeline} from "./timeline.js";
@@ -28,8 +28,7 @@ function decided(m) {
 }
 
 function head(m) {
-	const list = (name, all) => all?.length
-		? row(name, all.flatMap((a, i) => [i ? ", " : "", mailText(a)])) : null;
+	const list = (name, all) => all?.length ? row(name, addresses(all)) : null;
 
 	return h("section", {class: "card"}, h("h2", "Mail"), h("dl",
 		row("From", mailText(m.agent_id)), list("To", m.to), list("Cc", m.cc), list("Bcc", m.bcc),
@@ -52,7 +51,7 @@ function recipient(r) {
 export async function showSent(main, email, id, {signal, title}) {
 	const m = await get(path`/api/v1/messages/${id}`, null, {signal});
 
-	title(m.subject || "(no subject)");
+	title(subjectOf(m));
 	main.append(m.status === "pending_approval" ? waits(m) : decided(m) ?? "", head(m));
 	if (m.recipients)
 		main.append(h("section", {class: "card"}, h("h2", "Recipients"),

@@ -5,7 +5,7 @@ import {get, path, post} from "./api.js";
 import {ask} from "./dialog.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
-import {badge, reasonWords, several} from "./mail_words.js";
+import {badge, brief, reasonWords, several, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {lastWords, redeliverButton, stateBadge} from "./message_calls.js";
 import {paged} from "./paged.js";
@@ -78,8 +78,8 @@ function webhook(url, w, reload) {
 
 function item(email, d, reload) {
 	return h("li", {class: "mail"},
-		h("a", {href: path`#/agents/${email}/messages/${d.message_id}`}, mailText(d.subject || "(no subject)")),
-		h("p", {class: "hint"}, mailText(d.from || "(no sender)"), " · ", when(d.created_at)),
+		h("a", {href: path`#/agents/${email}/messages/${d.message_id}`}, mailText(subjectOf(d))),
+		h("p", {class: "hint"}, mailText(brief(d.from || "(no sender)")), " · ", when(d.created_at)),
 		h("div", {class: "bar"}, stateBadge(d), h("span", lastWords(d)),
 			h("span", {class: "end"}, redeliverButton(email, d.message_id, reload))));
 }

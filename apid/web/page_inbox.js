@@ -4,7 +4,7 @@ import {agentTabs} from "./agent_tabs.js";
 import {get, path} from "./api.js";
 import {h} from "./dom.js";
 import {field, form} from "./form.js";
-import {badge} from "./mail_words.js";
+import {badge, brief, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {paged} from "./paged.js";
 import {when} from "./time.js";
@@ -34,8 +34,8 @@ function row(email, m) {
 	const unread = m.status === "unread";
 
 	return h("li", {class: unread ? "mail unread" : "mail"},
-		h("a", {href: path`#/agents/${email}/messages/${m.message_id}`}, mailText(m.subject || "(no subject)")),
-		h("p", {class: "hint"}, mailText(m.from || "(no sender)"), " · ", when(m.created_at)),
+		h("a", {href: path`#/agents/${email}/messages/${m.message_id}`}, mailText(subjectOf(m))),
+		h("p", {class: "hint"}, mailText(brief(m.from || "(no sender)")), " · ", when(m.created_at)),
 		h("p", {class: "badges"}, unread ? badge("unread") : null,
 			m.verified ? badge("verified", "good") : badge("not verified", "warn"),
 			m.auto_submitted && m.auto_submitted !== "no" ? badge("automatic", "none") : null));

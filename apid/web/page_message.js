@@ -3,6 +3,7 @@
 import {agentTabs} from "./agent_tabs.js";
 import {get, path} from "./api.js";
 import {h} from "./dom.js";
+import {addresses, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {attachments, body, saveButton} from "./message_body.js";
 import {calls} from "./message_calls.js";
@@ -16,7 +17,7 @@ const READ_MS = 120_000; // a mail of many megabytes, over a slow line
 const row = (name, ...value) => [h("dt", name), h("dd", value)];
 
 function list(name, all) {
-	return all?.length ? row(name, all.flatMap((a, i) => [i ? ", " : "", mailText(a)])) : null;
+	return all?.length ? row(name, addresses(all)) : null;
 }
 
 function program(m) {
@@ -36,6 +37,7 @@ function head(email, m) {
 				`${path`#/agents/${email}/inbox`}?${new URLSearchParams({conversation_id: m.conversation_id})}`},
 			mailText(m.conversation_id))) : null),
 		h("details", h("summary", "More of its header"), h("dl",
+			row("Subject", mailText(m.subject)),
 			row("Message-ID", h("code", mailText(m.email_message_id ?? "none"))),
 			m.in_reply_to ? row("In-Reply-To", h("code", mailText(m.in_reply_to))) : null,
 			m.references.length ? row("References", m.references.map(r => h("div", h("code", mailText(r))))) : null,
@@ -45,7 +47,7 @@ function head(email, m) {
 async function showReceived(main, email, id, {signal, title}) {
 	const m = await get(path`/api/v1/agents/${email}/messages/${id}`, {peek: 1}, {signal, timeout: READ_MS});
 
-	title(m.subject || "(no subject)");
+	title(subjectOf(m));
 	main.append(
 		h("section", {class: "card"}, h("h2", "Who sent it"), verified(m)),
 		head(email, m),

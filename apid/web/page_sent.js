@@ -3,7 +3,7 @@
 import {agentTabs} from "./agent_tabs.js";
 import {get, path} from "./api.js";
 import {h} from "./dom.js";
-import {recipientBadge, several} from "./mail_words.js";
+import {recipientBadge, several, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {paged} from "./paged.js";
 import {when} from "./time.js";
@@ -26,7 +26,7 @@ function statuses(m) {
 
 function row(email, m) {
 	return h("li", {class: "mail"},
-		h("a", {href: path`#/agents/${email}/messages/${m.id}`}, mailText(m.subject || "(no subject)")),
+		h("a", {href: path`#/agents/${email}/messages/${m.id}`}, mailText(subjectOf(m))),
 		h("p", {class: "hint"}, "To ", names(m), " · ", when(m.created_at)),
 		h("p", {class: "badges"}, statuses(m)));
 }

@@ -2,6 +2,7 @@
 // How a mail was verified, in words for people who know nothing of SPF, DKIM and DMARC. The
 // words must never promise more than the server found out.
 import {h} from "./dom.js";
+import {addresses} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 
 const domainOf = address => address.slice(address.lastIndexOf("@") + 1);
@@ -104,8 +105,8 @@ function byAnybody(m, judged) {
 function answersElsewhere(m) {
 	const others = m.reply_to.filter(a => a.toLowerCase() !== m.from.toLowerCase());
 
-	return others.length ? h("p", {class: "note warn"}, "Answers go to ",
-		others.flatMap((a, i) => [i ? ", " : "", mailText(a)]), ", not to the sender.") : null;
+	return others.length ? h("div", {class: "note warn"}, "Answers go to ",
+		addresses(others), ", not to the sender.") : null;
 }
 
 /** What is known of who sent it: one clear sentence, and what was looked at. */

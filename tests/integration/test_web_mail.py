@@ -436,6 +436,19 @@ def test_markup_and_unseen_characters_are_text(dashboard, box):
     dashboard.check()
 
 
+def test_endless_subjects_and_recipients_are_folded(dashboard, box):
+    to = "".join(f",\n to{n}@far.example" for n in range(300))
+    box.open(box.take(f"From: {ALICE}\nTo: {box.agent}{to}\nReply-To: x@far.example{to}\n"
+                      f"Subject: {' '.join(['endless'] * 120)}\n{' again' * 150}\n\nHi.\n".encode()))
+    assert len(dashboard.heading) == 201 and dashboard.heading.endswith(" \u2026")
+    assert "to18@far.example" in dashboard.text and "to19@far.example" not in dashboard.text
+    dashboard.press("More of its header")
+    assert dashboard.text.count("endless") >= 120
+    dashboard.open(box.hash("/inbox"))
+    assert len(subjects(dashboard)[0]) == 201
+    dashboard.check()
+
+
 HOSTILE = """<style>body, html { display: none }</style>
 <style>* { position: fixed !important; inset: 0; z-index: 2147483647; font-size: 400px }</style>
 <div style="position:fixed;top:-9999px;left:-9999px;width:99999999px;height:99999999px;background:red">
