@@ -47,7 +47,7 @@ static int compare(const void *key, const void *row)
 		char c = h->name[i];
 		char lower = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 
-		if (lower != name[i])
+		if (lower != name[i] || lower == '\0')
 			return (unsigned char)lower < (unsigned char)name[i] ? -1 : 1;
 	}
 	return name[h->n] ? -1 : 0;

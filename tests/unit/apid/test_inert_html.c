@@ -85,12 +85,26 @@ static void each_harmless_element_is_found(void **state)
 	check(all, all, 7, 0);
 }
 
+/* Nobody hands NUL in; if somebody did, no name would be compared beyond its end. */
+static void nul_is_a_byte_like_any_other(void **state)
+{
+	static const char in[] = "<li\0\0\0\xeb><b\0>";
+	struct inert_html h = { 0 };
+	AUTO(buf_release) struct buf out = BUF_INIT(2 * sizeof(in) + INERT_HTML_EXTRA);
+
+	(void)state;
+	inert_html_feed(&h, slice_of(in, sizeof(in) - 1), &out);
+	inert_html_end(&h, &out);
+	assert_slice(buf_slice(&out), S("<x-li\0\0\0\xeb><x-b\0>"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_harmless_elements_keep_their_names),
 		cmocka_unit_test(pieces_make_no_difference),
 		cmocka_unit_test(each_harmless_element_is_found),
+		cmocka_unit_test(nul_is_a_byte_like_any_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
