@@ -12,6 +12,7 @@ import {mailText} from "./mailtext.js";
 import {countPending} from "./nav.js";
 import {draft, head} from "./review_draft.js";
 import {Fields} from "./review_form.js";
+import {say} from "./say.js";
 import {when} from "./time.js";
 
 const EACH_MS = 15000, KEEP_MS = 300, TITLE_MAX = 100;
@@ -169,7 +170,8 @@ class Review {
 		await this.decision.make("reject", {reason: this.reason.value.trim()});
 	}
 
-	end(found, mine) {
+	/** `asked`: by the user, who waits for it; else they may be typing, and keep the focus. */
+	end(found, mine, asked = true) {
 		if (this.over)
 			return;
 		const lost = mine !== true && this.dirty;
@@ -187,7 +189,10 @@ class Review {
 		this.acts.remove();
 		replace(this.restored);
 		replace(this.heading, mine ? "What you decided on" : "What you had here");
-		note.focus();
+		if (!asked)
+			say(note.querySelector("strong").textContent);
+		if (asked || document.activeElement === document.body)
+			note.focus();
 		countPending();
 		nextLink(this.m.id, this.signal).then(link => note.append(h("p", link))).catch(() => {});
 	}
@@ -226,7 +231,7 @@ class Review {
 		try {
 			const m = await send("GET", `${path`/api/v1/messages/${this.m.id}`}?view=state`, {signal: this.signal});
 			if (m.status !== PENDING && !this.decision.under)
-				this.end(m, false);
+				this.end(m, false, false);
 		} catch (e) {
 			if (e.status === 404 && !this.decision.under)
 				this.sayGone();
