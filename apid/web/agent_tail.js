@@ -73,7 +73,10 @@ class Tail {
 		this.list = h("ul", {class: "list tail", "aria-label": "Latest mail"});
 		this.empty = h("p", {class: "soft"}, "No mail so far.");
 		this.toggle = button("Pause", () => this.pause(), {less: true, small: true});
-		this.again = button("Try now", () => this.connect(), {less: true, small: true, hidden: true});
+		this.again = button("Try now", () => {
+			this.failures = LOOK_AFTER - 1; // if it fails, say why
+			this.connect();
+		}, {less: true, small: true, hidden: true});
 		this.node = h("div", h("div", {class: "bar"}, this.state,
 			h("div", {class: "bar end"}, this.again, this.toggle)), this.told, this.list, this.empty);
 		this.watch();

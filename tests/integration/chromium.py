@@ -78,6 +78,7 @@ class Chromium:
         self.driver = webdriver.Chrome(service=service,
                                        options=options_for(home, size, scripts, flags))
         self.driver.set_page_load_timeout(PAGE_SECONDS)
+        self.early: list[str] = []  # what before_pages() added
 
     def __enter__(self) -> Chromium:
         return self
@@ -165,8 +166,17 @@ class Chromium:
             "url": url, "name": name, "value": value, "path": "/", "httpOnly": True,
             "sameSite": "Lax"})
 
+    def before_pages(self, script: str) -> None:
+        """Runs it in each document that is opened from now on, before its own scripts."""
+        made = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument",
+                                           {"source": script})
+        self.early.append(made["identifier"])
+
     def forget(self) -> None:
-        """Cookies, what pages have stored, and what the console says."""
+        """Cookies, what pages have stored, what was to be run in them, and what the console says."""
+        while self.early:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument",
+                                        {"identifier": self.early.pop()})
         if self.url.startswith("http"):
             self.driver.execute_script("localStorage.clear(); sessionStorage.clear();")
         self.open("about:blank")

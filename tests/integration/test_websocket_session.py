@@ -13,8 +13,7 @@ from scripts.stack import StackError
 from scripts.stack.part import wait_until
 from scripts.stack.peers import Api
 from tests.integration.browser import Browser
-from tests.integration.chromium import Chromium
-from tests.integration.client import (Http, SecondApid, WebSocket, add_session, insert_mail,
+from tests.integration.client import (EventStream, Http, SecondApid, WebSocket, add_session, insert_mail,
                                       second_apid, upgrade_fields, ws_target)
 
 OVER = (1008, "no longer authorized")
@@ -99,8 +98,7 @@ def test_a_field_that_comes_twice_opens_nothing(stack, account, make_agent, conn
                 *[f.format(own=stack.url) for f in fields])
 
 
-def test_a_foreign_page_in_a_browser_gets_no_socket(stack, account, build, tmp_path, make_agent,
-                                                    quick):
+def test_a_foreign_page_in_a_browser_gets_no_socket(stack, account, window, make_agent, quick):
     """One of the same host, to which the browser sends the cookie: another port is another
     origin, and no other site."""
     agent, session = make_agent(), add_session(stack, account.user_id)
@@ -109,16 +107,16 @@ def test_a_foreign_page_in_a_browser_gets_no_socket(stack, account, build, tmp_p
         const socket = new WebSocket(arguments[0]);
         socket.onopen = () => done("open");
         socket.onclose = e => done(e.code);"""
-    with Chromium(build, tmp_path) as browser:
-        def tried(page: str) -> str | int:
-            browser.open(f"{page}/api/health")
-            target = f"ws://127.0.0.1:{stack.http_port}{ws_target(agent)}"
-            return browser.driver.execute_async_script(script, target)
 
-        browser.open(f"{stack.url}/api/health")
-        browser.driver.add_cookie({"name": "e2a_session", "value": session, "sameSite": "Lax"})
-        assert tried(quick.url) == 1006
-        assert tried(stack.url) == "open"
+    def tried(page: str) -> str | int:
+        window.open(f"{page}/api/health")
+        target = f"ws://127.0.0.1:{stack.http_port}{ws_target(agent)}"
+        return window.driver.execute_async_script(script, target)
+
+    window.put_cookie(stack.url, "e2a_session", session)
+    assert tried(quick.url) == 1006
+    assert tried(stack.url) == "open"
+    window.forget()
 
 
 @pytest.mark.parametrize("session, agent, answer", [
@@ -209,14 +207,19 @@ def test_a_session_that_runs_out_ends_its_socket(stack, account, make_agent, con
     assert connect(make_agent(), session, port=quick.port).close_frame() == OVER
 
 
-def test_signing_out_closes_the_socket(stack, account, make_agent, connect, patient):
+def test_signing_out_ends_sockets_and_streams(stack, account, make_agent, connect, patient):
     agent, session = make_agent(), add_session(stack, account.user_id)
     mine, others = (connect(agent, session, port=patient.port),
                     connect(agent, add_session(stack, account.user_id), port=patient.port))
+    stream = EventStream(patient.port, agent, "", "", f"Cookie: e2a_session={session}")
     browser = Browser(stack.http_port)
     browser.cookies["e2a_session"] = (session, "/")
     assert browser.post("/api/auth/logout", {}).status == 200
     assert mine.close_frame() == OVER
+    with pytest.raises(EOFError):
+        for _ in range(3):
+            stream.any_event()
+    stream.close()
     insert_mail(stack, account.user_id, agent)
     assert others.notice()["subject"] == "written"
 
