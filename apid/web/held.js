@@ -3,7 +3,11 @@
 // has typed about one, which outlives the page as long as its window does.
 import {me} from "./session.js";
 
-const key = id => `e2a.edit.${me().id}.${id}`;
+const PREFIX = "e2a.edit.";
+
+let over = false;
+
+const key = id => `${PREFIX}${me().id}.${id}`;
 
 export const PENDING = "pending_approval";
 
@@ -33,15 +37,40 @@ export function outcome(m) {
 
 export function keep(id, typed) {
 	try {
-		sessionStorage.setItem(key(id), JSON.stringify(typed));
+		if (!over)
+			sessionStorage.setItem(key(id), JSON.stringify(typed));
 	} catch {
 		// no room: the browser asks before it closes the page
 	}
 }
 
 export function forget(id) {
-	sessionStorage.removeItem(key(id));
+	try {
+		sessionStorage.removeItem(key(id));
+	} catch {
+		// without a storage there is nothing
+	}
 }
+
+function allKept() {
+	try {
+		return Object.keys(sessionStorage).filter(k => k.startsWith(PREFIX));
+	} catch {
+		return [];
+	}
+}
+
+/** Is there something typed that whoever signs out would lose? */
+export const keptAny = () => allKept().length > 0;
+
+/** Of whoever has signed out nothing stays, and nothing more is kept. */
+export function forgetAll() {
+	over = true;
+	allKept().forEach(k => sessionStorage.removeItem(k));
+}
+
+/** Has that been done? */
+export const isForgotten = () => over;
 
 /** What was kept, or null. */
 export function kept(id) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way to the pages, who is signed in, and how many messages wait.
 import {post} from "./api.js";
+import {ask} from "./dialog.js";
 import {byId, h, replace} from "./dom.js";
 import {button} from "./form.js";
+import {forgetAll, keptAny} from "./held.js";
 import {send} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {me} from "./session.js";
@@ -22,7 +24,11 @@ function setMenu(open) {
 }
 
 async function signOut() {
+	if (keptAny() && !await ask("Sign out?", {yes: "Sign out", danger: true,
+		text: "You began to change a message that waits. What you typed is lost then."}))
+		return;
 	await post("/api/auth/logout");
+	forgetAll();
 	replace(byId("main")); // nothing is left for whoever goes back
 	replace(byId("nav"));
 	location.replace("/api/auth/login");

@@ -6,7 +6,7 @@ import {countdown} from "./countdown.js";
 import {Decision} from "./decide.js";
 import {h, replace} from "./dom.js";
 import {button, field} from "./form.js";
-import {PENDING, endOf, forget, keep, kept, outcome} from "./held.js";
+import {PENDING, endOf, forget, isForgotten, keep, kept, outcome} from "./held.js";
 import {send} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {countPending} from "./nav.js";
@@ -217,7 +217,7 @@ class Review {
 		});
 		document.addEventListener("keydown", e => this.key(e), {signal});
 		addEventListener("beforeunload", e => {
-			if (this.dirty) {
+			if (this.dirty && !isForgotten()) {
 				this.keep();
 				e.preventDefault();
 			}

@@ -361,6 +361,21 @@ def test_what_is_typed_outlives_a_reload(desk):
     page.check()
 
 
+def test_signing_out_leaves_nothing_that_was_typed(desk):
+    id = desk.hold(subject="Draft")
+    page = desk.review(id)
+    page.fill("Subject", "Typed")
+    page.wait("it to be kept", lambda: id in page.run("return Object.keys(sessionStorage).join()"))
+    page.press("Sign out")
+    page.dialog()
+    page.press("Cancel")
+    assert page.control("Subject").get_attribute("value") == "Typed"
+    page.press("Sign out")
+    page.press("Sign out", settle=False)
+    page.wait("the sign-in page", lambda: page.browser.url.endswith("/api/auth/login"))
+    assert id not in page.run("return Object.keys(sessionStorage).join()")
+
+
 FETCH = """
     const real = window.fetch; window.asked = [];
     window.fetch = async (url, options = {}) => {
