@@ -202,6 +202,8 @@ def test_html_is_shown_when_asked_for_and_can_do_nothing(dashboard, box):
     dashboard.driver.switch_to.default_content()
     assert dashboard.browser.title == "HTML \u2014 e2a"
     dashboard.check("message-html", r"/html .*(Refused|Blocked|Content Security)")
+    dashboard.run("arguments[0].scrollIntoView()", frame)  # a photo of the whole page leaves it out
+    dashboard.driver.save_screenshot(str(dashboard.browser.photos / "web-message-html-frame.png"))
     dashboard.press("Text", dashboard.find("main"))
     assert "The text." in dashboard.text and not dashboard.find_all("iframe")
 
@@ -222,47 +224,51 @@ def test_html_after_the_session_is_over_is_shown_when_one_has_signed_in_again(da
     dashboard.assert_clean("401")
 
 
+def spf(result: str, domain: str = "sender.example", aligned: bool = True) -> dict:
+    return {"spf": {"result": result, "domain": domain, "aligned": aligned}}
+
+
+def signature(result: str, domain: str, aligned: bool, **more: str) -> dict:
+    return {"result": result, "domain": domain, "selector": "s", "aligned": aligned, **more}
+
+
+APART = "This is not the domain of the sender that is shown"
 SAID = [  # what the server found out, and what the page says of it
-    ({"spf": {"result": "softfail", "domain": "a.example", "aligned": True}},
-     "a.example says that the server which sent it probably may not send in its name."),
-    ({"spf": {"result": "pass", "domain": "bulk.example", "aligned": False}},
-     "bulk.example permitted the server which sent it. This is not the domain of the sender"),
-    ({"spf": {"result": "none", "domain": "", "aligned": False}},
-     "The sending server does not say which servers may send in its name."),
-    ({"spf": {"result": "temperror", "domain": "a.example", "aligned": False}},
-     "could not be looked up when the mail came."),
-    ({"dkim": [{"result": "fail", "domain": "a.example", "selector": "s", "aligned": True,
-                "reason": "body_hash"}]},
-     "It carries a signature of a.example that does not count (body hash)."),
-    ({"dkim": [{"result": "pass", "domain": "b.example", "selector": "s", "aligned": False}]},
-     "b.example signed it, and it was not changed since. This is not the domain of the sender"),
-    ({"dmarc": {"result": "temperror"}},
-     "The policy of sender.example could not be looked up when the mail came."),
-    ({"dmarc": {"result": "none"}}, "sender.example has no policy for mail in its name."),
+    ({**spf("softfail", "a.example"), "dmarc": {"result": "temperror"},
+      "dkim": [signature("fail", "a.example", True, reason="body_hash"),
+               signature("pass", "b.example", False)]},
+     ["a.example says that the server which sent it probably may not send in its name.",
+      "It carries a signature of a.example that does not count (body hash).",
+      f"b.example signed it, and it was not changed since. {APART}",
+      "The policy of sender.example could not be looked up when the mail came."]),
+    ({**spf("pass", "bulk.example", False), "dkim": [], "dmarc": {"result": "none"}},
+     [f"bulk.example permitted the server which sent it. {APART}", "It carries no signature.",
+      "sender.example has no policy for mail in its name."]),
+    (spf("none", "", False),
+     ["The sending server does not say which servers may send in its name."]),
+    (spf("temperror", "a.example"), ["could not be looked up when the mail came."]),
 ]
 
 
 def test_what_was_looked_at_is_said_in_words(stack, dashboard, box):
+    def look(change: str, *values: str) -> str:
+        query(stack, f"UPDATE messages SET {change} WHERE id = %s", *values, taken)
+        dashboard.run("dispatchEvent(new Event('hashchange'))")
+        return dashboard.settle() and box.sections()["Who sent it"]
+
     taken = box.receive()
-    for found, words in SAID:
-        spf = {"spf": {"result": "fail", "domain": "sender.example", "aligned": True}}
-        query(stack, "UPDATE messages SET authentication = %s WHERE id = %s",
-              json.dumps({"verdict": "sealed", "dkim": [], **spf, **found}), taken)
-        box.open("x")
-        box.open(taken)
-        assert words in box.sections()["Who sent it"]
-    query(stack, "UPDATE messages SET authentication = %s WHERE id = %s",
-          json.dumps({"verdict": "bad_seal"}), taken)
-    box.open("x")
     box.open(taken)
-    said = box.sections()["Who sent it"]
+    for found, words in SAID:
+        said = look("authentication = %s", json.dumps({"verdict": "sealed", **found}))
+        assert "Anybody could have written this sender." in said
+        for sentence in words:
+            assert sentence in said
+    said = look("authentication = %s", json.dumps({"verdict": "bad_seal"}))
     assert "The mail did not come in by the way on which senders are looked at." in said
     assert "SPF" not in said
-    query(stack, "UPDATE messages SET verified = true, entity_type = 'agent', delegation = %s "
-          "WHERE id = %s", f"agent={ALICE};human=boss@sender.example", taken)
-    box.open("x")
-    box.open(taken)
-    assert "on behalf of boss@sender.example, who agreed to that." in box.sections()["Who sent it"]
+    said = look("verified = true, entity_type = 'agent', delegation = %s",
+                f"agent={ALICE};human=boss@sender.example")
+    assert "on behalf of boss@sender.example, who agreed to that." in said
 
 
 def test_the_whole_mail_is_saved_as_it_came(stack, dashboard, box, tmp_path):
@@ -486,15 +492,15 @@ def test_a_body_of_ten_megabytes_leaves_the_page_usable(dashboard, box, kind):
     line = b"<p>All work and no play makes Jack a dull boy.</p>\n"
     taken = box.take(head + body_of(int(9.5 * MB), line))
     box.open(taken)
-    dashboard.check()
     if kind == "plain":
         dashboard.press("Show all of it (1,048,576 characters)")
         assert dashboard.run("return document.querySelector('pre').textContent.length") == 1_048_576
     else:
         dashboard.wait_text("This mail has no plain text.")
         dashboard.press("HTML", dashboard.find("main"))
-    dashboard.wait_text("There is more of it than 1 MiB.")
-    assert "Save the whole mail" in dashboard.text
+    dashboard.wait("the note", lambda: any(
+        "There is more of it than 1 MiB." in n.text for n in dashboard.find_all(".note.warn")))
+    assert dashboard.pressable("Save the whole mail")
     dashboard.assert_clean()
 
 
@@ -512,7 +518,6 @@ def test_five_hundred_attachments_are_folded(dashboard, box):
                         "b => b.textContent === 'More attachments' && b.checkVisibility())"):
         dashboard.press("More attachments")
     assert links() == 500
-    dashboard.assert_accessible()
 
 
 @pytest.mark.parametrize("head, body, shown", [
