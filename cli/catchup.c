@@ -28,7 +28,7 @@ void catchup_note(struct catchup *c, unsigned openings, size_t notices)
 	c->openings = openings;
 	c->notices = 0;
 	if (c->due_ms == INT64_MAX)
-		c->due_ms = clock_mono_ms();
+		c->due_ms = c->earliest_ms;
 }
 
 int64_t catchup_due_ms(const struct catchup *c)
@@ -79,6 +79,7 @@ static void follow(struct catchup *c, const struct doc *page)
 		return;
 	c->stage = CATCHUP_FOLLOW;
 	c->due_ms = INT64_MAX;
+	c->earliest_ms = clock_mono_ms() + CATCHUP_PACE_MS;
 }
 
 static char *path_of(const struct catchup *c, struct arena *a)

@@ -13,7 +13,10 @@
 #include "cli/backoff.h"
 #include "cli/notice.h"
 
-enum { CATCHUP_EVERY = 200 }; /* notices */
+enum {
+	CATCHUP_EVERY = 200,        /* notices */
+	CATCHUP_PACE_MS = 3 * 1000, /* between walks: they use up what others may ask for */
+};
 
 enum catchup_stage {
 	CATCHUP_BEGIN, /* not known yet where the list ends */
@@ -28,6 +31,7 @@ struct catchup {
 	enum catchup_stage stage;
 	char *since, *cursor; /* NULL: none */
 	int64_t due_ms;       /* CLOCK_MONOTONIC; INT64_MAX: nothing to do */
+	int64_t earliest_ms;  /* the next walk */
 	unsigned openings;    /* of the connection that the last walk was made for */
 	size_t notices;       /* since the last walk */
 	struct backoff backoff;

@@ -131,11 +131,15 @@ static void on_opened(void *arg)
 	notices_wake(f->queue);
 }
 
-static void note_full(struct feed *f)
+/* False when there is room by now. */
+static bool note_full(struct feed *f)
 {
+	bool full = notices_count(f->queue) > NOTICES_ROOM;
+
 	pthread_mutex_lock(&f->lock);
-	f->full = notices_count(f->queue) > NOTICES_ROOM;
+	f->full = full;
 	pthread_mutex_unlock(&f->lock);
+	return full;
 }
 
 static enum socket_take on_text(void *arg, struct slice text, const char **ret_why)
@@ -152,9 +156,8 @@ static enum socket_take on_text(void *arg, struct slice text, const char **ret_w
 		return SOCKET_MORE; /* of a kind that this program does not know */
 	f->told = true;
 	notices_add(f->queue, n);
-	if (notices_count(f->queue) < NOTICES_FULL)
+	if (notices_count(f->queue) < NOTICES_FULL || !note_full(f))
 		return SOCKET_MORE;
-	note_full(f);
 	return SOCKET_PAUSE;
 }
 

@@ -241,6 +241,39 @@ def test_a_server_without_cursors_is_not_asked_again(listen):
         assert [query["sort"] for query in lists] == ["desc", "asc"]
 
 
+def test_the_list_is_walked_from_its_end_at_the_start(listen):
+    """What was there before is passed over; then every page behind the last cursor counts, with
+    what the WebSocket told already."""
+    def page(cursor: str, *numbers: int, more: bool = False) -> dict:
+        return {"messages": [{"message_id": f"msg_{n}", "from": "a@sender.example",
+                              "subject": str(n), "created_at": f"2026-01-15T10:30:0{n}Z"}
+                             for n in numbers],
+                "cursor": cursor, **({"next_token": cursor} if more else {})}
+
+    pages = [page("", 2), page("c1", 2, more=True), page("c2"), page("c3", 3, 4, more=True),
+             page("c4", 5)]
+
+    def answer(call: Call) -> bytes:
+        return http(200, pages.pop(0)) if call.path.endswith("/messages") else plain_answer(call)
+
+    def until_walked(client: socket.socket) -> None:
+        client.sendall(notice(3))
+        wait_until("the walk", lambda: len(pages) == 2)
+        client.sendall(closes(1001))
+        until_closed(client)
+
+    with Strange(until_walked, b"") as server:
+        server.answer = answer
+        listening = listen(server)
+        assert listening.subjects(3) == ["3", "4", "5"]
+        assert listening.stop() == DONE and len(listening.lines.items) == 3
+        lists = [call.query for call in server.calls.items if call.path.endswith("/messages")]
+        assert lists[0] == {"status": "all", "sort": "desc", "page_size": "1"}
+        walks = {"status": "all", "sort": "asc", "page_size": "100", "wait": "0",
+                 "since": "2026-01-15T10:30:02Z"}
+        assert lists[1:] == [walks, *({**walks, "token": token} for token in ("c1", "c2", "c3"))]
+
+
 def test_a_list_that_never_ends_holds_nothing_up(listen):
     """Each page says that there is another one, with a cursor that does not move."""
     def answer(call: Call) -> bytes:
