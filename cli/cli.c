@@ -92,13 +92,15 @@ enum err cli_api(struct cli *c, struct api **ret, struct fail *fail)
 
 enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret, struct fail *fail)
 {
+	struct api_request patient = *q;
 	struct api *api;
 	enum err e = cli_api(c, &api, fail);
 
 	if (e)
 		return e;
+	patient.wait_ms = CLI_WAIT_MS;
 	api_on_progress(api, progress_show, &c->progress);
-	e = api_json(api, q, ret, fail);
+	e = api_json(api, &patient, ret, fail);
 	api_on_progress(api, NULL, NULL);
 	progress_end(&c->progress);
 	return e;
@@ -131,7 +133,9 @@ enum err cli_done(struct cli *c, const struct api_request *q, const char *label,
 
 static enum err shared_domain(struct cli *c, const char **ret, struct fail *fail)
 {
-	static const struct api_request q = { .path = "/api/v1/info", .anonymous = true };
+	static const struct api_request q = { .path = "/api/v1/info",
+					      .anonymous = true,
+					      .wait_ms = CLI_WAIT_MS };
 	AUTO(doc_freep) struct doc *info = NULL;
 	struct slice domain;
 	struct api *api;

@@ -14,6 +14,8 @@
 #include "cli/progress.h"
 #include "common/base/jsonf.h"
 
+enum { CLI_WAIT_MS = 60 * 1000 }; /* that a command waits in all while the server asks it to */
+
 /* How the command ends; see docs/cli.md. */
 enum {
 	EXIT_DONE = 0,
@@ -48,7 +50,8 @@ extern const struct command agents_commands[], domains_commands[], config_comman
 enum err cli_api(struct cli *c, struct api **ret, struct fail *fail) MUST_CHECK;
 /* The same without a key: for what anybody may ask. */
 enum err cli_api_anonymous(struct cli *c, struct api **ret, struct fail *fail) MUST_CHECK;
-/* One request and its JSON, by cli_api(). */
+/* One request and its JSON, by cli_api(). Waits up to CLI_WAIT_MS while the server says 429 or 503.
+ * Shows progress. */
 enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret,
 		  struct fail *fail) MUST_CHECK;
 

@@ -5,7 +5,7 @@
 #include "cli/mail.h"
 #include "cli/table.h"
 
-enum { LIMIT_DEFAULT = 20, LIMIT_MAX = 100, WAIT_MS = 60000 };
+enum { LIMIT_DEFAULT = 20, LIMIT_MAX = 100 };
 
 struct inbox_options {
 	bool unread, read;
@@ -59,7 +59,7 @@ static enum err run_inbox(struct cli *c, struct fail *fail)
 {
 	AUTO(doc_freep) struct doc *answer = NULL;
 	const struct inbox_options *o = c->options;
-	struct api_request q = { .wait_ms = WAIT_MS };
+	struct api_request q = { 0 };
 	const char *agent;
 	enum err e = cli_agent(c, o->agent, &agent, fail);
 	const struct api_param params[] = {

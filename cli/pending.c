@@ -10,11 +10,11 @@
 
 #define MESSAGES "/api/v1/messages"
 
-enum { LIMIT_MAX = 100, WAIT_MS = 60000, HTML_MAX = 64 * 1024 * 1024, REASON_MAX = 1 << 20 };
+enum { LIMIT_MAX = 100, HTML_MAX = 64 * 1024 * 1024, REASON_MAX = 1 << 20 };
 
 static enum err find(struct cli *c, struct doc **ret, struct fail *fail)
 {
-	struct api_request q = { .wait_ms = WAIT_MS };
+	struct api_request q = { 0 };
 	enum err e = cli_id(c, c->args[0], "id", fail);
 
 	q.path = api_path(&c->arena, MESSAGES "/%s", c->args[0]);
@@ -24,7 +24,7 @@ static enum err find(struct cli *c, struct doc **ret, struct fail *fail)
 static enum err decide(struct cli *c, const char *act, struct slice body, struct doc **ret,
 		       struct fail *fail)
 {
-	struct api_request q = { .method = "POST", .wait_ms = WAIT_MS };
+	struct api_request q = { .method = "POST" };
 	enum err e = cli_id(c, c->args[0], "id", fail);
 
 	if (body.n)
@@ -79,8 +79,7 @@ static enum err run_list(struct cli *c, struct fail *fail)
 		{ "token", o->token },
 		{ 0 },
 	};
-	struct api_request q = { .path = api_query(&c->arena, MESSAGES, params),
-				 .wait_ms = WAIT_MS };
+	struct api_request q = { .path = api_query(&c->arena, MESSAGES, params) };
 	enum err e = cli_call(c, &q, &answer, fail);
 
 	if (e == OK && c->json)

@@ -13,7 +13,7 @@
 
 #include <unistd.h>
 
-enum { WAIT_MS = 60000, NAMED_MAX = 10 };
+enum { NAMED_MAX = 10 };
 
 struct read_options {
 	bool raw;
@@ -55,7 +55,7 @@ static enum err decode(struct reading *r, struct fail *fail)
 static enum err fetch(struct reading *r, const char *agent_option, struct fail *fail)
 {
 	struct cli *c = r->c;
-	struct api_request q = { .wait_ms = WAIT_MS };
+	struct api_request q = { 0 };
 	const char *agent;
 	enum err e = cli_id(c, c->args[0], "id", fail);
 

@@ -8,8 +8,6 @@
 #include "cli/fields.h"
 #include "common/base/utf8.h"
 
-enum { WAIT_MS = 60000 };
-
 struct text_options {
 	const char *text, *file;
 };
@@ -186,9 +184,7 @@ static enum err post(struct cli *c, const char *path, const char *from, struct f
 {
 	AUTO(draft_release) struct draft d;
 	AUTO(doc_freep) struct doc *answer = NULL;
-	struct api_request q = {
-		.method = "POST", .path = path, .creates = true, .wait_ms = WAIT_MS
-	};
+	struct api_request q = { .method = "POST", .path = path, .creates = true };
 	enum err e;
 
 	draft_init(&d, c->options);

@@ -702,6 +702,56 @@ def test_what_others_wrote_moves_no_terminal(build, tmp_path):
     assert all(c == "\n" or c.isprintable() for c in result.out), result.out
 
 
+# ---- servers that are busy ----
+
+def busy(status: int, seconds: int, body: bytes):
+    """Refuses the first request for now."""
+    seen = []
+
+    def act(connection: socket.socket) -> None:
+        seen.append(head_of(connection))
+        if len(seen) == 1:
+            connection.sendall(b"HTTP/1.1 %d Later\r\nRetry-After: %d\r\nContent-Length: 5\r\n\r\n"
+                               b"later" % (status, seconds))
+        else:
+            connection.sendall(OK + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    return act
+
+
+WAITING = [
+    (["agents", "list"], 429, b'{"agents":[]}', "No agents."),
+    (["agents", "register", "b"], 503, b'{"email":"b@x.example"}', "Registered: b@x.example"),
+    (["domains", "verify", "x.example"], 429, b'{"domain":"x.example","verified":true}',
+     "Verified: x.example"),
+    (["inbox", "--agent=b@x.example"], 503, b'{"messages":[]}', "No messages."),
+    (["read", "msg_1", "--agent=b@x.example"], 429, b'{"raw_message":"DQo="}', ""),
+    (["send", "--to=a@x.example", "--subject=s", "--body=b"], 429, b'{"message_id":"<1@x>"}',
+     "Sent: <1@x>"),
+    (["reply", "msg_1", "--agent=b@x.example", "--body=b"], 503, b'{"message_id":"<1@x>"}',
+     "Sent: <1@x>"),
+    (["pending", "approve", "msg_1"], 429, b'{"provider_message_id":"<1@x>"}',
+     "Approved: msg_1 \u2192 <1@x>"),
+]
+
+
+def test_every_command_waits_as_it_is_told(build, tmp_path):
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Listener(busy(status, 1, body)))
+                   for _, status, body, _ in WAITING]
+        running = [stack.enter_context(Command(build, tmp_path, server.url, "e2a_x").start(*row[0]))
+                   for server, row in zip(servers, WAITING)]
+        for process, (argv, _, _, text) in zip(running, WAITING):
+            out, err = process.communicate(timeout=30)
+            assert (process.returncode, err) == (0, b"") and out.decode().strip() == text, (argv, out)
+
+
+def test_a_wait_that_is_too_long_is_left_to_the_user(build, tmp_path):
+    with Listener(busy(429, 3600, b"{}")) as server:
+        Command(build, tmp_path, server.url, "e2a_x").refused(
+            "agents", "list", status=LATER, text="later (HTTP 429, try again in 3600 s)")
+    assert server.count == 1
+
+
 # ---- requests that create ----
 
 INFO = json.dumps({"shared_domain": "x.example", "idempotency_keys": True}).encode()
