@@ -52,17 +52,24 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
+/* Is the server this computer? */
+static bool is_here(const char *url)
+{
+	struct weburl u;
+
+	return weburl_parse(slice_str(url), &u, NULL) == OK && weburl_is_loopback(&u);
+}
+
 struct api *api_new(const struct api_options *options)
 {
 	struct slice url = slice_str(options->base_url);
 	struct api *a = mem_zalloc(sizeof(*a));
-	struct weburl u;
 
 	while (slice_ends(url, S("/")))
 		url.n--;
 	a->options = *options;
 	a->base_url = mem_dup(url.p, url.n);
-	a->direct = weburl_parse(url, &u, NULL) == OK && weburl_is_loopback(&u);
+	a->direct = is_here(a->base_url);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(a->easy = curl_easy_init()))
 		abort();
 	return a;
@@ -241,7 +248,7 @@ static void set_bounds(struct transfer *t)
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
 	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)silence_s);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
-	if (t->api->direct && !t->q->url)
+	if (t->q->url ? is_here(t->q->url) : t->api->direct)
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	if (ca && *ca)
 		curl_easy_setopt(e, CURLOPT_CAINFO, ca);

@@ -8,8 +8,8 @@
 
 #include "cli/api.h"
 #include "cli/backoff.h"
-#include "cli/out.h"
 #include "cli/proxy.h"
+#include "cli/say.h"
 #include "cli/socket.h"
 #include "common/base/clock.h"
 #include "common/base/encode.h"
@@ -25,8 +25,6 @@ enum {
 	FAIR_TRIES = 1,          /* and one that told something not a bad one */
 	STOP_MS = 2000,          /* for the thread to end */
 	REFUSAL_MAX = 64 * 1024, /* bytes of the answer that is read */
-	PATH_MAX_BYTES = 4096,
-	LINE_MAX_BYTES = 1024
 };
 
 struct feed {
@@ -39,6 +37,7 @@ struct feed {
 	const char *proxy;
 	const char *plain_path, *token_path; /* without and with the key */
 	struct backoff backoff;
+	bool needs_token;    /* in the URL */
 	bool told;           /* the connection told something */
 	bool lost;           /* and said so: */
 	enum socket_how how; /* because of this */
@@ -53,20 +52,6 @@ struct feed {
 };
 
 /* ---- what it says ---- */
-
-static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
-static void say(const char *fmt, ...)
-{
-	AUTO(buf_release) struct buf b = BUF_INIT(LINE_MAX_BYTES), safe = BUF_INIT(SIZE_MAX / 4);
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(&b, fmt, ap);
-	va_end(ap);
-	out_safe_line(&safe, buf_slice(&b));
-	fprintf(stderr, "%s\n", buf_cstr(&safe));
-}
 
 /*
  * libwebsockets does not give the body of a refusal, but the server says the same to a request
@@ -86,9 +71,9 @@ static enum err ask_why(struct feed *f, unsigned status, struct fail *fail)
 
 static void cause_of(struct feed *f, const struct socket_end *end, struct fail *ret)
 {
-	if (end->how == SOCKET_REFUSED)
-		ret->code = ask_why(f, end->status, ret);
-	else if (end->how == SOCKET_CLOSED && *end->what)
+	if (end->how == SOCKET_REFUSED && ask_why(f, end->status, ret))
+		return;
+	if (end->how == SOCKET_CLOSED && *end->what)
 		fail_set(ret, ERR_NETWORK, "the server closed it: %s", end->what);
 	else if (end->how == SOCKET_CLOSED)
 		fail_set(ret, ERR_NETWORK, "the server closed it (code %u)", end->status);
@@ -212,6 +197,14 @@ static bool try_token(struct feed *f, const struct socket_end *end)
 	return true;
 }
 
+/* One that took the key from the URL gets it there from now on, no other. */
+static void note_token(struct feed *f, const struct socket_end *end)
+{
+	f->needs_token |= end->opened && f->target.path == f->token_path;
+	if (!f->needs_token)
+		f->target.path = f->plain_path;
+}
+
 static bool is_final(const struct socket_end *end)
 {
 	return end->how == SOCKET_REFUSED &&
@@ -238,7 +231,11 @@ static void *run(void *arg)
 		socket_run(f->socket, &f->target, &end);
 		if (end.how == SOCKET_STOPPED)
 			break;
-		if (end.how == SOCKET_PAUSED || try_token(f, &end))
+		if (end.how == SOCKET_PAUSED) {
+			note_token(f, &end);
+			continue;
+		}
+		if (try_token(f, &end))
 			continue;
 		if (is_final(&end)) {
 			finish(f, &end);
@@ -246,6 +243,7 @@ static void *run(void *arg)
 		}
 		judge(f, &end);
 		say_lost(f, &end);
+		note_token(f, &end);
 		wait_ms(f, backoff_next(&f->backoff, 1000LL * end.retry_after_s));
 	}
 	return NULL;

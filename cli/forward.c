@@ -7,6 +7,7 @@
 
 #include "cli/mail.h"
 #include "cli/responses.h"
+#include "cli/say.h"
 #include "common/base/encode.h"
 #include "common/base/utf8.h"
 
@@ -40,15 +41,15 @@ static void forward_plain(struct listener *l, const struct notice *n, struct sli
 	};
 
 	if (api_send(l->forward_api, &q, &answer, &fail)) {
-		listener_say("Forward failed (no answer): %s", fail.what);
+		say("Forward failed (no answer): %s", fail.what);
 		return;
 	}
 	if (answer.status >= 200 && answer.status < 300) {
-		listener_say("Forwarded %s to %s", n->id, l->url);
+		say("Forwarded %s to %s", n->id, l->url);
 		return;
 	}
 	body = slice_sub(slice_trim(buf_slice(&answer.body)), 0, SHOWN_MAX);
-	listener_say("Forward failed (%d): %.*s", answer.status, SLICE_ARGS(body));
+	say("Forward failed (%d): %.*s", answer.status, SLICE_ARGS(body));
 }
 
 /* ---- to a model ---- */
@@ -159,10 +160,10 @@ static void say_replied(const struct notice *n, const struct question *question,
 	struct slice status = doc_text(sent, "status"), id = doc_text(sent, "message_id");
 
 	if (slice_eq(status, S("pending_approval")))
-		listener_say("Reply to %s (%.*s) is held for approval: %.*s", n->id,
-			     SLICE_ARGS(question->from), SLICE_ARGS(id));
+		say("Reply to %s (%.*s) is held for approval: %.*s", n->id,
+		    SLICE_ARGS(question->from), SLICE_ARGS(id));
 	else
-		listener_say("Replied to %s (%.*s)", n->id, SLICE_ARGS(question->from));
+		say("Replied to %s (%.*s)", n->id, SLICE_ARGS(question->from));
 }
 
 /* Two programs that answer each other would never stop. */
@@ -187,9 +188,9 @@ static void forward_to_model(struct listener *l, const struct notice *n, const s
 	read_question(message, &a, &question);
 	why = why_not(l, &question);
 	if (why)
-		listener_say("Not answered %s: %s", n->id, why);
+		say("Not answered %s: %s", n->id, why);
 	else if (ask(l, &question, &a, &text, &fail) || reply(l, n->id, text, &sent, &fail))
-		listener_say("Reply failed: %s (%s)", fail.what, n->id);
+		say("Reply failed: %s (%s)", fail.what, n->id);
 	else
 		say_replied(n, &question, sent);
 }

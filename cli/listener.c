@@ -6,6 +6,7 @@
  */
 #include "cli/listener.h"
 
+#include "cli/say.h"
 #include "common/base/clock.h"
 
 #include <errno.h>
@@ -13,10 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum {
-	ODD_ANSWERS_MAX = 5, /* to the fetch of one mail, before it is given up */
-	SAY_MAX = 2048
-};
+enum { ODD_ANSWERS_MAX = 5 }; /* to the fetch of one mail, before it is given up */
 
 static volatile sig_atomic_t stopped;
 static const struct notices *to_wake;
@@ -44,18 +42,6 @@ void listener_leave_signals(void)
 {
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
-}
-
-void listener_say(const char *fmt, ...)
-{
-	AUTO(buf_release) struct buf b = BUF_INIT(SAY_MAX), safe = BUF_INIT(SIZE_MAX / 4);
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(&b, fmt, ap);
-	va_end(ap);
-	out_safe_line(&safe, buf_slice(&b));
-	fprintf(stderr, "%s\n", buf_cstr(&safe));
 }
 
 /* ---- waiting ---- */
@@ -145,7 +131,7 @@ static enum err fetch_once(struct listener *l, const char *path, struct api_answ
 static void say_trouble(struct listener *l, const char *id, enum err e, const struct fail *fail)
 {
 	if (!l->failing && e != ERR_RATE)
-		listener_say("Cannot fetch %s: %s. Trying again.", id, fail->what);
+		say("Cannot fetch %s: %s. Trying again.", id, fail->what);
 	l->failing |= e != ERR_RATE;
 }
 
@@ -168,7 +154,7 @@ static enum err fetch(struct listener *l, const char *id, struct api_answer *ret
 			return OK;
 		}
 		if (how == GONE || (how == ODD && ++odd == ODD_ANSWERS_MAX)) {
-			listener_say("Skipped %s: %s", id, fail->what);
+			say("Skipped %s: %s", id, fail->what);
 			return OK;
 		}
 		say_trouble(l, id, e, fail);

@@ -41,7 +41,4 @@ enum err listener_handle(struct listener *l, const struct notice *n, struct fail
 void listener_forward(struct listener *l, const struct notice *n, const struct doc *message,
 		      struct slice json);
 
-/* A line on standard error; texts of others are made harmless. */
-void listener_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
 #endif

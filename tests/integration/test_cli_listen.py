@@ -195,7 +195,8 @@ def test_a_full_disk_ends_it_and_no_more_is_fetched(stack, api, make_agent, list
 def test_mail_is_forwarded_as_it_was_fetched(stack, api, make_agent, listen, hook):
     agent = make_agent()
     listening = listen(agent, "--forward", hook.url, "--forward-token", "secret",
-                       env={"E2A_FORWARD_TOKEN": "other"}).listens()
+                       env={"E2A_FORWARD_TOKEN": "other",
+                            "http_proxy": "http://127.0.0.1:1"}).listens()
     send(stack, agent, "one")
     delivery = hook.wait_count(1)[0]
     assert delivery.headers["authorization"] == "Bearer secret"

@@ -168,7 +168,7 @@ REFUSALS = [
     (http(429, "slow down\n", "Retry-After: 1"), "Not connected: slow down (HTTP 429"),
     (http(500, "<html>oops</html>"), "the server answers HTTP 500"),
     (http(302, "", "Location: http://127.0.0.1:1/"), "the server redirects (HTTP 302)"),
-    (http(200, "hello"), "Not connected: "),
+    (http(200, "hello"), "not that of a WebSocket server"),
     (b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
      b"Sec-WebSocket-Accept: x\r\n\r\n", "not that of a WebSocket server"),
     (b"HTTP/1.1 101 X\r\n" + b"X-A: y\r\n" * 20000 + b"\r\n", "Not connected: "),
@@ -222,11 +222,12 @@ def test_the_key_goes_into_the_header_and_into_the_url_only_where_it_must(listen
     def upgrade(call: Call) -> bytes | None:
         return None if "token" in call.query else http(401, "token query parameter required\n")
 
-    with Strange(notice(1)) as server:
+    with Strange(b"", notice(1) + closes(1001), notice(2)) as server:
         server.upgrade = upgrade
         listening = listen(server)
-        assert listening.subjects(1) == ["1"]
-        first, second = server.upgrades
+        assert listening.subjects(2) == ["1", "2"]
+        first, second, third = server.upgrades
+        assert third.query == second.query
         assert first.fields["authorization"] == "Bearer e2a_k" and not first.query
         assert second.query == {"token": "e2a_k"}
         assert first.path == f"/api/v1/agents/{AGENT}/ws"
