@@ -9,6 +9,7 @@ import {webhookSection} from "./agent_webhook.js";
 import {ask} from "./dialog.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
+import {send} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {say} from "./say.js";
 import {when} from "./time.js";
@@ -58,6 +59,14 @@ function endSection(agent, signal) {
 		h("div", {class: "buttons"}, button("Delete the agent", end, {danger: true, less: true})));
 }
 
+// Another window may have changed it meanwhile.
+function whenSeenAgain(email, signal, changed) {
+	const look = () => document.hidden ||
+		send("GET", path`/api/v1/agents/${email}`, {signal}).then(changed, () => {});
+
+	document.addEventListener("visibilitychange", look, {signal});
+}
+
 async function load(email, signal) {
 	try {
 		return await get(path`/api/v1/agents/${email}`, null, {signal});
@@ -91,6 +100,7 @@ export default {
 
 		parts.push(tail, webhook, connect, mode, approval);
 		replace(head, headOf(agent));
+		whenSeenAgain(agent.email, signal, changed);
 		main.append(agentTabs(agent.email, ""), head,
 			h("section", {class: "card"}, h("h2", "Arriving mail"), tail.node, tested,
 				h("div", {class: "buttons"}, testButton(agent, signal, tested))),

@@ -291,7 +291,7 @@ const struct conf_row settings_table[] = {
 	{ ROW_MS(ws_write_timeout), .min = SECOND, .max = HOUR, .def = "10s",
 	  .help = "a WebSocket (1013) or event stream that takes nothing for so long is closed; its mail stays unread" },
 	{ ROW_MS(ws_recheck), .min = SECOND, .max = HOUR, .def = "5s",
-	  .help = "how often an open WebSocket's key and agent are checked when no change is told" },
+	  .help = "how often an open WebSocket's key or session and agent are checked when no change is told" },
 	{ .key = NULL },
 };
 

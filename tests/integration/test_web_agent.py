@@ -64,6 +64,7 @@ def test_an_agent_is_made_on_the_shared_domain(dashboard, api):
     assert dashboard.hash == page_of(f"{name}@{SHARED_DOMAIN}")
     _, agent = api.get(f"/api/v1/agents/{name}@{SHARED_DOMAIN}")
     assert (agent["name"], agent["agent_mode"]) == ("<b>Bold</b> \u202e & co", "local")
+    dashboard.wait_text("<b>Bold</b> U+202E & co")
     dashboard.check()
 
 
@@ -366,6 +367,11 @@ def test_two_windows_that_change_one_agent_do_not_undo_each_other(dashboard, api
     dashboard.press("Save", card(dashboard, "Approval by a human"))
     dashboard.said("Saved.")
     assert settings_of(api, agent)["hitl_ttl_seconds"] == 3 * 86400
+
+    assert api.call("PUT", change, {"hitl_enabled": True})[0] == 200
+    dashboard.run("document.dispatchEvent(new Event('visibilitychange'))")
+    dashboard.wait_text("its mail waits for a human")
+    assert dashboard.control("What it sends waits until a human has agreed").is_selected()
 
 
 def test_a_webhook_that_was_disabled_is_called_again(dashboard, stack, api, hook):
