@@ -48,6 +48,8 @@ static enum err open_file(const char *path, struct attach_file *ret, struct fail
 		return io_fail(fail, path);
 	if (!S_ISREG(st.st_mode))
 		return fail_set(fail, ERR_IO, "%.180s: not a regular file", path);
+	if (!utf8_valid(ret->name))
+		return fail_set(fail, ERR_INPUT, "%.180s: its name is not UTF-8", path);
 	ret->size = (uint64_t)st.st_size;
 	return OK;
 }

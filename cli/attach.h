@@ -26,8 +26,9 @@ struct attach_files {
 };
 
 /*
- * Opens the files. ERR_IO names one that cannot be read or is no regular file, ERR_TOO_BIG says
- * that they are, together with `others` bytes, more than fits into a request. attach_close() in any
+ * Opens the files. ERR_IO names one that cannot be read or is no regular file, ERR_INPUT one
+ * whose name is not UTF-8, ERR_TOO_BIG says that they are, together with `others` bytes, more than
+ * fits into a request. attach_close() in any
  * case.
  */
 enum err attach_open(const char *const *paths, size_t n, size_t others, struct arena *a,

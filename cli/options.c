@@ -2,6 +2,8 @@
 /* The reader of command lines and the writer of help. Both know nothing but the tables. */
 #include "cli/options.h"
 
+#include "common/base/utf8.h"
+
 #include <assert.h>
 
 enum { HELP_INDENT = 32, HELP_MAX = 64 * 1024 };
@@ -72,11 +74,22 @@ static enum err set_number(const struct option *o, const char *value, struct opt
 	return OK;
 }
 
+/* What was typed goes out as it is or not at all. A file may have any name. */
+static enum err check_text(const struct option *o, const char *value, struct fail *fail)
+{
+	if (o->completes == COMPLETE_FILE || utf8_valid(slice_str(value)))
+		return OK;
+	return fail_set(fail, ERR_INPUT, "--%s is not UTF-8", o->name);
+}
+
 static enum err set_value(const struct option *o, const char *value, char *values,
 			  struct fail *fail)
 {
 	void *at = values + o->offset;
+	enum err e = check_text(o, value, fail);
 
+	if (e)
+		return e;
 	switch (o->type) {
 	case OPTION_FLAG:
 		*(bool *)at = true;
@@ -184,6 +197,9 @@ static enum err check_args(struct reader *r)
 	if (r->p->args_n > c->args_max)
 		return fail_set(r->fail, ERR_INPUT, "unexpected argument: %.100s",
 				r->p->args[c->args_max]);
+	for (size_t i = 0; i < r->p->args_n; i++)
+		if (!utf8_valid(slice_str(r->p->args[i])))
+			return fail_set(r->fail, ERR_INPUT, "%.100s: not UTF-8", r->p->args[i]);
 	return OK;
 }
 

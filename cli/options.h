@@ -4,7 +4,8 @@
  * by --help and by the completion of the shell, so that they cannot differ.
  *
  * `--name value` and `--name=value` are the same; a value may begin with dashes; `--` ends the
- * options; `-` alone is an argument. Options and arguments come in any order.
+ * options; `-` alone is an argument. Options and arguments come in any order. All are UTF-8, but
+ * for names of files.
  */
 #ifndef E2A_CLI_OPTIONS_H
 #define E2A_CLI_OPTIONS_H

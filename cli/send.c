@@ -6,7 +6,6 @@
 #include "cli/attach.h"
 #include "cli/cli.h"
 #include "cli/fields.h"
-#include "common/base/utf8.h"
 
 struct text_options {
 	const char *text, *file;
@@ -60,45 +59,21 @@ static enum err check_options(struct cli *c, const struct send_options *o, struc
 	return OK;
 }
 
-/* What was typed goes out as it is or not at all. */
-static enum err check_text(const char *text, const char *option, struct fail *fail)
-{
-	return utf8_valid(slice_str(text)) ? OK
-					   : fail_set(fail, ERR_INPUT, "--%s is not UTF-8", option);
-}
-
-static enum err check_typed(const struct send_options *o, struct fail *fail)
-{
-	const struct {
-		const char *option;
-		struct option_texts texts;
-	} rows[] = { { "to", o->to }, { "cc", o->cc }, { "bcc", o->bcc } };
-	enum err e = check_text(o->subject, "subject", fail);
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		for (size_t k = 0; k < rows[i].texts.n && e == OK; k++)
-			e = check_text(rows[i].texts.v[k], rows[i].option, fail);
-	return e ? e : check_text(o->conversation, "conversation", fail);
-}
-
-static enum err read_text(const struct text_options *o, const char *option, struct buf *ret,
-			  struct fail *fail)
+static enum err read_text(const struct text_options *o, struct buf *ret, struct fail *fail)
 {
 	if (o->file)
 		return attach_text(o->file, ret, fail);
 	buf_add_str(ret, o->text ? o->text : "");
-	return check_text(o->text, option, fail);
+	return OK;
 }
 
 static enum err read_draft(struct draft *d, struct cli *c, struct fail *fail)
 {
 	const struct send_options *o = d->o;
-	enum err e = check_typed(o, fail);
+	enum err e = read_text(&o->body, &d->body, fail);
 
 	if (e == OK)
-		e = read_text(&o->body, "body", &d->body, fail);
-	if (e == OK)
-		e = read_text(&o->html, "html-body", &d->html, fail);
+		e = read_text(&o->html, &d->html, fail);
 	if (e == OK)
 		e = attach_open(o->attach.v, o->attach.n, d->body.len + d->html.len, &c->arena,
 				&d->files, fail);

@@ -385,7 +385,7 @@ def test_what_the_server_refuses_is_told_as_it_says(e2a, author):
     e2a.refused("send", "--subject=", "--body=b", "--to=a@far.example", text="subject and body")
     for odd in (b"--subject", b"--body", b"--to", b"--cc", b"--conversation"):
         e2a.refused("send", "--to=a@far.example", "--subject=s", "--body=b", odd, b"\xff",
-                    text=f"{odd.decode()} is not UTF-8")
+                    status=USAGE, text=f"{odd.decode()} is not UTF-8")
     assert sent(author) == []
 
 

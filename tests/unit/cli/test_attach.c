@@ -121,6 +121,19 @@ static void what_is_no_file_is_named(void **state)
 	unlink(fifo);
 }
 
+/* A server would make something else of it. */
+static void a_name_that_is_not_utf8_is_refused(void **state)
+{
+	struct folder *f = *state;
+	const char *path = make(f, "a\xff.txt", S("x"));
+	AUTO(attach_close) struct attach_files files = { 0 };
+	struct fail fail = { 0 };
+
+	assert_int_equal(attach_open(&path, 1, 0, &f->arena, &files, &fail), ERR_INPUT);
+	assert_true(slice_ends(slice_str(fail.what), S(".txt: its name is not UTF-8")));
+	unlink(path);
+}
+
 static void texts_are_utf8(void **state)
 {
 	static const struct {
@@ -156,6 +169,7 @@ int main(void)
 		cmocka_unit_test(too_much_is_said_before_anything_is_read),
 		cmocka_unit_test(a_file_that_grows_is_stopped),
 		cmocka_unit_test(what_is_no_file_is_named),
+		cmocka_unit_test(a_name_that_is_not_utf8_is_refused),
 		cmocka_unit_test(texts_are_utf8),
 	};
 

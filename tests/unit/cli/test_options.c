@@ -5,7 +5,7 @@
 
 struct values {
 	bool flag, other;
-	const char *text, *choice;
+	const char *text, *choice, *file;
 	struct option_texts to;
 	struct option_number limit;
 };
@@ -30,6 +30,12 @@ static const struct option options[] = {
 	  .min = -1,
 	  .max = 100,
 	  .help = "how many" },
+	{ .name = "file",
+	  .value = "FILE",
+	  .type = OPTION_TEXT,
+	  ROW(file),
+	  .completes = COMPLETE_FILE,
+	  .help = "which" },
 	{ 0 },
 };
 
@@ -109,6 +115,11 @@ static void wrong_usage_is_told(void **state)
 		{ "--version a b c", NULL },
 		{ "-h", NULL },
 		{ "a --=x", "unknown option --=x" },
+		{ "a --text=\xff", "--text is not UTF-8" },
+		{ "a --to x --to \xc3", "--to is not UTF-8" },
+		{ "a --limit \xff", "--limit is not UTF-8" },
+		{ "\xed\xa0\x80", "\xed\xa0\x80: not UTF-8" },
+		{ "\xc3\xbc --text \xc3\xbc --file \xff", NULL },
 	};
 
 	(void)state;
