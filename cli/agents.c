@@ -26,7 +26,7 @@ static void print_agent(struct out *o, const struct doc *agent, struct slice act
 	out_line(o, email);
 	out_str(o, "  ");
 	out_line(o, doc_text(agent, "agent_mode"));
-	out_str(o, email.n && slice_eq(email, active) ? " (active)\n" : "\n");
+	out_str(o, email.n && slice_ieq(email, active) ? " (active)\n" : "\n");
 }
 
 /* A key of one agent reaches no list; what it does reach is the agent that came with it. */
@@ -232,8 +232,8 @@ static enum err forget(struct cli *c, const char *email, struct fail *fail)
 	const struct config_change change = { .key = CONFIG_AGENT_EMAIL };
 	struct slice active = doc_text(c->config.file, config_name(CONFIG_AGENT_EMAIL));
 
-	return slice_eq(active, slice_str(email)) ? config_change(&c->config, &change, 1, fail)
-						  : OK;
+	return slice_ieq(active, slice_str(email)) ? config_change(&c->config, &change, 1, fail)
+						   : OK;
 }
 
 static enum err run_delete(struct cli *c, struct fail *fail)

@@ -108,7 +108,13 @@ enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret, 
 
 enum err cli_id(struct cli *c, const char *arg, const char *what, struct fail *fail)
 {
-	return *arg ? OK : cli_usage(c, fail, "the %s is empty", what);
+	struct slice s = slice_str(arg);
+
+	if (s.n == 0)
+		return cli_usage(c, fail, "the %s is empty", what);
+	if (slice_eq(s, S(".")) || slice_eq(s, S("..")))
+		return cli_usage(c, fail, "%s is no %s", arg, what);
+	return OK;
 }
 
 enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,

@@ -61,7 +61,10 @@ enum err cli_call(struct cli *c, const struct api_request *q, struct doc **ret,
  */
 enum err cli_done(struct cli *c, const struct api_request *q, const char *label, const char *key,
 		  const char *what, struct fail *fail) MUST_CHECK;
-/* What an argument names, such as the id of a mail; a usage error when it is empty. */
+/*
+ * What an argument names, such as the id of a mail; a usage error when it is empty, or a step in a
+ * path: servers in between would take it, and ask for something else.
+ */
 enum err cli_id(struct cli *c, const char *arg, const char *what, struct fail *fail) MUST_CHECK;
 
 /* The agent to act as: --agent (may be NULL), else the configured one. ERR_CONFIG when there is

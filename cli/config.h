@@ -54,8 +54,8 @@ enum err config_change(struct config *c, const struct config_change *changes, si
 		       struct fail *fail) MUST_CHECK;
 
 /*
- * ERR_INPUT unless the text can be a base URL: http or https, a host, no user, query or fragment.
- * Blanks and final slashes are the caller's to cut: config_load() does.
+ * ERR_INPUT unless the text can be a base URL: http or https, a host, no user, query or fragment,
+ * no blanks. A final slash may stand there.
  */
 enum err config_check_url(struct slice text, struct fail *fail) MUST_CHECK;
 

@@ -143,9 +143,9 @@ static enum err run_verify(struct cli *c, struct fail *fail)
 		.method = "POST",
 		.path = api_path(&c->arena, DOMAINS "/%s/verify", c->args[0]),
 	};
-	enum err e = cli_call(c, &q, &answer, fail);
+	enum err e = cli_id(c, c->args[0], "domain", fail);
 
-	if (e)
+	if (e || (e = cli_call(c, &q, &answer, fail)))
 		return e;
 	if (!doc_bool(answer, "verified"))
 		return fail_set(fail, ERR_CONFLICT, "%.120s is not verified", c->args[0]);
@@ -162,8 +162,9 @@ static enum err run_delete(struct cli *c, struct fail *fail)
 		.method = "DELETE",
 		.path = api_path(&c->arena, DOMAINS "/%s", c->args[0]),
 	};
+	enum err e = cli_id(c, c->args[0], "domain", fail);
 
-	return cli_done(c, &q, "Deleted:", "deleted", c->args[0], fail);
+	return e ? e : cli_done(c, &q, "Deleted:", "deleted", c->args[0], fail);
 }
 
 #define ONE_DOMAIN .args = "<domain>", .args_min = 1, .args_max = 1

@@ -36,6 +36,7 @@ struct feed {
 	struct arena arena;
 	const char *proxy;
 	const char *plain_path, *token_path; /* without and with the key */
+	size_t base_n;                       /* bytes of them that are the base URL's */
 	struct backoff backoff;
 	bool needs_token;    /* in the URL */
 	bool told;           /* the connection told something */
@@ -60,7 +61,8 @@ struct feed {
 static enum err ask_why(struct feed *f, unsigned status, struct fail *fail)
 {
 	AUTO(api_answer_release) struct api_answer answer = { 0 };
-	const struct api_request q = { .path = f->target.path, .answer_max = REFUSAL_MAX };
+	const struct api_request q = { .path = f->target.path + f->base_n,
+				       .answer_max = REFUSAL_MAX };
 
 	if (api_send(f->api, &q, &answer, fail) == OK && answer.status == (int)status)
 		return api_error(&answer, fail);
@@ -273,6 +275,7 @@ static void set_paths(struct feed *f, struct slice base)
 	const char *path = api_path(a, "/api/v1/agents/%s/ws", f->o.agent);
 	const struct api_param token[] = { { "token", f->o.key }, { 0 } };
 
+	f->base_n = base.n;
 	f->plain_path = arena_printf(a, "%.*s%s", SLICE_ARGS(base), path);
 	f->token_path = api_query(a, f->plain_path, token);
 	f->target.path = f->plain_path;

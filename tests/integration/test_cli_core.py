@@ -68,7 +68,8 @@ def test_agents_are_registered_listed_and_deleted(build, stack, user, tmp_path):
     assert Api(stack.url, user.api_key).get(f"/api/v1/agents/{emails[1]}")[1]["name"] == "Zweiter \u00fc"
     assert e2a.run("agents", "delete", first).out == f"Deleted: {emails[0]}\n"
     assert e2a.config == {"agent_email": emails[1]}
-    assert e2a.run("agents", "delete", emails[1], "--json").json == {"deleted": emails[1]}
+    shouted = emails[1].upper()
+    assert e2a.run("agents", "delete", shouted, "--json").json == {"deleted": shouted}
     assert e2a.config == {}
     assert e2a.run("agents", "list").out == "No agents.\n"
 
@@ -343,7 +344,9 @@ def test_without_home_the_users_own_is_taken(nobody):
     (["agents", "register"], "<slug> is missing"),
     (["agents", "register", "--name"], "--name needs a value"),
     (["config", "set", "api_key"], "<key> <value> is missing"),
-    (["config", "get", "bogus"], "no such key: bogus"), (["agents", "update", "", "--hitl"], "empty")])
+    (["config", "get", "bogus"], "no such key: bogus"), (["agents", "update", "", "--hitl"], "empty"),
+    (["domains", "delete", ""], "the domain is empty"),
+    (["domains", "verify", ".."], ".. is no domain"), (["pending", "approve", "."], ". is no id")])
 def test_wrong_usage_is_told_with_a_hint(e2a, argv, text):
     result = e2a.refused(*argv, status=USAGE, text=text)
     assert result.err.splitlines()[1].startswith("Try: e2a "), result.err

@@ -154,13 +154,17 @@ def test_a_stop_does_not_wait_for_a_server_that_is_gone(listen):
     (403, "not authorized for this agent", REFUSED), (404, "agent not found", ABSENT),
     (401, "invalid token", REFUSED),
 ])
-def test_what_is_refused_for_good_ends_it(listen, status, text, code):
+def test_what_is_refused_for_good_ends_it(build, tmp_path, status, text, code):
+    """Also below a path of its own."""
     with Strange(b"") as server:
         server.upgrade = lambda _: http(status, text + "\n")
-        server.answer = lambda _: http(status, text + "\n")
-        listening = listen(server)
+        server.answer = lambda call: http(status, text + "\n") if call.path.startswith(
+            "/below/api/v1/") else http(status, "elsewhere\n")
+        listening = Listening(Command(build, tmp_path, server.url + "/below", "e2a_k"),
+                              "--agent", AGENT)
         assert listening.end() == code
         assert listening.said.items == [f"Error: {text} (HTTP {status})"]
+        listening.close()
 
 
 REFUSALS = [
