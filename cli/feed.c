@@ -49,6 +49,7 @@ struct feed {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	bool full;        /* the queue was, and there is no room yet */
+	bool ended;       /* the thread has nothing more to do */
 	struct fail fail; /* code: how it ended */
 };
 
@@ -150,17 +151,24 @@ static enum socket_take on_text(void *arg, struct slice text, const char **ret_w
 
 /* ---- again and again ---- */
 
+static struct timespec in_ms(int64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000 * 1000000);
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
 static void wait_ms(struct feed *f, int64_t ms)
 {
-	struct timespec until;
+	struct timespec until = in_ms(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000 * 1000000);
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&f->lock);
 	while (!atomic_load(&f->stop))
 		if (pthread_cond_timedwait(&f->change, &f->lock, &until) == ETIMEDOUT)
@@ -223,9 +231,8 @@ static void judge(struct feed *f, const struct socket_end *end)
 	f->told = false;
 }
 
-static void *run(void *arg)
+static void listen_on(struct feed *f)
 {
-	struct feed *f = arg;
 	struct socket_end end;
 
 	while (!atomic_load(&f->stop)) {
@@ -248,6 +255,17 @@ static void *run(void *arg)
 		note_token(f, &end);
 		wait_ms(f, backoff_next(&f->backoff, 1000LL * end.retry_after_s));
 	}
+}
+
+static void *run(void *arg)
+{
+	struct feed *f = arg;
+
+	listen_on(f);
+	pthread_mutex_lock(&f->lock);
+	f->ended = true;
+	pthread_cond_broadcast(&f->change);
+	pthread_mutex_unlock(&f->lock);
 	return NULL;
 }
 
@@ -353,10 +371,22 @@ enum err feed_start(const struct feed_options *o, struct notices *q, struct feed
 	return OK;
 }
 
+static bool wait_for_end(struct feed *f)
+{
+	struct timespec until = in_ms(STOP_MS);
+	bool ended;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->ended)
+		if (pthread_cond_timedwait(&f->change, &f->lock, &until) == ETIMEDOUT)
+			break;
+	ended = f->ended;
+	pthread_mutex_unlock(&f->lock);
+	return ended;
+}
+
 bool feed_stop(struct feed *f)
 {
-	struct timespec until;
-
 	if (!f)
 		return true;
 	pthread_mutex_lock(&f->lock);
@@ -364,10 +394,9 @@ bool feed_stop(struct feed *f)
 	pthread_cond_broadcast(&f->change);
 	pthread_mutex_unlock(&f->lock);
 	socket_stop(f->socket);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_MS / 1000;
-	if (pthread_timedjoin_np(f->thread, NULL, &until))
+	if (!wait_for_end(f))
 		return false;
+	pthread_join(f->thread, NULL);
 	feed_release(f);
 	return true;
 }
