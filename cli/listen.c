@@ -10,6 +10,7 @@
 
 enum {
 	PING_S = 30,
+	TOKEN_BYTES_MAX = 8192,
 	FORWARD_SILENCE_S = 60,
 	RESPONSES_SILENCE_S = 600, /* a model thinks */
 };
@@ -32,12 +33,15 @@ struct listening {
 
 /* ---- what was typed ---- */
 
-static bool is_visible(const char *s)
+/* One visible word that fits into a header field. */
+static bool is_token(const char *s)
 {
-	for (; *s; s++)
-		if (*s <= ' ' || *s > '~')
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if (s[n] <= ' ' || s[n] > '~')
 			return false;
-	return true;
+	return n <= TOKEN_BYTES_MAX;
 }
 
 /* On a command line it can be seen by others. */
@@ -61,8 +65,8 @@ static enum err check(struct cli *c, struct fail *fail)
 		return cli_usage(c, fail, "--forward-token is of no use without --forward");
 	if (o->forward && weburl_parse(slice_str(o->forward), &u, &why))
 		return cli_usage(c, fail, "--forward: %s", why.what);
-	if (token && !is_visible(token))
-		return cli_usage(c, fail, "--forward-token has characters that no token has");
+	if (token && !is_token(token))
+		return cli_usage(c, fail, "--forward-token is too long or has odd characters");
 	if (o->model && (!o->forward || !responses_url(slice_str(o->forward))))
 		return cli_usage(c, fail,
 				 "--model needs --forward with a URL that ends in /v1/responses");

@@ -111,7 +111,8 @@ def test_the_agent_may_be_a_slug_or_come_from_the_file(stack, make_agent, listen
 @pytest.mark.parametrize("argv, text", [
     (["--forward-token", "t"], "--forward-token is of no use without --forward"),
     (["--forward", "ftp://x/"], "--forward: "),
-    (["--forward", "http://x/", "--forward-token", "a\nb"], "--forward-token has characters"),
+    (["--forward", "http://x/", "--forward-token", "a\nb"], "--forward-token is too long or"),
+    (["--forward", "http://x/", "--forward-token", "t" * 20000], "--forward-token is too long or"),
     (["--forward", "http://x/hook", "--model", "m"], "/v1/responses"),
     (["--ping", "0"], "--ping"),
     (["--jsn"], "--jsn"),
