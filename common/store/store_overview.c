@@ -54,7 +54,7 @@ enum { AGENTS, HELD, TRAFFIC, STEPS };
 const struct db_stmt store_overview_stmts[] = {
 	/* $2 unread, $3 jobs that are counted, $4 $5 behind which agent, $6 agents */
 	[AGENTS] = { "overview_agents",
-		     "SELECT a.email, a.name, a.agent_mode, a.hitl_enabled, a.created_at, " UNREAD
+		     "SELECT a.email, left(a.name, 200), a.agent_mode, a.hitl_enabled, a.created_at, " UNREAD
 		     ", " LAST_IN ", " LAST_OUT ", " ENDPOINT_STATE
 		     ", q.failing_since, q.last_error, " JOBS ", s.sockets, s.streams, s.polls, "
 		     "CASE WHEN s.any THEN now() ELSE greatest(d.last_at, s.gone_at) END, "

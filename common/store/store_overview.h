@@ -21,7 +21,7 @@ enum {
 };
 
 struct store_overview_agent {
-	struct slice email, name, agent_mode;
+	struct slice email, name, agent_mode; /* of the name 200 characters */
 	bool hitl_enabled;
 	int64_t created_us;
 	int64_t unread;

@@ -201,9 +201,11 @@ def test_whoever_was_forgotten_is_written_again(stack, person):
 
 def test_a_page_of_the_dashboard_is_no_listener(stack, person):
     cookie = f"Cookie: e2a_session={add_session(stack, person.user_id)}"
-    with Http(stack.http_port) as http, poll(stack.http_port, person):
+    with (Http(stack.http_port) as http,
+          WebSocket(stack.http_port, person.agent, "", cookie, f"Origin: {stack.url}")):
         http.write(http.head("GET", f"/api/v1/agents/{person.agent}/messages?wait=60", cookie))
-        wait_listeners(person, polls=1)
+        with poll(stack.http_port, person):
+            wait_listeners(person, polls=1)
 
 
 def test_nobody_sees_anything_of_others(person, stranger, strange_api):

@@ -67,13 +67,17 @@ static void agents_come_newest_first_with_their_counts(void **state)
 	AUTO(db_closep)
 	struct db *db = open_after(
 		IN("m1", "u", "cloud", "now()") IN("m2", "u", "cloud", "now()") IN(
-			"m3", "u", "local", "now()") IN("m4", "v", "other", "now()")
-			OUT("m5", "u", "local", "sent", "send", "now()") OUT(
-				"m6", "u", "local", "pending_approval", "send",
-				"now()") OUT("m7", "u", "cloud", "rejected", "send", "now()")
-				OUT("m8", "v", "other", "pending_approval", "send",
-				    "now()") "UPDATE messages SET inbox_status = 'read' WHERE id = 'm2';"
-					     "UPDATE messages SET expires_at = now() - interval '1 s' WHERE id = 'm3'");
+			"m3", "u", "local",
+			"now()") IN("m4", "v", "other",
+				    "now()") OUT("m5", "u", "local", "sent", "send",
+						 "now()") OUT("m6", "u", "local",
+							      "pending_approval", "send", "now()")
+			OUT("m7", "u", "cloud", "rejected", "send", "now()") OUT(
+				"m8", "v", "other",
+				"pending_approval",
+				"send",
+				"now()") "UPDATE messages SET inbox_status = 'read' WHERE id = 'm2';"
+					 "UPDATE messages SET expires_at = now() - interval '1 s' WHERE id = 'm3'");
 	AUTO(arena_release) struct arena a = ARENA_INIT;
 	struct store_overview_agents found;
 
@@ -94,6 +98,19 @@ static void agents_come_newest_first_with_their_counts(void **state)
 	assert_true(found.v[1].received_us > 0);
 	assert_int_equal(found.v[1].sent_us, 0);
 	assert_slice(found.v[1].webhook_state, S("ok"));
+}
+
+static void an_endless_name_is_cut(void **state)
+{
+	AUTO(db_closep)
+	struct db *db = open_after(
+		"UPDATE agents SET name = repeat('\xc3\xa4', 30000) WHERE email = 'local@x.example'");
+	AUTO(arena_release) struct arena a = ARENA_INIT;
+	struct store_overview_agents found;
+
+	(void)state;
+	find(db, &a, &found);
+	assert_int_equal(found.v[0].name.n, 400);
 }
 
 static void a_page_goes_on_behind_the_last_agent(void **state)
@@ -303,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(agents_come_newest_first_with_their_counts, filled),
+		cmocka_unit_test_setup(an_endless_name_is_cut, filled),
 		cmocka_unit_test_setup(a_page_goes_on_behind_the_last_agent, filled),
 		cmocka_unit_test_setup(counts_stop_where_they_must, filled),
 		cmocka_unit_test_setup(the_webhook_fares_as_its_queue_says, filled),
