@@ -85,8 +85,8 @@ def test_a_suite_that_breaks_off_or_has_nothing_to_run_fails(tree):
     check = start(tree, "import os\ndef test_x():\n    os._exit(0)\n", "")
     text, _ = check.communicate(timeout=60)
     assert check.returncode == 1
-    assert "FAILED pytest tests/integration: status 0, no report\n" in text
-    assert "FAILED pytest tests/faults: status 5\n" in text
+    assert "FAILED pytest integration: status 0, no report\n" in text
+    assert "FAILED pytest faults: status 5\n" in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -120,6 +120,6 @@ def test_a_suite_that_hangs_is_ended_and_fails(tree):
     check = start(tree, HANG, "def test_z():\n    pass\n")
     text, _ = check.communicate(timeout=60)
     assert check.returncode == 1
-    assert "FAILED pytest tests/integration: timed out\n" in text
+    assert "FAILED pytest integration: timed out\n" in text
     assert (tree / "a-down").exists()
     assert text.endswith("\n1 passed, 1 failed\n")
