@@ -11,9 +11,16 @@ export {ApiError, isAbort};
 
 const PAUSE_MAX_S = 30, ASK_AGAIN_MAX_S = 120, FAILURES_MAX = 3;
 
+// A browser resolves these two even when they are encoded: the way would lead elsewhere.
+function segment(value) {
+	if (value === "." || value === "..")
+		throw new ApiError(404, "There is nothing of that name.");
+	return encodeURIComponent(value);
+}
+
 /** path`/api/v1/agents/${email}`: values become one segment each. */
 export function path(strings, ...values) {
-	return String.raw({raw: strings}, ...values.map(encodeURIComponent));
+	return String.raw({raw: strings}, ...values.map(segment));
 }
 
 function withQuery(url, query) {

@@ -50,9 +50,10 @@ const PAGES = [
 ].map(([pattern, page]) => ({page, pattern: new RegExp(
 	`^${pattern.replace(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`)}));
 
+const toOverview = () => h("a", {href: "#/"}, "To the overview");
 const ABSENT = {
 	title: () => "There is no such page",
-	show: main => main.append(h("p", h("a", {href: "#/"}, "To the overview"))),
+	show: main => main.append(h("p", toOverview())),
 };
 const NEWER_MS = 10 * 60 * 1000, OWN_FOLDER = new URL(".", import.meta.url).pathname;
 
@@ -82,8 +83,8 @@ function find(hash) {
 
 function titled(heading) {
 	return text => {
-		document.title = `${text} — e2a`;
 		replace(heading, mailText(text));
+		document.title = `${heading.textContent} — e2a`;
 	};
 }
 
@@ -91,7 +92,7 @@ function failed(main, e) {
 	if (isAbort(e))
 		return;
 	replace(main, h("p", {class: "error", role: "alert"}, wordsOf(e)),
-		h("p", button("Try again", () => go())));
+		h("p", e.status === 403 || e.status === 404 ? toOverview() : button("Try again", () => go())));
 }
 
 /** Shows the page that the hash names; the one before is told to stop. */

@@ -75,7 +75,9 @@ export const isForgotten = () => over;
 /** What was kept, or null. */
 export function kept(id) {
 	try {
-		return JSON.parse(sessionStorage.getItem(key(id)));
+		const was = JSON.parse(sessionStorage.getItem(key(id)));
+
+		return was?.fields instanceof Object ? was : null;
 	} catch {
 		return null;
 	}

@@ -33,7 +33,7 @@ function shownText(text) {
 
 function textOf(m) {
 	if (m.text === null)
-		return [h("p", {class: "soft"}, m.html === null ? "This mail has no text." : "This mail has no plain text.")];
+		return [h("p", {class: "soft"}, m.html === null ? "This mail has no text." : "This mail has no plain text: choose HTML to see it as its sender made it.")];
 	if (m.text.trim() === "")
 		return [h("p", {class: "soft"}, "The text is empty.")];
 	return [shownText(m.text), cutNote(m, "text")];

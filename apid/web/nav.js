@@ -17,6 +17,7 @@ const LINKS = [
 const COUNT_MAX = 100, EACH_MS = 60000, AGAIN_MS = 5000;
 
 const count = h("span", {class: "count", hidden: true});
+let again = null; // one timer, however often it fails
 
 function setMenu(open) {
 	byId("menu").setAttribute("aria-expanded", open);
@@ -75,7 +76,8 @@ export async function countPending() {
 			h("span", {class: "unseen"}, " wait"));
 	} catch (e) {
 		count.hidden = true;
+		clearTimeout(again);
 		if (e.status !== 401)
-			setTimeout(countPending, AGAIN_MS);
+			again = setTimeout(() => document.hidden || countPending(), AGAIN_MS);
 	}
 }

@@ -71,7 +71,8 @@ function ending(agents, domains, keys) {
 				", with all mail that was sent, received or waits") : null,
 			domains.length ? h("li", amount(domains.length, "domain"),
 				": no mail to it is taken any more") : null,
-			keys.length ? h("li", amount(keys.length, "API key")) : null,
+			keys === null ? h("li", "API keys, that of this session too")
+				: keys.length ? h("li", amount(keys.length, "API key")) : null,
 			h("li", "signing secrets and keys, and every session"),
 			h("li", "delegations, reviewers, suppressed addresses, and what was counted")),
 		h("p", "Messages that are on their way cannot be called back."),
@@ -82,9 +83,11 @@ export default {
 	title: () => "Account",
 
 	async show(main, params, {signal}) {
-		const [user, {agents}, {domains}, keys] = await Promise.all([
-			"/api/auth/me", "/api/v1/agents", "/api/v1/domains", "/api/keys",
-		].map(url => get(url, null, {signal})));
+		// Who signed in with a key sees none.
+		const unseen = e => e.status === 403 ? null : Promise.reject(e);
+		const load = url => get(url, null, {signal});
+		const [user, {agents}, {domains}, keys] = await Promise.all([load("/api/auth/me"),
+			load("/api/v1/agents"), load("/api/v1/domains"), load("/api/keys").catch(unseen)]);
 
 		main.append(whose(user), data(), ending(agents, domains, keys));
 	},

@@ -8,6 +8,7 @@ import {button, field, form} from "./form.js";
 import {mailText} from "./mailtext.js";
 import {showOnce} from "./once.js";
 import {say} from "./say.js";
+import {me} from "./session.js";
 import {table} from "./table.js";
 import {when} from "./time.js";
 
@@ -89,12 +90,29 @@ function maker(agents, wanted, done) {
 	});
 }
 
+// A session that was opened with a key: what is refused is the way in, which can be another.
+const notByKey = () => h("div", {class: "note"},
+	h("p", h("strong", "You signed in with an API key.")),
+	h("p", "Such a session neither shows nor makes nor revokes keys: it must not outlive its own. ",
+		"Sign out, and sign in by a mailed link or as else this server offers. Whoever runs it can make a link for you:"),
+	copyable(`e2a-admin sign-in ${me().email}`, "the command"));
+
+const NOT_SHOWN = Symbol();
+
+const keysOf = signal => get(KEYS, null, {signal})
+	.catch(e => e.status === 403 ? NOT_SHOWN : Promise.reject(e));
+
 export default {
 	title: () => "API keys",
 
 	async show(main, params, {signal, query}) {
 		const [keys, {agents}] = await Promise.all([
-			get(KEYS, null, {signal}), get("/api/v1/agents", null, {signal})]);
+			keysOf(signal), get("/api/v1/agents", null, {signal})]);
+
+		if (keys === NOT_SHOWN) {
+			main.append(notByKey());
+			return;
+		}
 		const box = h("div"), shown = h("div");
 		const reload = async () => replace(box, list(await get(KEYS, null, {signal}), reload));
 

@@ -115,9 +115,11 @@ class Review {
 	restore() {
 		const was = kept(this.m.id);
 
-		if (was) {
-			this.fields.stored = was.fields ?? {};
-			this.reason.value = was.reason ?? "";
+		try {
+			this.fields.stored = was?.fields ?? {};
+			this.reason.value = was?.reason ?? "";
+		} catch {
+			forget(this.m.id); // another version of this page kept it
 		}
 		if (this.dirty)
 			replace(this.restored, h("p", {class: "note"}, "What you typed before is here again."));

@@ -22,12 +22,23 @@ export function leaveToSignIn() {
 	return new Promise(() => {});
 }
 
+// What is stored may be of another version, or of nobody's making.
+function wanted() {
+	try {
+		const [since, hash] = JSON.parse(recall(WANTED));
+
+		return Date.now() - since < WANTED_MS && hash.startsWith("#/") ? hash : null;
+	} catch {
+		return null;
+	}
+}
+
 /** To where one wanted to go before signing in. */
 export function comeBack() {
-	const [since, hash] = JSON.parse(recall(WANTED) ?? "[0]");
+	const hash = wanted();
 
 	forget(WANTED);
-	if (Date.now() - since < WANTED_MS && location.hash.length < 2)
+	if (hash && location.hash.length < 2)
 		history.replaceState(null, "", hash);
 }
 

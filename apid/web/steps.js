@@ -9,6 +9,7 @@ import {send} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {say} from "./say.js";
 import {me} from "./session.js";
+import {recall, remember} from "./storage.js";
 import {when} from "./time.js";
 
 const SENDER = "alice@sender.example"; // of the trial: mail from there is genuine
@@ -123,12 +124,12 @@ function stepNode(step, number) {
  * and is true when a step was made meanwhile. wanted(): somebody looks at them, and waits.
  */
 export function firstSteps(found, info, signal) {
-	const over = localStorage.getItem(hiddenKey()) !== null || allDone(found.first_steps);
+	const over = recall(hiddenKey()) !== null || allDone(found.first_steps);
 	const context = {agent: null, mail: null, trial: info.trial_smtp_url ?? ""};
 	const steps = STEPS.map((s, i) => stepNode(s, i + 1));
 	const line = h("p", {class: "soft"});
 	const close = button("Hide these steps", () => {
-		localStorage.setItem(hiddenKey(), "1");
+		remember(hiddenKey(), "1");
 		node.hidden = true;
 		say("Hidden.");
 	}, {class: "end less small"});

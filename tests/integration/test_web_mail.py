@@ -496,7 +496,7 @@ def test_a_body_of_ten_megabytes_leaves_the_page_usable(dashboard, box, kind):
         dashboard.press("Show all of it (1,048,576 characters)")
         assert dashboard.run("return document.querySelector('pre').textContent.length") == 1_048_576
     else:
-        dashboard.wait_text("This mail has no plain text.")
+        dashboard.wait_text("This mail has no plain text: choose HTML")
         dashboard.press("HTML", dashboard.find("main"))
     dashboard.wait("the note", lambda: any(
         "There is more of it than 1 MiB." in n.text for n in dashboard.find_all(".note.warn")))

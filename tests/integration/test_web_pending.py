@@ -361,6 +361,19 @@ def test_what_is_typed_outlives_a_reload(desk):
     page.check()
 
 
+def test_what_another_version_kept_is_forgotten(desk):
+    """Or whoever else wrote into the storage of the window."""
+    id = desk.hold(html_body="<p>x</p>")
+    page = desk.review(id)
+    for kept in ("5", '{"fields":5}', '{"fields":{"body_html":7}}', '{"fields":{"attachments":null}}'):
+        page.run("sessionStorage.setItem(arguments[0], arguments[1])",
+                 f"e2a.edit.{page.account.user_id}.{id}", kept)
+        page.open("#/pending", fresh=True)
+        desk.review(id)
+        assert "Approve and send" in page.text, kept
+        page.assert_clean(KEPT_OUT)
+
+
 def test_signing_out_leaves_nothing_that_was_typed(desk):
     id = desk.hold(subject="Draft")
     page = desk.review(id)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.stack.peers import Api
+from tests.integration.browser import Browser
 from tests.integration.chromium import PHONE, Chromium
 from tests.integration.client import Http
 from tests.integration.mishaps import Mishaps
@@ -120,6 +121,39 @@ def test_an_address_that_is_none(dashboard, hash):
     dashboard.check()
     dashboard.press("To the overview")
     assert dashboard.hash == "#/"
+
+
+@pytest.mark.parametrize("hash", ["#/agents/../inbox", "#/agents/%2e%2E/inbox", "#/agents/./sent"])
+def test_an_address_that_leads_upwards_asks_for_nothing_else(dashboard, hash):
+    dashboard.open(hash, fresh=True)
+    dashboard.wait_text("There is nothing of that name.")
+    assert not dashboard.find_all("main button"), "trying again helps nobody"
+    asked = dashboard.run("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert not [url for url in asked if "sort=desc" in url or url.endswith("/sent")], asked
+    dashboard.check()
+
+
+def test_what_else_stands_in_the_storage_does_no_harm(dashboard):
+    dashboard.open("#/feedback", fresh=True)
+    for wanted in ("{", '[9e15, "//evil.example/"]', "[9e15, 1]"):
+        dashboard.run("localStorage.setItem('e2a.wanted', arguments[0])", wanted)
+        dashboard.open("", fresh=True)
+        assert dashboard.heading == "Overview" and dashboard.browser.url == dashboard.url
+    dashboard.assert_clean()
+
+
+def test_a_browser_without_storage(dashboard):
+    script = dashboard.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+        for (const name of ["localStorage", "sessionStorage"])
+            Object.defineProperty(window, name, {get() { throw new DOMException("no", "SecurityError"); }});"""})
+    try:
+        for hash in ("#/", "#/pending"):
+            dashboard.open(hash, fresh=True)
+            assert "went wrong" not in dashboard.text
+        dashboard.assert_clean()
+    finally:
+        dashboard.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+        dashboard.browser.open("about:blank")
 
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page_and_back(stack, dashboard):
@@ -446,6 +480,35 @@ def test_how_many_messages_wait(stack, dashboard):
     assert author.ask(to=["somebody@far.example"])[1]["status"] == "pending_approval"
     dashboard.open("#/keys", fresh=True)
     dashboard.wait("the number", lambda: dashboard.find(".count").text.startswith("1"))
+
+
+def test_a_count_that_fails_is_asked_for_again_by_one_timer(dashboard, mishaps):
+    mishaps.answer("GET /api/v1/messages", 503, "not now\n", times=-1)
+    dashboard.open("#/keys", fresh=True)
+    left = dashboard.driver.execute_async_script("""
+        const done = arguments[0], timers = new Set(), set = setTimeout, clear = clearTimeout;
+        window.setTimeout = (f, ms) => ms === 5000 ? timers.add(timers.size + 9e6) && timers.size - 1 + 9e6 : set(f, ms);
+        window.clearTimeout = id => timers.delete(id) || clear(id);
+        import(document.querySelector("link[href$='/nav.js']").href).then(async nav => {
+            for (let i = 0; i < 3; i++)
+                await nav.countPending();
+            done(timers.size);
+        });""")
+    assert left == 1
+    dashboard.assert_clean("503")
+
+
+def test_who_signed_in_with_a_key_is_told_how_to_get_keys(stack, dashboard):
+    browser = Browser(stack.http_port)
+    browser.post("/api/auth/key", {"key": dashboard.account.api_key})
+    dashboard.browser.put_cookie(dashboard.url, "e2a_session", browser.cookies["e2a_session"][0])
+    dashboard.open("#/keys", fresh=True)
+    dashboard.wait_text(f"e2a-admin sign-in {dashboard.account.email}")
+    assert not dashboard.find_all("main form")
+    dashboard.check("keys-by-key", "403")
+    dashboard.open("#/account", fresh=True)
+    dashboard.wait_text("API keys, that of this session too")
+    dashboard.check("", "403")
 
 
 def test_signing_in_again_with_a_key(stack, dashboard):
