@@ -19,20 +19,6 @@ enum { PATH_BYTES_MAX = 4096 };
 
 #define SUFFIX ".txt"
 
-static enum err write_whole(int fd, struct slice s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		s = slice_sub(s, (size_t)n, s.n);
-	}
-	return OK;
-}
-
 enum err editor_file(struct slice text, char **ret_path, struct fail *fail)
 {
 	AUTO(buf_release) struct buf path = BUF_INIT(PATH_BYTES_MAX);
@@ -46,7 +32,7 @@ enum err editor_file(struct slice text, char **ret_path, struct fail *fail)
 	fd = mkostemps(path.p, sizeof(SUFFIX) - 1, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return fail_set(fail, ERR_IO, "%.180s: %s", path.p, strerror(errno));
-	e = write_whole(fd, text);
+	e = file_write_all(fd, text);
 	if (e)
 		fail_set(fail, e, "%.180s: %s", path.p, strerror(errno));
 	if (close(fd) && e == OK)

@@ -3,6 +3,7 @@
 #include "cli/save.h"
 
 #include "cli/media_type.h"
+#include "common/base/file.h"
 #include "common/base/utf8.h"
 #include "common/mail/mime_param.h"
 
@@ -136,20 +137,9 @@ static enum err make_some(const struct save_folder *f, const struct mime_part *p
 	return io_fail(fail, f->path, "", EEXIST);
 }
 
-static enum err write_all(void *arg, struct slice bytes)
+static enum err write_piece(void *arg, struct slice bytes)
 {
-	const int *fd = arg;
-
-	while (bytes.n) {
-		ssize_t n = write(*fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		bytes = slice_sub(bytes, (size_t)n, bytes.n);
-	}
-	return OK;
+	return file_write_all(*(const int *)arg, bytes);
 }
 
 enum err save_part(const struct save_folder *f, const struct mail *m, const struct mime_part *p,
@@ -162,7 +152,7 @@ enum err save_part(const struct save_folder *f, const struct mail *m, const stru
 	if (e)
 		return e;
 	errno = 0;
-	e = mail_part_each(m, p, write_all, &fd);
+	e = mail_part_each(m, p, write_piece, &fd);
 	error = e ? errno : 0;
 	if (close(fd) && !error) /* some file systems say only now that they are full */
 		error = errno;

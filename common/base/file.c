@@ -40,7 +40,7 @@ enum err file_read(const char *path, struct buf *ret, struct fail *fail)
 	return buf_failed(ret) ? fail_set(fail, ERR_TOO_BIG, "%.180s: too big", path) : OK;
 }
 
-static enum err write_all(int fd, struct slice s)
+enum err file_write_all(int fd, struct slice s)
 {
 	while (s.n) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -74,7 +74,7 @@ enum err file_replace(const char *path, struct slice content, mode_t mode, struc
 	fd = mkostemp(temp.p, O_CLOEXEC);
 	if (fd < 0)
 		return io_fail(fail, path);
-	if (fchmod(fd, mode) == 0 && write_all(fd, content) == OK && fsync(fd) == 0 &&
+	if (fchmod(fd, mode) == 0 && file_write_all(fd, content) == OK && fsync(fd) == 0 &&
 	    rename(temp.p, path) == 0 && sync_folder_of(path) == OK)
 		return OK;
 	e = io_fail(fail, path);

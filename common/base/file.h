@@ -20,5 +20,7 @@ enum err file_read(const char *path, struct buf *ret, struct fail *fail) MUST_CH
  */
 enum err file_replace(const char *path, struct slice content, mode_t mode,
 		      struct fail *fail) MUST_CHECK;
+/* ERR_IO, and errno says why. */
+enum err file_write_all(int fd, struct slice s) MUST_CHECK;
 
 #endif
