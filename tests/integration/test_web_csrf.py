@@ -204,7 +204,7 @@ def test_a_page_of_somebody_else_makes_the_browser_do_nothing(stack, dashboard, 
     driver.set_script_timeout(20)
     before, mark = state(stack, user), stack.apid.log_mark()
     driver.get(f"http://{host}:{elsewhere}/")
-    for target in targets(stack, mine, id):
+    for target in targets(stack, mine, id)[:8 if host == "127.0.0.1" else 3]:  # the cookie comes along, or not
         for name, attack in ATTACKS.items():
             read = driver.execute_async_script(RUN % attack, stack.url + target, id)
             assert read == "", (target, name, read)

@@ -45,7 +45,7 @@ WORDS = {"txt": "Proof that it is yours", "mx": "Brings its mail here", "dkim": 
 def test_from_a_claim_to_a_verified_domain(stack, dashboard, api):
     page = dashboard.open("#/domains")
     page.wait_text("You have no domain of your own.")
-    page.check("domains-empty")
+    page.check()
     name = f"w{dashboard.account.user_id[-12:]}.example"
     page.fill("Domain", name.upper())
     page.press("Claim it")
@@ -109,7 +109,7 @@ def test_another_key(stack, dashboard, api):
     page.press(f"Make another DKIM key for {claim.name}")
     dialog = page.dialog()
     assert "as it is signed" not in dialog.text and "publish beside the present one" in dialog.text
-    page.check("domains-rotate")
+    page.check()
     page.press("Make it")
     page.wait_text("The next DKIM key")
     assert badge(page, "The next DKIM key") in ("not known", "not there")
