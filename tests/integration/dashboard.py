@@ -92,6 +92,19 @@ class Dashboard:
         self.browser.before_pages("const long = AbortSignal.timeout;"
                                   f"AbortSignal.timeout = ms => long.call(AbortSignal, ms / {times});")
 
+    @contextmanager
+    def uncached(self) -> Iterator[None]:
+        """Whatever earlier tests have loaded is loaded again."""
+        command = self.driver.execute_cdp_cmd
+        command("Network.enable", {})  # without this the next means nothing
+        command("Network.setCacheDisabled", {"cacheDisabled": True})
+        command("Network.clearBrowserCache", {})
+        try:
+            yield
+        finally:
+            command("Network.setCacheDisabled", {"cacheDisabled": False})
+            command("Network.disable", {})
+
     def run(self, script: str, *args):
         return self.driver.execute_script(script, *args)
 

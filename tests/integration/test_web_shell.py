@@ -88,14 +88,11 @@ def test_files_of_another_version_and_others_are_not_there(http, target):
 
 def test_it_weighs_little(dashboard):
     """All that a browser gets before the first answer of the API, heads included."""
-    dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
-    try:
+    with dashboard.uncached():
         dashboard.open("#/feedback", fresh=True)
         sizes = dashboard.run("""
             return ["navigation", "resource"].flatMap(t => performance.getEntriesByType(t))
                 .filter(e => !e.name.includes("/api/")).map(e => [e.name, e.transferSize])""")
-    finally:
-        dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
     files = {p.name: p.stat().st_size for p in WEB.iterdir() if p.suffix in (".js", ".css")}
     assert files.keys() <= {name.rpartition("/")[2] for name, size in sizes if size > 0}
     weight = sum(size for _, size in sizes)
@@ -431,14 +428,11 @@ def test_a_newer_version_is_offered(dashboard, mishaps):
 
 def test_modules_that_are_not_there_leave_words(dashboard, mishaps):
     mishaps.answer("GET /web/.*/time.js", 404, "file not found\n")
-    dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
-    try:
+    with dashboard.uncached():
         dashboard.browser.open(dashboard.url)
         dashboard.wait_text("When this does not change, load it again.")
         dashboard.press("load it again")
         assert dashboard.heading == "Overview"
-    finally:
-        dashboard.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
     dashboard.assert_clean("404")
 
 
