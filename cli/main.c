@@ -132,21 +132,15 @@ static int run_command(struct cli *c, char **argv, size_t n, struct parsed *p)
 	return status;
 }
 
-static int run_without(struct cli *c, char **argv, size_t n)
+static bool read_common(struct slice arg, struct common_options *ret)
 {
-	AUTO(buf_release) struct buf what = BUF_INIT(ERROR_BYTES_MAX);
-	struct fail fail = { 0 };
+	bool json = slice_eq(arg, S("--json")), version = slice_eq(arg, S("--version"));
+	bool help = slice_eq(arg, S("--help")) || slice_eq(arg, S("-h"));
 
-	if (n == 0) {
-		print_overview(&c->out, S(""));
-		return finish(c, OK, &fail);
-	}
-	if (commands_is_group(slice_str(argv[0])) && n == 1)
-		buf_addf(&what, "what about %s?", argv[0]);
-	else
-		buf_addf(&what, "unknown command: %s%s%s", argv[0], n > 1 ? " " : "",
-			 n > 1 ? argv[1] : "");
-	return usage_error(commands_is_group(slice_str(argv[0])) ? argv[0] : "", buf_cstr(&what));
+	ret->json |= json;
+	ret->version |= version;
+	ret->help |= help;
+	return json || version || help;
 }
 
 /* Options that stand before the command: only the common ones. `help` is one of them. */
@@ -155,17 +149,41 @@ static bool read_leading(char **argv, size_t *at, size_t n, struct common_option
 	for (; *at < n && !ret->help && !ret->version; ++*at) {
 		struct slice arg = slice_str(argv[*at]);
 
-		if (slice_eq(arg, S("--json")))
-			ret->json = true;
-		else if (slice_eq(arg, S("--help")) || slice_eq(arg, S("-h")) ||
-			 slice_eq(arg, S("help")))
+		if (slice_eq(arg, S("help")))
 			ret->help = true;
-		else if (slice_eq(arg, S("--version")))
-			ret->version = true;
-		else
+		else if (!read_common(arg, ret))
 			break;
 	}
 	return *at == n || *argv[*at] != '-';
+}
+
+static int unknown_command(char **argv, size_t n, bool group)
+{
+	AUTO(buf_release) struct buf what = BUF_INIT(ERROR_BYTES_MAX);
+
+	if (group && n == 1)
+		buf_addf(&what, "what about %s?", argv[0]);
+	else
+		buf_addf(&what, "unknown command: %s%s%s", argv[0], n > 1 ? " " : "",
+			 n > 1 ? argv[1] : "");
+	return usage_error(group ? argv[0] : "", buf_cstr(&what));
+}
+
+/* What stands behind a group counts too: e2a agents --help. */
+static int run_without(struct cli *c, char **argv, size_t n, struct common_options *o)
+{
+	bool group = n && commands_is_group(slice_str(argv[0]));
+	struct fail fail = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		read_common(slice_str(argv[i]), o);
+	if (n && !o->help && !o->version)
+		return unknown_command(argv, n, group);
+	if (o->version)
+		out_str(&c->out, E2A_VERSION "\n");
+	else
+		print_overview(&c->out, group ? slice_str(argv[0]) : S(""));
+	return finish(c, OK, &fail);
 }
 
 static int run(struct cli *c, char **argv, size_t n)
@@ -183,23 +201,11 @@ static int run(struct cli *c, char **argv, size_t n)
 		snprintf(fail.what, sizeof(fail.what), "unknown option %.80s", argv[at]);
 		return usage_error("", fail.what);
 	}
-	if (leading.version) {
-		out_str(&c->out, E2A_VERSION "\n");
-		return finish(c, OK, &fail);
-	}
 	c->command = commands_find(argv + at, n - at, &words);
 	parsed.common = leading;
 	if (c->command)
 		return run_command(c, argv + at + words, n - at - words, &parsed);
-	for (size_t i = at; i < n; i++) /* of a group: e2a agents --help */
-		leading.help |= slice_eq(slice_str(argv[i]), S("--help"));
-	if (leading.help) {
-		print_overview(&c->out, at < n && commands_is_group(slice_str(argv[at]))
-						? slice_str(argv[at])
-						: S(""));
-		return finish(c, OK, &fail);
-	}
-	return run_without(c, argv + at, n - at);
+	return run_without(c, argv + at, n - at, &leading);
 }
 
 /* A descriptor that is closed would become that of a file or socket, and be written to. */

@@ -361,8 +361,13 @@ def test_help_and_version_are_anywhere(nobody):
                  ["agents", "list", "-h"], ["agents", "list", "--json", "--help", "--bogus"]):
         assert nobody.run(*argv).out == want
     version = nobody.run("--version").out
-    assert nobody.run("agents", "list", "--version").out == version and version.count(".") == 2
-    assert "agents update" in nobody.run("agents", "--help").out
+    assert version.count(".") == 2
+    for argv in (["agents", "list", "--version"], ["agents", "--version"],
+                 ["--version", "agents", "list"], ["--json", "--version"]):
+        assert nobody.run(*argv).out == version
+    group = nobody.run("agents", "--help").out
+    assert "agents update" in group and "domains list" not in group
+    assert group == nobody.run("agents", "-h").out == nobody.run("help", "agents").out
 
 
 def test_a_full_disk_is_an_error(e2a):

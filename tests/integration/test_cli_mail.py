@@ -23,6 +23,7 @@ import pytest
 from scripts.stack.part import wait_until
 from tests.integration.command import (ABSENT, DONE, FAILED, LATER, PIPE, USAGE, Command)
 from tests.integration.outbound import Author, address
+from tests.integration.rogue import OK, Listener, answer
 
 SENDER = "alice@sender.example"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -432,26 +433,15 @@ def test_the_largest_request_goes_out(e2a, author, tmp_path):
 
 # ---- other servers ----
 
-class Between:
+class Between(Listener):
     """Hands each request on to `port`, but answers only when `answers` says so: else the client
     sees the connection end after the server did its work."""
 
     def __init__(self, port: int, answers: Callable[[bytes], bool],
                  changed: Callable[[bytes], bytes] = lambda data: data):
+        super().__init__(self.one)
         self.port, self.answers, self.changed = port, answers, changed
         self.requests: list[bytes] = []
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=16)
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-
-    def serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection:
-                self.one(connection)
 
     def one(self, connection: socket.socket) -> None:
         request = read_request(connection)
@@ -465,15 +455,6 @@ class Between:
                 answer += more
         if self.answers(request):
             connection.sendall(self.changed(answer))
-
-    def __enter__(self) -> Between:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join(30)
 
 
 def read_request(connection: socket.socket) -> bytes:
@@ -547,22 +528,9 @@ def test_a_server_that_hands_out_nothing_but_bytes_is_enough(e2a, stack, deliver
     (b'[]', ""), (b'{"raw_message":null}', "has not kept"), (b"null", ""),
 ], ids=["no base64", "other types", "a list", "no bytes", "null"])
 def test_answers_of_another_shape_are_told(e2a, body, text):
-    def one(server: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                read_request(connection)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-                                   + body)
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=one, args=[server], daemon=True).start()
-        result = e2a.run("read", "x", status=None,
-                         env={"E2A_URL": f"http://127.0.0.1:{server.getsockname()[1]}"})
-        server.shutdown(socket.SHUT_RDWR)
+    whole = OK + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    with Listener(answer(whole)) as server:
+        result = e2a.run("read", "x", status=None, env={"E2A_URL": server.url})
     assert result.status in (FAILED, ABSENT) and f"Error: " in result.err and text in result.err
 
 
@@ -583,34 +551,23 @@ def on_terminal(command: Command, *argv: str, env: dict[str, str]) -> tuple[int,
     return process.wait(60), told
 
 
-class Slow:
-    """A server that answers with 3 MB over a second and a half."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self) -> None:
-        body = b'{"raw_message":"' + base64.b64encode(bytes(2_250_000)) + b'"}'
-        for _ in range(2):
-            connection, _ = self.socket.accept()
-            with connection:
-                read_request(connection)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-                for at in range(0, len(body), 200_000):
-                    connection.sendall(body[at:at + 200_000])
-                    time.sleep(0.1)
+def slowly(connection: socket.socket) -> None:
+    """3 MB over a second and a half."""
+    body = b'{"raw_message":"' + base64.b64encode(bytes(2_250_000)) + b'"}'
+    read_request(connection)
+    connection.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(body))
+    for at in range(0, len(body), 200_000):
+        connection.sendall(body[at:at + 200_000])
+        time.sleep(0.1)
 
 
 def test_a_long_transfer_has_a_line_on_a_terminal_only(e2a):
-    slow = Slow()
-    status, told = on_terminal(e2a, "read", "x", env={"E2A_URL": slow.url})
-    assert status == DONE
+    with Listener(slowly) as slow:
+        status, told = on_terminal(e2a, "read", "x", env={"E2A_URL": slow.url})
+        quiet = e2a.run("read", "x", env={"E2A_URL": slow.url})
+    assert status == DONE and quiet.err == ""
     assert re.search(rb"\rReceiving [0-9.]+ MB of 3.0 MB, \d+ %, [0-9.]+ [KM]B/s\x1b\[K", told), told
     assert told.endswith(b"\r\x1b[K"), "the line stays"
-    assert e2a.run("read", "x", env={"E2A_URL": slow.url}).err == ""
 
 
 def test_a_short_one_has_none(e2a, stack):
