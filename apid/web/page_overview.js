@@ -183,9 +183,12 @@ export default {
 	title: () => "Overview",
 	async show(main, params, {signal}) {
 		const note = h("div", {role: "status"}), line = h("p", {class: "soft"});
-		const [first, info] = await Promise.all([get(OVERVIEW, null, {signal}),
+		const counted = get(OVERVIEW, {parts: "traffic"}, {signal}); // of much mail it takes longer
+		counted.catch(() => {}); // told below, once
+		const [first, info] = await Promise.all([
+			get(OVERVIEW, {parts: "agents,first_steps"}, {signal}),
 			get("/api/v1/info", null, {signal})]);
-		const agents = agentList(), picture = traffic(first.traffic);
+		const agents = agentList(), picture = traffic();
 		const steps = firstSteps(first, info, signal);
 		let round = 0;
 		const update = found => {
@@ -199,6 +202,7 @@ export default {
 
 		update(first);
 		main.append(note, line, steps.node, agents.node, picture.node);
+		picture.update((await counted).traffic);
 		every(AGENTS_MS, signal, () => ask(++round % TRAFFIC_EACH ? "agents" : "agents,traffic", update));
 		every(STEPS_MS, signal, () => steps.wanted() && ask("first_steps", async found => {
 			if (steps.update(found))

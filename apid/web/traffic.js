@@ -59,19 +59,19 @@ function tableOf(buckets, {words, format}) {
 				KINDS.map(([kind]) => h("td", number(b[kind]))))))));
 }
 
-/** {node, update(traffic)}; `found` is the traffic of an overview. */
-export function traffic(found) {
-	const picture = h("div"), table = h("div"), note = h("p", {class: "soft"});
+/** {node, update(traffic)}; it takes the traffic of an overview. */
+export function traffic() {
+	const picture = h("div", h("p", {class: "soft"}, "Counting …")), table = h("div"), note = h("p", {class: "soft"});
 	const details = h("details", {ontoggle: () => show()}, h("summary", "As a table"), table);
-	let span = "hours", shown = "";
+	let found = null, span = "hours", shown = "";
 	const choices = Object.entries(SPANS).map(([name, {words}]) =>
 		h("button", {type: "button", class: "less small", onclick: () => { span = name; show(); },
 			"data-span": name}, words));
 
 	function show() {
-		const s = SPANS[span], buckets = found[span], text = JSON.stringify([span, details.open, found]);
+		const s = SPANS[span], buckets = found?.[span], text = JSON.stringify([span, details.open, found]);
 
-		if (text === shown)
+		if (!found || text === shown)
 			return;
 		shown = text;
 		choices.forEach(b => b.setAttribute("aria-pressed", b.dataset.span === span));
@@ -84,7 +84,6 @@ export function traffic(found) {
 			: span === "days" ? "Days are those of UTC." : null);
 	}
 
-	show();
 	return {
 		node: h("section", {class: "card traffic", "aria-labelledby": "traffic"},
 			h("div", {class: "bar"}, h("h2", {id: "traffic"}, "Mail over time"),
