@@ -4,12 +4,12 @@
 
 #include "common/store/store_endpoint_sql.h"
 
-#define COLUMNS(most)                                                                                       \
-	"a.email, a.user_id, a.webhook_url, " ENDPOINT_STATE ", q.failures, q.failing_since, "              \
-	"CASE WHEN q.open_until IS NOT NULL THEN greatest(q.due_at, q.open_until) "                         \
-	"ELSE q.due_at END, "                                                                               \
-	"q.last_status, q.last_failed_at, q.last_error, q.disabled_at, q.disabled_reason, " ENDPOINT_COUNT( \
-		"pending", most) ", " ENDPOINT_COUNT("failed", most)
+#define JOBS(most) ENDPOINT_COUNT("pending", most) ", " ENDPOINT_COUNT("failed", most)
+#define COLUMNS(most)                                                                              \
+	"a.email, a.user_id, a.webhook_url, " ENDPOINT_STATE ", q.failures, q.failing_since, "     \
+	"CASE WHEN q.open_until IS NOT NULL THEN greatest(q.due_at, q.open_until) "                \
+	"ELSE q.due_at END, q.last_status, q.last_failed_at, q.last_error, q.disabled_at, "        \
+	"q.disabled_reason, " JOBS(most)
 #define AGENT " FROM agents a LEFT JOIN webhook_queues q ON q.agent_email = a.email "
 
 enum { FIND, FIND_ANY, ENABLE, DISABLE, TROUBLE, FAILED };

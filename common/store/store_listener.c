@@ -6,13 +6,14 @@
 #include "common/base/encode.h"
 #include "common/store/store_listener_sql.h"
 
+#define MAY LISTENER_MAY("l.key_id", "decode(l.session_hash, 'hex')", "l.address")
+
 enum { CUT_OFF };
 
 const struct db_stmt store_listener_stmts[] = {
 	[CUT_OFF] = { "listener_cut_off",
 		      "SELECT l.n - 1 FROM unnest($1::text[], $2::text[], $3::text[]) "
-		      "WITH ORDINALITY AS l (key_id, session_hash, address, n) WHERE NOT " LISTENER_MAY(
-			      "l.key_id", "decode(l.session_hash, 'hex')", "l.address"),
+		      "WITH ORDINALITY AS l (key_id, session_hash, address, n) WHERE NOT " MAY,
 		      false },
 	{ 0 },
 };

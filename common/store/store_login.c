@@ -7,6 +7,7 @@
 
 /* Is it a domain that this deployment takes mail for? */
 #define OURS(domain) "EXISTS (SELECT FROM domains d WHERE d.domain = " domain " AND d.verified)"
+#define OURS_OF_LINK OURS("split_part(l.email, '@', 2)")
 
 enum { FIND, ADD_LINK, USE_LINK, FIND_IDENTITY, ADD_IDENTITY, USER, REVOKE_KEYS };
 
@@ -22,10 +23,9 @@ const struct db_stmt store_login_stmts[] = {
 		       true },
 	[USE_LINK] = { "login_use_link",
 		       "UPDATE sign_in_links l SET used_at = clock_timestamp() "
-		       "WHERE l.hash = $1 AND COALESCE(l.browser_hash, $2) = $2 AND l.used_at IS NULL "
-		       "AND l.expires_at > clock_timestamp() "
-		       "AND NOT " OURS(
-			       "split_part(l.email, '@', 2)") " RETURNING l.email, l.cli_callback, l.cli_state",
+		       "WHERE l.hash = $1 AND COALESCE(l.browser_hash, $2) = $2 "
+		       "AND l.used_at IS NULL AND l.expires_at > clock_timestamp() "
+		       "AND NOT " OURS_OF_LINK " RETURNING l.email, l.cli_callback, l.cli_state",
 		       true },
 	[FIND_IDENTITY] = { "login_find_identity",
 			    "SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2",

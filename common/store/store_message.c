@@ -18,18 +18,18 @@
 	"WHERE " MESSAGE_MINE " AND m.id = $3"
 
 /* $8 key, $9 session, $10 folded address of the agent. The first row is there in any case. */
-#define STREAM(name, which)                                                                                 \
-	{                                                                                                   \
-		name,                                                                                       \
-			"SELECT m.*, l.yes FROM (SELECT " LISTENER_MAY(                                     \
-				"$8", "$9",                                                                 \
-				"$10") " AS yes) l LEFT JOIN LATERAL (SELECT " MESSAGE_NOTICE               \
-				       " FROM messages m WHERE l.yes AND " MESSAGE_MINE                     \
-				       " AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) " \
-				       "AND " which                                                         \
-				       " ORDER BY m.created_at, m.id LIMIT $7) m ON true "                  \
-				       "ORDER BY m.created_at, m.id",                                       \
-			false                                                                               \
+#define LISTENS LISTENER_MAY("$8", "$9", "$10")
+#define NEXT(which)                                                                                \
+	"SELECT " MESSAGE_NOTICE " FROM messages m WHERE l.yes AND " MESSAGE_MINE                  \
+	" AND (m.created_at, m.id) > ($3, $4) AND m.id <> ALL ($5::text[]) AND " which             \
+	" ORDER BY m.created_at, m.id LIMIT $7"
+#define STREAM(name, which)                                                                        \
+	{                                                                                          \
+		name,                                                                              \
+			"SELECT m.*, l.yes FROM (SELECT " LISTENS                                  \
+			" AS yes) l LEFT JOIN LATERAL (" NEXT(                                     \
+				which) ") m ON true ORDER BY m.created_at, m.id",                  \
+			false                                                                      \
 	}
 
 enum { READ, MARK, PEEK, RAW, BACKLOG, LIVE, CLOCK, RECENT };
