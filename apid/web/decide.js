@@ -4,7 +4,7 @@
 // looked up before anything is offered again.
 import {get, isAbort, path, post} from "./api.js";
 import {h, replace} from "./dom.js";
-import {PENDING} from "./held.js";
+import {PENDING, told} from "./held.js";
 import {mailText} from "./mailtext.js";
 import {wordsOf} from "./say.js";
 import {waitOut} from "./trouble.js";
@@ -89,8 +89,8 @@ export class Decision {
 		}
 	}
 
-	look() {
-		return get(path`/api/v1/messages/${this.id}`, {view: "state"}, {signal: this.signal});
+	async look() {
+		return told(await get(path`/api/v1/messages/${this.id}`, {view: "state"}, {signal: this.signal}));
 	}
 
 	async explain(verb, e) {

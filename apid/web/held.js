@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mail that waits: words that the list and the review of one have in common, and what the user
 // has typed about one, which outlives the page as long as its window does.
+import {ApiError} from "./http.js";
 import {me} from "./session.js";
 
 const PREFIX = "e2a.edit.";
@@ -10,6 +11,13 @@ let over = false;
 const key = id => `${PREFIX}${me().id}.${id}`;
 
 export const PENDING = "pending_approval";
+
+/** A mail as the server told of it. What else answered in its place ends nothing. */
+export function told(m) {
+	if (typeof m?.status === "string")
+		return m;
+	throw new ApiError(502, "What answered was not e2a: the answer cannot be read.");
+}
 
 /** What happens to it when nobody decides. */
 export function endOf(hold, agent) {

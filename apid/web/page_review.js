@@ -6,7 +6,7 @@ import {countdown} from "./countdown.js";
 import {Decision} from "./decide.js";
 import {h, replace} from "./dom.js";
 import {button, field} from "./form.js";
-import {PENDING, endOf, forget, isForgotten, keep, kept, outcome} from "./held.js";
+import {PENDING, endOf, forget, isForgotten, keep, kept, outcome, told} from "./held.js";
 import {send} from "./http.js";
 import {mailText} from "./mailtext.js";
 import {countPending} from "./nav.js";
@@ -17,7 +17,8 @@ import {when} from "./time.js";
 
 const EACH_MS = 15000, KEEP_MS = 300, TITLE_MAX = 100;
 
-const look = (id, view, signal) => get(path`/api/v1/messages/${id}`, {view}, {signal});
+const look = async (id, view, signal) =>
+	told(await get(path`/api/v1/messages/${id}`, {view}, {signal}));
 
 const cut = text => text.length > TITLE_MAX ? `${text.slice(0, TITLE_MAX)} …` : text;
 
@@ -231,7 +232,8 @@ class Review {
 		if (this.over || this.decision.under)
 			return;
 		try {
-			const m = await send("GET", `${path`/api/v1/messages/${this.m.id}`}?view=state`, {signal: this.signal});
+			const url = `${path`/api/v1/messages/${this.m.id}`}?view=state`;
+			const m = told(await send("GET", url, {signal: this.signal}));
 			if (m.status !== PENDING && !this.decision.under)
 				this.end(m, false, false);
 		} catch (e) {

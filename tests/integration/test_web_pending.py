@@ -400,6 +400,24 @@ FETCH = """
 FAIL = 'new Response("not available now\\n", {status: 503, headers: {"Content-Type": "text/plain", "Retry-After": "1"}})'
 
 
+def test_an_answer_of_something_else_ends_no_edit(desk):
+    id = desk.hold()
+    page = desk.review(id)
+    page.fill("Subject", "Mine")
+    page.run("""const real = window.fetch; window.looks = 0;
+        window.fetch = async (url, options) => url.endsWith("view=state")
+            ? (window.looks++, new Response("{}", {headers: {"Content-Type": "application/json"}}))
+            : real(url, options);""")
+    desk.look_again()
+    page.wait("it to be looked at", lambda: page.run("return looks") == 1)
+    page.press("Approve with one change", settle=False)
+    page.wait("another look", lambda: page.run("return looks") > 1)
+    page.wait_text("the answer cannot be read")
+    assert "waits no more" not in page.text
+    assert page.control("Subject").get_attribute("value") == "Mine"
+    assert desk.state(id)["status"] == "sent"
+
+
 def test_a_lost_answer_decides_once_and_is_asked_for_again(desk):
     id = desk.hold()
     page = desk.review(id)
