@@ -226,6 +226,10 @@ static void show(struct req *r, const struct held_mail *m, const struct pending_
 		page_text(out, slice_str(wrong));
 		buf_add_str(out, "</p>\n");
 	}
+	buf_addf(
+		out,
+		"<p><small><a href=\"/#/pending/%.*s\">Review it in the dashboard</a></small></p>\n",
+		SLICE_ARGS(m->sent.id));
 	held_mail_write_head(out, m);
 	held_mail_write_notes(out, m);
 	held_mail_write_text(out, m, slice_str(link));
