@@ -54,7 +54,7 @@ function endSection(agent, signal) {
 		location.hash = "#/";
 	};
 
-	return h("section", {class: "card"}, h("h2", "The end"),
+	return h("section", {class: "card"}, h("h2", "Deletion"),
 		h("p", "An agent that is deleted takes its mail along. Its address is kept from other accounts."),
 		h("div", {class: "buttons"}, button("Delete the agent", end, {danger: true, less: true})));
 }
