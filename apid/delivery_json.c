@@ -2,29 +2,10 @@
 /* One writer for each, so that no list or detail lacks a field of another. */
 #include "apid/delivery_json.h"
 
-static void key_text(struct jsonw *w, const char *key, struct slice s)
-{
-	jsonw_key(w, key);
-	if (s.n)
-		jsonw_text(w, s);
-	else
-		jsonw_null(w);
-}
-
 static void key_int(struct jsonw *w, const char *key, int64_t v)
 {
 	if (v) {
 		jsonw_key_int(w, key, v);
-		return;
-	}
-	jsonw_key(w, key);
-	jsonw_null(w);
-}
-
-static void key_time(struct jsonw *w, const char *key, int64_t t_us)
-{
-	if (t_us) {
-		resp_key_time(w, key, t_us);
 		return;
 	}
 	jsonw_key(w, key);
@@ -41,9 +22,9 @@ void delivery_json(struct jsonw *w, const struct store_delivery *d)
 	jsonw_key_text(w, "state", d->state);
 	jsonw_key_bool(w, "under_way", d->under_way);
 	jsonw_key_int(w, "attempts", d->attempts);
-	key_time(w, "next_attempt_at", d->next_us);
+	resp_key_time_or_null(w, "next_attempt_at", d->next_us);
 	key_int(w, "last_status", d->last_status);
-	key_text(w, "last_error", d->last_error);
+	jsonw_key_text_or_null(w, "last_error", d->last_error);
 	jsonw_object_end(w);
 }
 
@@ -59,9 +40,9 @@ void delivery_json_event(struct jsonw *w, const struct store_delivery_event *e)
 		jsonw_null(w);
 	else
 		jsonw_int(w, e->duration_ms);
-	key_text(w, "error", e->reason);
-	key_text(w, "answer", e->answer);
-	key_text(w, "by", e->by);
+	jsonw_key_text_or_null(w, "error", e->reason);
+	jsonw_key_text_or_null(w, "answer", e->answer);
+	jsonw_key_text_or_null(w, "by", e->by);
 	jsonw_object_end(w);
 }
 
@@ -79,13 +60,13 @@ void delivery_json_endpoint(struct jsonw *w, const struct store_endpoint *e)
 	jsonw_key_text(w, "webhook_url", e->url);
 	jsonw_key_text(w, "state", e->state);
 	jsonw_key_int(w, "failures", e->failures);
-	key_time(w, "failing_since", e->failing_us);
-	key_time(w, "next_attempt_at", e->next_us);
+	resp_key_time_or_null(w, "failing_since", e->failing_us);
+	resp_key_time_or_null(w, "next_attempt_at", e->next_us);
 	key_int(w, "last_status", e->last_status);
-	key_text(w, "last_error", e->last_error);
-	key_time(w, "last_failed_at", e->last_fail_us);
-	key_time(w, "disabled_at", e->disabled_us);
-	key_text(w, "disabled_reason", e->disabled_reason);
+	jsonw_key_text_or_null(w, "last_error", e->last_error);
+	resp_key_time_or_null(w, "last_failed_at", e->last_fail_us);
+	resp_key_time_or_null(w, "disabled_at", e->disabled_us);
+	jsonw_key_text_or_null(w, "disabled_reason", e->disabled_reason);
 	key_count(w, "pending", "pending_capped", e->pending);
 	key_count(w, "failed", "failed_capped", e->failed);
 	jsonw_object_end(w);

@@ -4,15 +4,6 @@
 #include "apid/page_query.h"
 #include "common/store/store_history.h"
 
-static void key_text(struct jsonw *w, const char *key, struct slice s)
-{
-	jsonw_key(w, key);
-	if (s.n)
-		jsonw_text(w, s);
-	else
-		jsonw_null(w);
-}
-
 static void key_int(struct jsonw *w, const char *key, int64_t v, int64_t none)
 {
 	jsonw_key(w, key);
@@ -28,14 +19,14 @@ static void write_event(struct jsonw *w, const struct store_history_event *e)
 	resp_key_time(w, "at", e->at_us);
 	jsonw_key_text(w, "stage", e->stage);
 	jsonw_key_text(w, "outcome", e->outcome);
-	key_text(w, "reason", e->reason);
+	jsonw_key_text_or_null(w, "reason", e->reason);
 	key_int(w, "attempt", e->attempt, 0);
 	key_int(w, "status", e->status, 0);
 	key_int(w, "duration_ms", e->duration_ms, -1);
-	key_text(w, "part", e->part);
-	key_text(w, "recipient", e->recipient);
-	key_text(w, "code", e->code);
-	key_text(w, "by", e->by);
+	jsonw_key_text_or_null(w, "part", e->part);
+	jsonw_key_text_or_null(w, "recipient", e->recipient);
+	jsonw_key_text_or_null(w, "code", e->code);
+	jsonw_key_text_or_null(w, "by", e->by);
 	jsonw_object_end(w);
 }
 

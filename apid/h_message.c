@@ -11,15 +11,6 @@
 #include "common/mail/authsig.h"
 #include "common/store/store_secret.h"
 
-static void key_text_or_null(struct jsonw *w, const char *key, struct slice s)
-{
-	jsonw_key(w, key);
-	if (s.n)
-		jsonw_text(w, s);
-	else
-		jsonw_null(w);
-}
-
 /* null when there is nothing to sign or nothing to sign with. */
 static void write_auth_headers(struct jsonw *w, const struct store_message *m, struct slice secret)
 {
@@ -47,12 +38,12 @@ static void write_attachment(struct jsonw *w, const struct mime_part *p, size_t 
 {
 	jsonw_object(w);
 	jsonw_key_int(w, "index", (int64_t)index);
-	key_text_or_null(w, "filename", p->filename);
+	jsonw_key_text_or_null(w, "filename", p->filename);
 	jsonw_key_text(w, "content_type", p->type);
-	key_text_or_null(w, "charset", p->charset);
+	jsonw_key_text_or_null(w, "charset", p->charset);
 	jsonw_key_int(w, "size", p->size);
-	key_text_or_null(w, "disposition", p->disposition);
-	key_text_or_null(w, "content_id", p->content_id);
+	jsonw_key_text_or_null(w, "disposition", p->disposition);
+	jsonw_key_text_or_null(w, "content_id", p->content_id);
 	jsonw_key_bool(w, "inline", p->shown);
 	jsonw_object_end(w);
 }
@@ -86,8 +77,8 @@ static void write_summary(struct jsonw *w, const struct store_message *m)
 	jsonw_key_text(w, "conversation_id", m->conversation_id);
 	jsonw_key_text(w, "status", m->status);
 	resp_key_seconds(w, "created_at", m->created_us);
-	key_text_or_null(w, "email_message_id", m->email_message_id);
-	key_text_or_null(w, "auto_submitted", m->auto_submitted);
+	jsonw_key_text_or_null(w, "email_message_id", m->email_message_id);
+	jsonw_key_text_or_null(w, "auto_submitted", m->auto_submitted);
 }
 
 static void write_authentication(struct jsonw *w, const struct store_message *m)

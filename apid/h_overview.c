@@ -9,16 +9,6 @@
 
 #define OVERVIEW S("overview")
 
-static void key_time(struct jsonw *w, const char *key, int64_t t_us)
-{
-	if (t_us) {
-		resp_key_time(w, key, t_us);
-		return;
-	}
-	jsonw_key(w, key);
-	jsonw_null(w);
-}
-
 static void key_count(struct jsonw *w, const char *key, const char *capped, int64_t n, int64_t most)
 {
 	jsonw_key_int(w, key, n > most ? most : n);
@@ -32,12 +22,8 @@ static void write_webhook(struct jsonw *w, const struct store_overview_agent *a)
 	jsonw_key(w, "webhook");
 	jsonw_object(w);
 	jsonw_key_text(w, "state", a->webhook_state);
-	key_time(w, "failing_since", a->failing_us);
-	jsonw_key(w, "last_error");
-	if (a->last_error.n)
-		jsonw_text(w, a->last_error);
-	else
-		jsonw_null(w);
+	resp_key_time_or_null(w, "failing_since", a->failing_us);
+	jsonw_key_text_or_null(w, "last_error", a->last_error);
 	key_count(w, "pending", "pending_capped", a->webhook_pending, STORE_OVERVIEW_JOBS_MAX);
 	key_count(w, "failed", "failed_capped", a->webhook_failed, STORE_OVERVIEW_JOBS_MAX);
 	jsonw_object_end(w);
@@ -50,7 +36,7 @@ static void write_listeners(struct jsonw *w, const struct store_overview_agent *
 	jsonw_key_int(w, "sockets", a->sockets);
 	jsonw_key_int(w, "streams", a->streams);
 	jsonw_key_int(w, "polls", a->polls);
-	key_time(w, "last_at", a->listened_us);
+	resp_key_time_or_null(w, "last_at", a->listened_us);
 	jsonw_object_end(w);
 }
 
@@ -64,8 +50,8 @@ static void write_agent(struct jsonw *w, const struct store_overview_agent *a)
 	resp_key_time(w, "created_at", a->created_us);
 	key_count(w, "unread", "unread_capped", a->unread, STORE_OVERVIEW_UNREAD_MAX);
 	jsonw_key_int(w, "pending_approval", a->held);
-	key_time(w, "last_received_at", a->received_us);
-	key_time(w, "last_sent_at", a->sent_us);
+	resp_key_time_or_null(w, "last_received_at", a->received_us);
+	resp_key_time_or_null(w, "last_sent_at", a->sent_us);
 	write_webhook(w, a);
 	write_listeners(w, a);
 	jsonw_object_end(w);
@@ -127,7 +113,7 @@ static enum err write_traffic(struct req *r, const struct page_token *token, str
 		return e;
 	jsonw_key(w, "traffic");
 	jsonw_object(w);
-	key_time(w, "counted_since", t.since_us);
+	resp_key_time_or_null(w, "counted_since", t.since_us);
 	write_buckets(w, "hours", t.hours, ARRAY_LEN(t.hours));
 	write_buckets(w, "days", t.days, ARRAY_LEN(t.days));
 	jsonw_object_end(w);
@@ -147,11 +133,11 @@ static enum err write_steps(struct req *r, const struct page_token *token, struc
 		return e;
 	jsonw_key(w, "first_steps");
 	jsonw_object(w);
-	key_time(w, "agent_at", s.agent_us);
-	key_time(w, "received_at", s.received_us);
-	key_time(w, "delivered_at", s.delivered_us);
-	key_time(w, "listened_at", s.listened_us);
-	key_time(w, "replied_at", s.replied_us);
+	resp_key_time_or_null(w, "agent_at", s.agent_us);
+	resp_key_time_or_null(w, "received_at", s.received_us);
+	resp_key_time_or_null(w, "delivered_at", s.delivered_us);
+	resp_key_time_or_null(w, "listened_at", s.listened_us);
+	resp_key_time_or_null(w, "replied_at", s.replied_us);
 	jsonw_object_end(w);
 	return OK;
 }

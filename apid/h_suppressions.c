@@ -17,11 +17,7 @@ static void write_one(struct jsonw *w, const struct store_suppression *s)
 	jsonw_key_text(w, "reason", s->reason);
 	jsonw_key_text(w, "code", s->code);
 	jsonw_key_text(w, "detail", s->detail);
-	jsonw_key(w, "message_id");
-	if (s->message_id.n)
-		jsonw_text(w, s->message_id);
-	else
-		jsonw_null(w);
+	jsonw_key_text_or_null(w, "message_id", s->message_id);
 	resp_key_time(w, "created_at", s->created_us);
 	jsonw_object_end(w);
 }

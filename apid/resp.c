@@ -131,6 +131,16 @@ void resp_key_seconds(struct jsonw *w, const char *key, int64_t t_us)
 	jsonw_key_text(w, key, slice_str(text));
 }
 
+void resp_key_time_or_null(struct jsonw *w, const char *key, int64_t t_us)
+{
+	if (t_us) {
+		resp_key_time(w, key, t_us);
+		return;
+	}
+	jsonw_key(w, key);
+	jsonw_null(w);
+}
+
 void resp_key_texts(struct jsonw *w, const char *key, const struct slice *v, size_t n)
 {
 	jsonw_key(w, key);

@@ -86,6 +86,8 @@ void resp_finish(struct resp *r);
 /* key + timestamp, in microseconds and in whole seconds. */
 void resp_key_time(struct jsonw *w, const char *key, int64_t t_us);
 void resp_key_seconds(struct jsonw *w, const char *key, int64_t t_us);
+/* As resp_key_time(); 0 is null. */
+void resp_key_time_or_null(struct jsonw *w, const char *key, int64_t t_us);
 void resp_key_texts(struct jsonw *w, const char *key, const struct slice *v, size_t n);
 void resp_texts(struct jsonw *w, const struct slice *v, size_t n);
 

@@ -2,12 +2,11 @@
 // What to paste for this agent: its address and this server, never a key. An address may hold
 // anything; each text is quoted for the language that it stands in.
 import {path} from "./api.js";
-import {copyable} from "./copy.js";
+import {copyable, shell} from "./copy.js";
 import {h, replace} from "./dom.js";
 
 const KEY = "e2a_YOUR_KEY", AUTH = '-H "Authorization: Bearer $E2A_API_KEY"';
 
-const inShell = s => /^[\w@.+:/-]+$/.test(s) ? s : `'${s.replaceAll("'", "'\\''")}'`;
 const inUrl = s => encodeURIComponent(s).replace(/[!'()*]/g,
 	c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 // A string of JavaScript and of Python.
@@ -15,7 +14,7 @@ const inCode = s => JSON.stringify(s).replace(/[^ -~]/g,
 	c => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 function setting({url, local}) {
-	return `export E2A_URL=${inShell(url)}
+	return `export E2A_URL=${shell(url)}
 export E2A_API_KEY=${KEY}
 ${local ? "" : `export E2A_WEBHOOK_SECRET=YOUR_SECRET   # 64 digits, for the SDKs
 export E2A_WHSEC=whsec_YOUR_SECRET      # the same one, for Standard Webhooks
@@ -23,7 +22,7 @@ export E2A_WHSEC=whsec_YOUR_SECRET      # the same one, for Standard Webhooks
 }
 
 function command({email, local}) {
-	const agent = `--agent ${inShell(email)}`;
+	const agent = `--agent ${shell(email)}`;
 	const listen = `e2a listen ${agent} --json   # one message per line
 e2a listen ${agent} --forward http://127.0.0.1:8000/mail
 `;
@@ -45,7 +44,7 @@ curl -s ${AUTH} ${at}/messages/MESSAGE_ID"
 curl -s ${AUTH} ${at}/messages/MESSAGE_ID/reply" \\
   -d '{"body":"Thank you."}'
 curl -s ${AUTH} "$E2A_URL/api/v1/send" \\
-  -d ${inShell(mail)}
+  -d ${shell(mail)}
 `;
 }
 

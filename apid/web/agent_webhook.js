@@ -4,18 +4,13 @@ import {get, path, post} from "./api.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
 import {send} from "./http.js";
+import {WEBHOOK, badge} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {say} from "./say.js";
 import {when} from "./time.js";
 
 const EACH_MS = 15000;
 
-/** What a state is called, and the badge for it. */
-export const STATES = {
-	none: ["no webhook", "none"], ok: ["works", "good"], failing: ["fails", "warn"],
-	open: ["fails, called now and then", "bad"], draining: ["is back, gets what waited", "warn"],
-	disabled: ["is not called", "bad"],
-};
 const REASONS = {
 	http_gone: "It answered 410, which says that it wants no more.",
 	operator: "Somebody who runs this server did it.",
@@ -38,10 +33,10 @@ function waiting(email, w) {
 }
 
 function words(email, w, enable) {
-	const [state, badge] = STATES[w.state] ?? [w.state, "none"];
+	const [kind, state] = WEBHOOK[w.state] ?? ["none", w.state];
 
 	return [
-		h("p", h("span", {class: `badge ${badge}`}, state), " ", mailText(w.webhook_url)),
+		h("p", badge(state, kind), " ", mailText(w.webhook_url)),
 		w.state === "disabled" && h("p", "Since ", when(w.disabled_at), ". ", REASONS[w.disabled_reason] ?? "",
 			" Mail is stored, and fails here at once."),
 		failure(w), waiting(email, w),

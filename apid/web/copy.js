@@ -21,6 +21,11 @@ export function copyButton(text, shown, what = "") {
 		{less: true, small: true, "aria-label": what ? `Copy ${what}` : null});
 }
 
+/** A word as a shell reads it again. */
+export function shell(word) {
+	return /^[\w@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** A text in a box with its button. `what` is for those who do not see which text is meant. */
 export function copyable(text, what, {block = false} = {}) {
 	const shown = h(block ? "pre" : "code", {tabindex: block ? "0" : null}, text);

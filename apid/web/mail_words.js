@@ -33,6 +33,12 @@ export function reasonWords(reason, status = null) {
 	return REASONS[reason] ?? reason?.replaceAll("_", " ") ?? "";
 }
 
+/** State of a webhook: badge and words. */
+export const WEBHOOK = {
+	none: ["none", "is none"], ok: ["good", "works"], failing: ["warn", "fails"], open: ["bad", "is down"],
+	draining: ["good", "is back"], disabled: ["bad", "is disabled"],
+};
+
 const RECIPIENT = {
 	queued: ["none", "on its way to Postfix"],
 	sent: ["", "taken by Postfix"],

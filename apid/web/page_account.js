@@ -4,6 +4,7 @@ import {del, get} from "./api.js";
 import {ask} from "./dialog.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
+import {several} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {me} from "./session.js";
 import {when} from "./time.js";
@@ -11,8 +12,6 @@ import {when} from "./time.js";
 const EXPORT = "/api/v1/users/me/export";
 const COUNTED = [["agents_deleted", "Agents"], ["messages_deleted", "Messages"],
 	["domains_deleted", "Domains"], ["api_keys_deleted", "API keys"], ["sessions_deleted", "Sessions"]];
-
-const amount = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 
 // The browser saves it while it comes; only the session is looked at before.
 async function save() {
@@ -67,12 +66,12 @@ function ending(agents, domains, keys) {
 		h("h2", {id: "end"}, "The end of it"),
 		h("p", "Deleting the account deletes, at once:"),
 		h("ul",
-			agents.length ? h("li", amount(agents.length, "agent"),
+			agents.length ? h("li", several(agents.length, "agent"),
 				", with all mail that was sent, received or waits") : null,
-			domains.length ? h("li", amount(domains.length, "domain"),
+			domains.length ? h("li", several(domains.length, "domain"),
 				": no mail to it is taken any more") : null,
 			keys === null ? h("li", "API keys, that of this session too")
-				: keys.length ? h("li", amount(keys.length, "API key")) : null,
+				: keys.length ? h("li", several(keys.length, "API key")) : null,
 			h("li", "signing secrets and keys, and every session"),
 			h("li", "delegations, reviewers, suppressed addresses, and what was counted")),
 		h("p", "Messages that are on their way cannot be called back."),

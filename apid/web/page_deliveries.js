@@ -5,19 +5,19 @@ import {get, path, post} from "./api.js";
 import {ask} from "./dialog.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
-import {badge, brief, reasonWords, several, subjectOf} from "./mail_words.js";
+import {WEBHOOK, badge, brief, reasonWords, several, subjectOf} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {lastWords, redeliverButton, stateBadge} from "./message_calls.js";
 import {paged} from "./paged.js";
 import {say} from "./say.js";
 import {when} from "./time.js";
 
-const STATES = {
-	ok: ["good", "works", "It takes what it is called with."],
-	failing: ["warn", "fails", "It did not take the last calls. They are made again."],
-	open: ["bad", "is away", "It did not take mail for some time. It is called with one mail at a time, until it takes it."],
-	draining: ["good", "is back", "It is back, and gets what waited."],
-	disabled: ["bad", "is disabled", "It is not called any more, until you enable it."],
+const MEANS = {
+	ok: "It takes what it is called with.",
+	failing: "It did not take the last calls. They are made again.",
+	open: "It did not take mail for some time. It is called with one mail at a time, until it takes it.",
+	draining: "It is back, and gets what waited.",
+	disabled: "It is not called any more, until you enable it.",
 };
 const LISTS = [["failed", "Failed"], ["pending", "Waiting"]];
 
@@ -71,9 +71,9 @@ function buttons(url, w, reload) {
 }
 
 function webhook(url, w, reload) {
-	const [kind, words, text] = STATES[w.state] ?? ["", w.state, ""];
+	const [kind, words] = WEBHOOK[w.state] ?? ["", w.state];
 
-	return [h("h2", "Webhook ", badge(words, kind)), h("p", text), facts(w), buttons(url, w, reload)];
+	return [h("h2", "Webhook ", badge(words, kind)), h("p", MEANS[w.state]), facts(w), buttons(url, w, reload)];
 }
 
 function item(email, d, reload) {

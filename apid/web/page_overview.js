@@ -5,6 +5,7 @@ import {get, path} from "./api.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
 import {isAbort, send} from "./http.js";
+import {WEBHOOK, several} from "./mail_words.js";
 import {mailText} from "./mailtext.js";
 import {wordsOf} from "./say.js";
 import {firstSteps} from "./steps.js";
@@ -14,29 +15,19 @@ import {traffic} from "./traffic.js";
 const OVERVIEW = "/api/v1/overview";
 const AGENTS_MS = 15000, STEPS_MS = 3000, TRAFFIC_EACH = 4; // times that agents are asked for
 
-// State of a webhook: colour and words. What is not here is no webhook.
-const WEBHOOK = {
-	ok: ["good", "Webhook works"],
-	failing: ["warn", "Webhook fails"],
-	open: ["bad", "Webhook is down"],
-	draining: ["good", "Webhook is back, and gets what waited"],
-	disabled: ["bad", "Webhook is off"],
-};
-
 const badge = (kind, ...words) => h("span", {class: `badge ${kind}`}, words);
 const some = (n, capped) => capped ? `more than ${n.toLocaleString("en")}` : n.toLocaleString("en");
 const waits = n => `${n} ${n === 1 ? "waits" : "wait"} for a decision`;
-const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 /* ---- an agent ---- */
 
 function webhookHealth({agent_mode, email, webhook: w}) {
 	if (agent_mode !== "cloud")
 		return [];
-	const [kind, words] = WEBHOOK[w.state] ?? ["none", "Webhook"];
+	const [kind, words] = WEBHOOK[w.state] ?? ["none", w.state];
 
 	return [
-		badge(kind, words),
+		badge(kind, `Webhook ${words}`),
 		kind !== "good" && w.failing_since ? h("span", "since ", when(w.failing_since, {ago: true})) : null,
 		w.pending && w.state !== "ok" ? h("span", `${some(w.pending, w.pending_capped)} wait`) : null,
 		w.failed ? h("a", {href: path`#/agents/${email}/deliveries`},
@@ -46,7 +37,7 @@ function webhookHealth({agent_mode, email, webhook: w}) {
 
 function openWords({sockets, streams, polls}) {
 	return [[sockets, "WebSocket"], [streams, "event stream"], [polls, "waiting list"]]
-		.filter(([n]) => n > 0).map(([n, what]) => count(n, what)).join(", ");
+		.filter(([n]) => n > 0).map(([n, what]) => several(n, what)).join(", ");
 }
 
 function listenerHealth({agent_mode, listeners: l}) {
@@ -135,7 +126,7 @@ function agentList() {
 function summary(o) {
 	const {agents_total: agents, pending_approval: held, pending_approval_capped: capped} = o;
 
-	return [count(agents, "agent"), " · ", h("a", {href: "#/pending"},
+	return [several(agents, "agent"), " · ", h("a", {href: "#/pending"},
 		held ? `${some(held, capped)} ${held === 1 ? "mail waits" : "mails wait"} for a decision`
 			: "no mail waits for a decision")];
 }

@@ -2,7 +2,7 @@
 // The first five minutes: what to do next, with the commands to paste. A step is ticked when
 // the server says that it happened, and by nothing else.
 import {get, path, post} from "./api.js";
-import {copyable} from "./copy.js";
+import {copyable, shell} from "./copy.js";
 import {h, replace} from "./dom.js";
 import {button} from "./form.js";
 import {send} from "./http.js";
@@ -16,11 +16,6 @@ const SENDER = "alice@sender.example"; // of the trial: mail from there is genui
 const UNANSWERABLE = /^[^<]*<?noreply@/i; // test mails come from there
 
 const hiddenKey = () => `e2a.steps.hidden.${me().id}`;
-
-/** A word as a shell reads it again. */
-export function shell(word) {
-	return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 function commands(...lines) {
 	return copyable(lines.join("\n"), "the commands", {block: true});

@@ -347,6 +347,15 @@ void jsonw_key_text(struct jsonw *w, const char *key, struct slice s)
 	jsonw_text(w, s);
 }
 
+void jsonw_key_text_or_null(struct jsonw *w, const char *key, struct slice s)
+{
+	jsonw_key(w, key);
+	if (s.n)
+		jsonw_text(w, s);
+	else
+		jsonw_null(w);
+}
+
 void jsonw_key_int(struct jsonw *w, const char *key, int64_t v)
 {
 	jsonw_key(w, key);

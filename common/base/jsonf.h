@@ -101,6 +101,8 @@ void jsonw_base64(struct jsonw *w, struct slice bytes);
 void jsonw_raw(struct jsonw *w, struct slice json);
 /* key + value in one call. */
 void jsonw_key_text(struct jsonw *w, const char *key, struct slice s);
+/* ... null for an empty one */
+void jsonw_key_text_or_null(struct jsonw *w, const char *key, struct slice s);
 void jsonw_key_int(struct jsonw *w, const char *key, int64_t v);
 void jsonw_key_bool(struct jsonw *w, const char *key, bool v);
 

@@ -383,7 +383,7 @@ def test_a_webhook_that_was_disabled_is_called_again(dashboard, stack, api, hook
         f"/api/v1/agents/{agent}/webhook")[1]["state"] == "disabled")
     dashboard.open(page_of(agent))
     webhook = card(dashboard, "The webhook")
-    assert "is not called" in webhook.text and "It answered 410" in webhook.text
+    assert "is disabled" in webhook.text and "It answered 410" in webhook.text
     assert "Look at them" in webhook.text
     dashboard.check("agent-webhook")
     hook.answer = lambda _: 200

@@ -85,7 +85,7 @@ def test_each_agent_has_its_health_in_words(dashboard, stack):
         dashboard.wait_text("Listens: 1 WebSocket")
         for begin, words in (("ok-", "Webhook works"), ("failing-", "Webhook fails\nsince 3 hours ago"),
                              ("open-", "Webhook is down"), ("draining-", "Webhook is back"),
-                             ("disabled-", "Webhook is off"), ("local-never-", "Nobody has listened yet"),
+                             ("disabled-", "Webhook is disabled"), ("local-never-", "Nobody has listened yet"),
                              ("local-gone-", "Nobody listens\nlast 2 days ago"),
                              ("local-here-", "Listens: 1 WebSocket")):
             assert words in agent_row(dashboard, begin), begin
