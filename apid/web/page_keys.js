@@ -94,7 +94,8 @@ function maker(agents, wanted, done) {
 const notByKey = () => h("div", {class: "note"},
 	h("p", h("strong", "You signed in with an API key.")),
 	h("p", "Such a session neither shows nor makes nor revokes keys: it must not outlive its own. ",
-		"Sign out, and sign in by a mailed link or as else this server offers. Whoever runs it can make a link for you:"),
+		"Sign out, and sign in by a mailed link, or in another way that this server offers. Whoever runs it can ",
+		"make a link for you:"),
 	copyable(`e2a-admin sign-in ${me().email}`, "the command"));
 
 const NOT_SHOWN = Symbol();
