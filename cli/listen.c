@@ -112,7 +112,10 @@ static void handle(struct listening *s, struct notice *n)
 		s->e = listener_handle(&s->listener, n, s->fail);
 		s->handled++;
 	}
-	notice_free(n);
+	if (n->aside && goes_on(s))
+		notices_put_back(s->listener.queue, n);
+	else
+		notice_free(n);
 }
 
 /* What a walk through the list came across. */

@@ -14,7 +14,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { ODD_ANSWERS_MAX = 5 }; /* to the fetch of one mail, before it is given up */
+enum {
+	ODD_ANSWERS_MAX = 5, /* to the fetch of one mail, before it is given up */
+	BROKEN_MAX = 3       /* times that the server fails at one mail, before others go first */
+};
 
 static volatile sig_atomic_t stopped;
 static const struct notices *to_wake;
@@ -135,30 +138,52 @@ static void say_trouble(struct listener *l, const char *id, enum err e, const st
 	l->failing |= e != ERR_RATE;
 }
 
-/* *ret_doc stays NULL when the message is not there, or it is over. */
-static enum err fetch(struct listener *l, const char *id, struct api_answer *ret,
+/* A server that fails at one mail may do well with the others, which must not wait for ever. */
+static bool goes_aside(struct listener *l, struct notice *n, const struct api_answer *answer,
+		       unsigned *broken)
+{
+	bool often = answer->status == 500 && (++*broken >= BROKEN_MAX || n->aside);
+
+	if (!often || notices_count(l->queue) == 0)
+		return false;
+	if (!n->aside) {
+		say("Cannot fetch %s: the server fails at it. The mails behind it go first.",
+		    n->id);
+		backoff_reset(&l->backoff);
+	}
+	n->aside = true;
+	return true;
+}
+
+/* *ret_doc stays NULL when the message is not there, goes aside, or it is over. */
+static enum err fetch(struct listener *l, struct notice *n, struct api_answer *ret,
 		      struct doc **ret_doc, struct fail *fail)
 {
 	AUTO(arena_release) struct arena a = ARENA_INIT;
-	const char *path = api_path(&a, "/api/v1/agents/%s/messages/%s", l->agent, id);
+	const char *path = api_path(&a, "/api/v1/agents/%s/messages/%s", l->agent, n->id);
+	unsigned odd = 0, broken = 0;
+	bool aside;
 
-	for (unsigned odd = 0; !listener_over(l);) {
+	while (!listener_over(l)) {
 		enum err e = fetch_once(l, path, ret, ret_doc, fail);
 		enum fetched how = judge(e);
 
 		if (how == REFUSED)
 			return e;
 		if (how == FETCHED) {
-			l->failing = false;
+			l->failing = n->aside = false;
 			backoff_reset(&l->backoff);
 			return OK;
 		}
 		if (how == GONE || (how == ODD && ++odd == ODD_ANSWERS_MAX)) {
-			say("Skipped %s: %s", id, fail->what);
+			say("Skipped %s: %s", n->id, fail->what);
+			n->aside = false;
 			return OK;
 		}
-		say_trouble(l, id, e, fail);
-		if (!listener_pause(l, backoff_next(&l->backoff, ret->retry_after_ms)))
+		aside = goes_aside(l, n, ret, &broken);
+		if (!aside)
+			say_trouble(l, n->id, e, fail);
+		if (!listener_pause(l, backoff_next(&l->backoff, ret->retry_after_ms)) || aside)
 			break;
 	}
 	return OK;
@@ -200,7 +225,7 @@ static enum err flush(struct listener *l)
 	return OK;
 }
 
-enum err listener_handle(struct listener *l, const struct notice *n, struct fail *fail)
+enum err listener_handle(struct listener *l, struct notice *n, struct fail *fail)
 {
 	AUTO(api_answer_release) struct api_answer answer = { 0 };
 	AUTO(doc_freep) struct doc *message = NULL;
@@ -210,7 +235,7 @@ enum err listener_handle(struct listener *l, const struct notice *n, struct fail
 		print_line(l, n);
 		return OK;
 	}
-	e = fetch(l, n->id, &answer, &message, fail);
+	e = fetch(l, n, &answer, &message, fail);
 	if (e || !message)
 		return e;
 	if (l->json)

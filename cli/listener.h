@@ -34,8 +34,11 @@ void listener_wait(struct listener *l, int64_t until_ms);
 /* Waits so long, whatever is told; false when it is over. */
 bool listener_pause(struct listener *l, int64_t ms);
 
-/* Prints, fetches and forwards one. What is returned ends the command. */
-enum err listener_handle(struct listener *l, const struct notice *n, struct fail *fail) MUST_CHECK;
+/*
+ * Prints, fetches and forwards one. With n->aside it is not done: it belongs behind the others.
+ * What is returned ends the command.
+ */
+enum err listener_handle(struct listener *l, struct notice *n, struct fail *fail) MUST_CHECK;
 
 /* In forward.c: POSTs the message, `json` as the server gave it, and says what came of it. */
 void listener_forward(struct listener *l, const struct notice *n, const struct doc *message,

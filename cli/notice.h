@@ -14,6 +14,7 @@ struct notice {
 	struct notice *next; /* of whoever holds it */
 	const char *id, *from, *subject,
 		*time; /* the server's words; RFC 3339 if it keeps to that */
+	bool aside;    /* it could not be fetched while others could: they go first */
 };
 
 /* Of a frame or of an element of a list; NULL when it has no id. */

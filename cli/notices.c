@@ -53,16 +53,21 @@ bool notices_claim(struct notices *q, const struct notice *n)
 	return fresh;
 }
 
+static void append(struct notices *q, struct notice *n)
+{
+	n->next = NULL;
+	*q->last = n;
+	q->last = &n->next;
+	q->n++;
+}
+
 static enum notices_add add_locked(struct notices *q, struct notice *n)
 {
 	if (q->n >= NOTICES_MAX)
 		return NOTICE_REFUSED;
 	if (!seen_add(&q->seen, slice_str(n->id)))
 		return NOTICE_KNOWN;
-	n->next = NULL;
-	*q->last = n;
-	q->last = &n->next;
-	q->n++;
+	append(q, n);
 	return NOTICE_ADDED;
 }
 
@@ -80,6 +85,13 @@ enum notices_add notices_add(struct notices *q, struct notice *n)
 	else if (was_empty)
 		notices_wake(q);
 	return added;
+}
+
+void notices_put_back(struct notices *q, struct notice *n)
+{
+	pthread_mutex_lock(&q->lock);
+	append(q, n);
+	pthread_mutex_unlock(&q->lock);
 }
 
 struct notice *notices_take(struct notices *q)

@@ -27,6 +27,8 @@ DEFINE_FREEP(struct notices, notices_free)
 enum notices_add notices_add(struct notices *q, struct notice *n);
 /* False when it was told before. */
 bool notices_claim(struct notices *q, const struct notice *n);
+/* Takes back what notices_take() gave, behind all others. */
+void notices_put_back(struct notices *q, struct notice *n);
 /* The next one, the caller's then; NULL when there is none. */
 struct notice *notices_take(struct notices *q);
 size_t notices_count(struct notices *q);

@@ -382,6 +382,16 @@ def test_a_fetch_that_fails_is_made_again_in_its_place(listen):
             assert len(listening.said.items) <= 2 and len(server.upgrades) == 1
 
 
+def test_a_message_that_the_server_fails_at_lets_the_others_go_first(listen):
+    with Strange(b"".join(map(notice, range(1, 4)))) as server:
+        server.answer = Fetches(msg_1=[http(500, "oops\n")] * 4)
+        listening = listen(server, "--json")
+        assert listening.subjects(3) == ["2", "3", "1"]
+        assert [line for line in listening.said.items if "go first" in line] == [
+            "Cannot fetch msg_1: the server fails at it. The mails behind it go first."]
+        assert listening.stop() == DONE
+
+
 def test_a_message_that_is_gone_is_said_and_skipped(listen):
     listening = fetched(listen, Fetches(msg_2=[http(404, "message not found\n")]))
     assert listening.said.items[1:] == ["Skipped msg_2: message not found (HTTP 404)"]
