@@ -29,7 +29,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { STORAGE_RETRY_S = 2, SPARE_FILES = 100 };
+enum { STORAGE_RETRY_S = 2, SPARE_FILES = 100, WORKERS_STOP_MS = 2000 };
 
 struct daemon {
 	struct settings settings;
@@ -165,6 +165,16 @@ static enum err start(struct daemon *d, struct fail *fail)
 	return listener_new(&d->app, d->listen_fd, &d->listener, fail);
 }
 
+/* What is under way that nobody waits for may be cut off: no commit, no act. */
+static void stop_workers(struct daemon *d)
+{
+	presence_stop(d->app.presence);
+	if (workers_stop(d->app.workers, clock_mono_ms() + WORKERS_STOP_MS))
+		return;
+	log_warn("stopped_with_jobs_under_way");
+	_exit(EXIT_SUCCESS);
+}
+
 /* New sockets, then who waits for mail, then WebSockets, then the requests under way, at most until
  * the deadline. */
 static void stop(struct daemon *d)
@@ -180,9 +190,7 @@ static void stop(struct daemon *d)
 	if (d->app.server)
 		server_drain(d->app.server, deadline_ms);
 	if (d->app.workers)
-		presence_stop(d->app.presence);
-	if (d->app.workers)
-		workers_stop(d->app.workers);
+		stop_workers(d);
 	server_free(d->app.server);
 	ws_free(d->app.ws);
 	workers_free(d->app.workers);

@@ -137,22 +137,30 @@ bool workers_post(struct workers *w, struct job *job, enum job_class class)
 	return taken;
 }
 
-void workers_stop(struct workers *w)
+bool workers_stop(struct workers *w, int64_t deadline_ms)
 {
+	const struct timespec until = { .tv_sec = deadline_ms / 1000,
+					.tv_nsec = deadline_ms % 1000 * 1000000 };
+
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	pthread_cond_broadcast(&w->work);
 	pthread_mutex_unlock(&w->lock);
-	for (size_t i = 0; i < w->threads_n; i++)
-		pthread_join(w->threads[i], NULL);
-	w->threads_n = 0;
+	while (w->threads_n) {
+		if (pthread_clockjoin_np(w->threads[w->threads_n - 1], NULL, CLOCK_MONOTONIC,
+					 &until))
+			return false;
+		w->threads_n--;
+	}
+	return true;
 }
 
 void workers_free(struct workers *w)
 {
 	if (!w)
 		return;
-	workers_stop(w);
+	while (!workers_stop(w, INT64_MAX / 2))
+		;
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	free(w->threads);

@@ -29,8 +29,14 @@ struct workers *workers_new(const struct settings *s);
 /* False when its queue of requests is full, or when workers_stop() was called; the caller keeps the
  * job. */
 bool workers_post(struct workers *w, struct job *job, enum job_class class);
-/* Runs what is queued, refuses what comes later, ends the threads. */
-void workers_stop(struct workers *w);
+/*
+ * Runs what is queued, refuses what comes later, ends the threads. False when one of them was
+ * not done by the deadline (CLOCK_MONOTONIC), as with a database that hangs: then nothing that
+ * a job may touch can be freed, and the process has to end as it is.
+ */
+bool workers_stop(struct workers *w, int64_t deadline_ms) MUST_CHECK;
+
+/* Stops them first, however long that takes. */
 void workers_free(struct workers *w);
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/store/store_key.h"
 
 #include "common/base/ids.h"
+#include "common/store/db_sql.h"
 #include "common/store/store_key_sql.h"
 #include "common/store/store_user.h"
 
@@ -48,8 +49,8 @@ const struct db_stmt store_key_stmts[] = {
 			   "AND k.scope = 'agent' AND " KEY_BOUND_TO_A " AND k.revoked_at IS NULL",
 			   true },
 	[TOUCH] = { "key_touch",
-		    "UPDATE api_keys k SET last_used_at = clock_timestamp() "
-		    "WHERE k.id = $1 AND " TOUCH_DUE,
+		    "WITH " ASYNC " UPDATE api_keys k SET last_used_at = clock_timestamp() "
+		    "FROM async WHERE k.id = $1 AND " TOUCH_DUE,
 		    true },
 	[CHECK] = { "key_check", "SELECT 1 FROM api_keys k WHERE k.id = $1 AND " KEY_USABLE,
 		    false },

@@ -7,12 +7,10 @@
 
 #include "common/base/ids.h"
 #include "common/base/jsonf.h"
+#include "common/store/db_sql.h"
 
 enum { KEY_VERSION = 1, PLAIN_MAX = 256 * 1024, SEALED_MAX = PLAIN_MAX + CRYPTO_SEAL_OVERHEAD };
 enum { ADD, CLAIM, CLAIM_NO_HOLDS, SENT, FAILED, EXPIRE };
-
-/* An attempt that is not recorded is made twice; no commit has to wait for the disk. */
-#define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
 /* $1 lease, $2 lease ms, $3 limit */
 #define CLAIM_WHERE(more)                                                                          \

@@ -5,12 +5,11 @@
  */
 #include "common/store/store_presence.h"
 
+#include "common/store/db_sql.h"
+
 #include <assert.h>
 
 enum { FLUSH, EXPIRE };
-
-/* For the transaction of this one statement: what is lost is written again. */
-#define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
 const struct db_stmt store_presence_stmts[] = {
 	/* $1 instance, $2 agents, $3 sockets, $4 streams, $5 polls */

@@ -7,12 +7,11 @@
  */
 #include "common/store/store_webhook.h"
 
+#include "common/store/db_sql.h"
+
 #include <assert.h>
 
 enum { CLAIM, LOAD, DELIVERED, FAILED, RELEASE, FIND, TAKE_BACK, GIVE_UP, SIGNED };
-
-/* For the transaction of this one statement. */
-#define ASYNC "async AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 
 const struct db_stmt store_webhook_stmts[] = {
 	/*

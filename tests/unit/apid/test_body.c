@@ -158,7 +158,7 @@ static void start(struct server *s, const struct script *script)
 /* In the order of the daemon. */
 static void stop(struct server *s)
 {
-	workers_stop(s->app.workers);
+	assert_true(workers_stop(s->app.workers, INT64_MAX / 2));
 	MHD_stop_daemon(s->mhd);
 	workers_free(s->app.workers);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queues of the workers: who is refused, who must wait, and that all of it runs. */
 #include "apid/workers.h"
+#include "common/base/clock.h"
 #include "tests/unit/test.h"
 
 #include <pthread.h>
@@ -49,6 +50,14 @@ static void wait_entered(struct gate *g, int n)
 	pthread_mutex_unlock(&g->lock);
 }
 
+static void open_gate(struct gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->open = true;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static void a_full_queue_refuses_requests_only(void **state)
 {
 	char url[] = "host=/nonexistent";
@@ -65,14 +74,29 @@ static void a_full_queue_refuses_requests_only(void **state)
 	assert_false(workers_post(w, refused, JOB_REQUEST));
 	for (int i = 0; i < 10; i++)
 		assert_true(workers_post(w, visit_new(&g), JOB_SOCKET));
-	pthread_mutex_lock(&g.lock);
-	g.open = true;
-	pthread_cond_broadcast(&g.changed);
-	pthread_mutex_unlock(&g.lock);
-	workers_stop(w);
+	open_gate(&g);
+	assert_true(workers_stop(w, INT64_MAX / 2));
 	assert_int_equal(g.left, 13);
 	assert_false(workers_post(w, refused, JOB_SOCKET));
 	free(refused);
+	workers_free(w);
+}
+
+static void a_stop_leaves_a_job_that_hangs_at_its_deadline(void **state)
+{
+	char url[] = "host=/nonexistent";
+	const struct settings s = { .database_url = url, .http_workers = 2, .http_queue = 2 };
+	struct gate g = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct workers *w = workers_new(&s);
+
+	(void)state;
+	assert_true(workers_post(w, visit_new(&g), JOB_SOCKET));
+	wait_entered(&g, 1);
+	assert_false(workers_stop(w, clock_mono_ms() + 20));
+	assert_int_equal(g.left, 0);
+	open_gate(&g);
+	assert_true(workers_stop(w, INT64_MAX / 2));
+	assert_int_equal(g.left, 1);
 	workers_free(w);
 }
 
@@ -95,10 +119,7 @@ static void keeps_at_most(enum job_class class, int most)
 		assert_true(workers_post(w, visit_new(&quick), JOB_REQUEST));
 	wait_entered(&quick, 5);
 	assert_int_equal(slow.entered, most);
-	pthread_mutex_lock(&slow.lock);
-	slow.open = true;
-	pthread_cond_broadcast(&slow.changed);
-	pthread_mutex_unlock(&slow.lock);
+	open_gate(&slow);
 	wait_entered(&slow, 6);
 	workers_free(w);
 	assert_int_equal(slow.left, 6);
@@ -129,6 +150,7 @@ int main(void)
 		cmocka_unit_test(name_service_keeps_half_of_the_threads_at_most),
 		cmocka_unit_test(a_provider_keeps_a_quarter_of_the_threads_at_most),
 		cmocka_unit_test(a_full_queue_refuses_requests_only),
+		cmocka_unit_test(a_stop_leaves_a_job_that_hangs_at_its_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
