@@ -115,9 +115,9 @@ def test_routes_for_browsers_take_no_key(http, account, token):
     assert answer.status == 200, "a key is not looked at there"
 
 
-def test_a_websocket_takes_no_cookie(http, token, make_agent):
+def test_a_websocket_takes_a_cookie_from_a_page_of_ours_only(http, token, make_agent):
     answer = http.request("GET", ws_target(make_agent()), None, cookie(token))
-    assert (answer.status, answer.text) == (401, "token query parameter required\n")
+    assert (answer.status, answer.text) == (403, "cross-site request refused\n")
 
 
 # ---- a key beats a cookie ----

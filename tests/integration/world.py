@@ -169,6 +169,7 @@ class World:
         mail["From"], mail["To"], mail["Subject"] = SENDER, agent, "Hello"
         mail["Message-ID"] = f"<{os.urandom(8).hex()}@sender.example>"
         mail.set_content("Hi.\n")
+        mail.add_alternative("<p>Hi.</p>\n", subtype="html")
         mail.add_attachment(b"one,two\n", maintype="text", subtype="csv", filename="a.csv")
         assert self.stack.send(SENDER, agent, mail.as_bytes()).code == 250
         listed = wait_until("the mail", lambda: self.api.get(
