@@ -39,10 +39,11 @@ class Reader(Sender):
         """The id of this mail, once it came in."""
         data = data if isinstance(data, bytes) else data.as_bytes()
         since = self.stack.part("deliverd").log_mark()
-        assert self.stack.send("alice@sender.example", self.agent,
-                               re.sub(rb"\r?\n", b"\r\n", data)).code == 250
-        return re.search(r"message_id=(\S+)", self.stack.wait_for_log(
-            "deliverd", "mail_stored", since))[1]
+        answer = self.stack.send("alice@sender.example", self.agent,
+                                 re.sub(rb"\r?\n", b"\r\n", data))
+        assert answer.code == 250
+        line = self.stack.wait_for_log("deliverd", f"mail_stored queue_id={answer.queue_id}", since)
+        return re.search(r"message_id=(\S+)", line)[1]
 
     def mail(self, html: str | bytes, charset: str = "utf-8", encoding: str = "8bit") -> str:
         """One that is nothing but HTML."""
