@@ -14,7 +14,7 @@
 #include <libpq-fe.h>
 #include <unistd.h>
 
-enum { TX_TRIES = 5, PREPARED_MAX = 128, GROWN_BYTES = 1024 * 1024 };
+enum { TX_TRIES = 5, PREPARED_MAX = 512, GROWN_BYTES = 1024 * 1024 };
 
 struct db {
 	PGconn *conn;
